@@ -1,0 +1,1 @@
+"""Dagster assets, resources and everything else that touches the world."""

@@ -1,0 +1,1 @@
+"""Findings turned into asset checks."""

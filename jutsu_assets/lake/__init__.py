@@ -1,0 +1,1 @@
+"""Derived series in Parquet, queried with DuckDB."""

@@ -1,0 +1,1 @@
+"""Dagster resources: config in, domain object out."""

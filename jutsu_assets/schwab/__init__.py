@@ -1,0 +1,1 @@
+"""Charles Schwab: session, tokens, throttle, fetcher, simulator."""

@@ -1,0 +1,1 @@
+"""Interfaces and pure calculations: no Dagster, SQL, network, files or wall clock."""

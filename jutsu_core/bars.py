@@ -1,0 +1,171 @@
+"""What a bar is: its timeframe, its exact prices, and the columns of a frame of bars.
+
+Prices are exact everywhere they are kept: a price is an integer number of
+**micros** (10⁻⁶ of the quote currency) in stores and a ``Decimal`` in events. Only
+frames for numerical work hold ``float64``, and the conversion loses nothing that the
+kernels could see: every micro price below 3·10⁹ survives the round trip.
+
+What does not belong here: how bars are fetched (``jutsu_assets.schwab``), stored
+(``jutsu_assets.store``) or judged (``jutsu_core.quality``).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from jutsu_core.errors import InvalidInputError
+
+MICROS_PER_UNIT = 1_000_000
+MAX_MICROS = 2**63 - 1
+MAX_VOLUME = 2**63 - 1
+
+BAR_COLUMNS = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
+PRICE_COLUMNS = ("open", "high", "low", "close")
+
+
+class Timeframe(StrEnum):
+    """How long one bar lasts; the values are the spelling used in stores and on the command line."""
+
+    M1 = "1m"
+    M5 = "5m"
+    M10 = "10m"
+    M15 = "15m"
+    M30 = "30m"
+    D1 = "1d"
+    W1 = "1w"
+    MO1 = "1mo"
+
+    @classmethod
+    def parse(cls, text: str) -> "Timeframe":
+        """Return the timeframe spelled ``text``.
+
+        Raises:
+            InvalidInputError: ``text`` is not one of the known spellings.
+
+        Examples:
+            >>> Timeframe.parse("1d")
+            <Timeframe.D1: '1d'>
+        """
+        try:
+            return cls(text)
+        except ValueError:
+            known = ", ".join(frame.value for frame in cls)
+            message = f"timeframe must be one of {known}, was {text!r}"
+            raise InvalidInputError(message) from None
+
+
+class Bar(NamedTuple):
+    """One bar as stores keep it: UTC start and prices in micros.
+
+    A daily bar's ``timestamp`` is 00:00 UTC of its session date.
+    """
+
+    timestamp: datetime
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedBar:
+    """A bar that came from the source and broke a rule: its raw form, and why it was kept out."""
+
+    raw: str
+    reason: str
+    timestamp: datetime | None = None
+
+
+def to_micros(price: Decimal) -> int:
+    """Return ``price`` in micros, exactly.
+
+    Raises:
+        InvalidInputError: ``price`` is not finite, has more than six decimals or does not
+            fit into 64 bits.
+
+    Examples:
+        >>> to_micros(Decimal("190.0375"))
+        190037500
+    """
+    try:
+        scaled = price.scaleb(6)
+        micros = int(scaled)
+    except (InvalidOperation, ValueError, OverflowError):
+        message = f"price must be a finite number, was {price}"
+        raise InvalidInputError(message) from None
+    if micros != scaled:
+        message = f"price must have at most 6 decimals, was {price}"
+        raise InvalidInputError(message)
+    if abs(micros) > MAX_MICROS:
+        message = f"price must be below {MAX_MICROS // MICROS_PER_UNIT}, was {price}"
+        raise InvalidInputError(message)
+    return micros
+
+
+def from_micros(micros: int) -> Decimal:
+    """Return the exact price that ``micros`` stands for.
+
+    Examples:
+        >>> from_micros(190037500)
+        Decimal('190.037500')
+    """
+    return Decimal(micros).scaleb(-6)
+
+
+def session_timestamp(session: date) -> datetime:
+    """Return the key of the daily bar of ``session``: 00:00 UTC of that date.
+
+    Examples:
+        >>> session_timestamp(date(2013, 3, 1)).isoformat()
+        '2013-03-01T00:00:00+00:00'
+    """
+    return datetime(session.year, session.month, session.day, tzinfo=UTC)
+
+
+def require_aware(name: str, moment: datetime) -> datetime:
+    """Return ``moment`` in UTC.
+
+    Raises:
+        InvalidInputError: ``moment`` is not a datetime or has no timezone; a naive time
+            means a different instant on every machine.
+    """
+    if not isinstance(moment, datetime):
+        message = f"{name} must be a timezone-aware datetime, was {moment!r}"
+        raise InvalidInputError(message)
+    if moment.utcoffset() is None:
+        message = (
+            f"{name} must be timezone-aware, was the naive {moment.isoformat()}; add tzinfo=datetime.UTC"
+        )
+        raise InvalidInputError(message)
+    return moment.astimezone(UTC)
+
+
+def bars_to_frame(symbol: str, bars: Iterable[Bar]) -> pd.DataFrame:
+    """Return ``bars`` as a frame with the columns ``BAR_COLUMNS``.
+
+    Returns:
+        One row a bar in the given order: ``timestamp`` datetime64[us, UTC], prices
+        float64 in quote currency, ``volume`` int64.
+
+    Examples:
+        >>> bar = Bar(datetime(2013, 3, 1, tzinfo=UTC), 1_500_000, 2_000_000, 1_000_000, 1_750_000, 7)
+        >>> bars_to_frame("AAPL", [bar]).loc[0, ["open", "close", "volume"]].tolist()
+        [1.5, 1.75, 7]
+    """
+    rows = list(bars)
+    stamps = np.array([bar.timestamp.replace(tzinfo=None) for bar in rows], dtype="datetime64[us]")
+    values = np.array([bar[1:] for bar in rows], dtype=np.int64).reshape(len(rows), 5)
+    columns: dict[str, object] = {
+        "symbol": pd.Series([symbol] * len(rows), dtype="str"),
+        "timestamp": pd.DatetimeIndex(stamps).tz_localize(UTC),
+    }
+    columns |= {name: values[:, index] / MICROS_PER_UNIT for index, name in enumerate(PRICE_COLUMNS)}
+    columns["volume"] = values[:, 4]
+    return pd.DataFrame(columns, columns=list(BAR_COLUMNS))

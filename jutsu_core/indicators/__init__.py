@@ -1,0 +1,1 @@
+"""Indicator series: catalogue, kernels by family, and the exact last values."""

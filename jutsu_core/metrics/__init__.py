@@ -1,0 +1,1 @@
+"""Performance metrics: one definition each, plain NumPy beneath one analyzer."""

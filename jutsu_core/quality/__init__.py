@@ -1,0 +1,1 @@
+"""Rules over bars that return findings."""
