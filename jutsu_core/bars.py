@@ -129,7 +129,7 @@ def session_timestamp(session: date) -> datetime:
     return datetime(session.year, session.month, session.day, tzinfo=UTC)
 
 
-def require_aware(name: str, moment: datetime) -> datetime:
+def require_aware(name: str, moment: object) -> datetime:
     """Return ``moment`` in UTC.
 
     Raises:
@@ -156,8 +156,9 @@ def bars_to_frame(symbol: str, bars: Iterable[Bar]) -> pd.DataFrame:
 
     Examples:
         >>> bar = Bar(datetime(2013, 3, 1, tzinfo=UTC), 1_500_000, 2_000_000, 1_000_000, 1_750_000, 7)
-        >>> bars_to_frame("AAPL", [bar]).loc[0, ["open", "close", "volume"]].tolist()
-        [1.5, 1.75, 7]
+        >>> frame = bars_to_frame("AAPL", [bar])
+        >>> float(frame["close"].iloc[0]), int(frame["volume"].iloc[0])
+        (1.75, 7)
     """
     rows = list(bars)
     stamps = np.array([bar.timestamp.replace(tzinfo=None) for bar in rows], dtype="datetime64[us]")

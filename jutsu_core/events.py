@@ -45,6 +45,16 @@ def _check_not_negative(field: str, value: object) -> None:
         _refuse(field, "a finite Decimal of at least 0", value)
 
 
+def _check_volume(value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        _refuse("volume", "an integer of at least 0", value)
+
+
+def _check_timeframe(value: object) -> None:
+    if not isinstance(value, Timeframe):
+        _refuse("timeframe", "a Timeframe", value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketDataEvent:
     """One complete bar of one symbol.
@@ -81,10 +91,8 @@ class MarketDataEvent:
             _refuse("high", f"at least open {self.open} and close {self.close}", self.high)
         if self.low > min(self.open, self.close):
             _refuse("low", f"at most open {self.open} and close {self.close}", self.low)
-        if not isinstance(self.volume, int) or isinstance(self.volume, bool) or self.volume < 0:
-            _refuse("volume", "an integer of at least 0", self.volume)
-        if not isinstance(self.timeframe, Timeframe):
-            _refuse("timeframe", "a Timeframe", self.timeframe)
+        _check_volume(self.volume)
+        _check_timeframe(self.timeframe)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

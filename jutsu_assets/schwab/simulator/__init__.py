@@ -1,1 +1,1 @@
-"""A WSGI application that speaks Schwab’s wire protocol over real bars."""
+"""A WSGI application that speaks Schwab's wire protocol over real bars."""
