@@ -1,0 +1,204 @@
+"""The interfaces between rooms: who reads bars, who fetches them, who keeps them, what time it is.
+
+Implementations live in ``jutsu_assets``; a backtesting engine and every asset depend on
+these alone.
+"""
+
+import heapq
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import pandas as pd
+
+from jutsu_core.bars import Bar, RejectedBar, Timeframe
+from jutsu_core.events import MarketDataEvent
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Return the current instant, timezone-aware UTC."""
+        ...
+
+
+class Sleeper(Protocol):
+    """Waits."""
+
+    def sleep(self, seconds: float) -> None:
+        """Return after ``seconds``."""
+        ...
+
+
+class DataHandler(ABC):
+    """Reads bars, from wherever they are.
+
+    Every time that goes in must be timezone-aware; every time that comes out is UTC. Ranges
+    are half-open: ``start ≤ timestamp < end``.
+    """
+
+    @abstractmethod
+    def get_next_bar(self) -> Iterator[MarketDataEvent]:
+        """Return the bars of all symbols in time order; ties are ordered by symbol.
+
+        Returns:
+            An iterator that ends by exhaustion after the last bar.
+        """
+
+    @abstractmethod
+    def get_latest_bar(self, symbol: str) -> MarketDataEvent:
+        """Return the newest bar of ``symbol``.
+
+        Raises:
+            NoDataError: There is no bar for ``symbol``.
+        """
+
+    @abstractmethod
+    def get_bars_range(self, symbol: str, start: datetime, end: datetime) -> list[MarketDataEvent]:
+        """Return the bars of ``symbol`` with ``start ≤ timestamp < end``, ascending.
+
+        Returns:
+            An empty list where there is no bar.
+
+        Raises:
+            InvalidInputError: A bound is naive, or ``end`` is before ``start``.
+        """
+
+    @abstractmethod
+    def get_bars_batch(
+        self, symbols: Sequence[str], start: datetime, end: datetime
+    ) -> dict[str, list[MarketDataEvent]]:
+        """Return :meth:`get_bars_range` for each of ``symbols``, by symbol.
+
+        Returns:
+            A key for every symbol asked for; an empty list where there is no bar.
+        """
+
+    @abstractmethod
+    def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
+        """Return the bars of ``symbols`` with ``start ≤ timestamp < end`` as columns.
+
+        Returns:
+            The columns ``jutsu_core.bars.BAR_COLUMNS`` (prices float64, volume int64,
+            timestamp datetime64[us, UTC]), ordered by symbol as asked, then by time.
+        """
+
+
+def merge_in_time_order(streams: Iterable[Iterable[MarketDataEvent]]) -> Iterator[MarketDataEvent]:
+    """Merge ascending streams of bars into one, ordered by time and then by symbol."""
+    return heapq.merge(*streams, key=lambda bar: (bar.timestamp, bar.symbol))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedBars:
+    """What one question to a source brought.
+
+    Attributes:
+        start: First instant asked for.
+        end: First instant no longer asked for.
+        asked_at: When the answer came.
+        bars: Sound bars inside the window, ascending, unique.
+        rejected: What came and broke a rule.
+    """
+
+    start: datetime
+    end: datetime
+    asked_at: datetime
+    bars: tuple[Bar, ...]
+    rejected: tuple[RejectedBar, ...] = ()
+
+
+class BarSource(ABC):
+    """Brings bars from outside."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Return the name kept beside every bar, for example ``schwab``."""
+
+    @abstractmethod
+    def fetch(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime) -> FetchedBars:
+        """Return what the source holds for ``start ≤ timestamp < end``.
+
+        Raises:
+            SourceError: The source could not be read.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageWindow:
+    """A window that was asked for, when, and how many bars came.
+
+    It lets "there is no bar" and "nobody ever asked" be told apart.
+    """
+
+    start: datetime
+    end: datetime
+    asked_at: datetime
+    bars: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionVersion:
+    """What one partition of bars holds.
+
+    Attributes:
+        content_hash: Changes when, and only when, a bar changes.
+        rows: Number of bars.
+        first: Timestamp of the first bar.
+        last: Timestamp of the last bar.
+    """
+
+    content_hash: str
+    rows: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteResult:
+    """What one write did to a partition of bars."""
+
+    inserted: int
+    changed: int
+    unchanged: int
+    quarantined: int
+
+
+class BarStore(ABC):
+    """Keeps bars: one partition per symbol and timeframe, written atomically."""
+
+    @abstractmethod
+    def write(self, symbol: str, timeframe: Timeframe, fetched: FetchedBars) -> WriteResult:
+        """Bring the partition up to what was fetched, in one transaction.
+
+        New bars are inserted; a bar that differs keeps its former values as a revision;
+        rejected bars are quarantined; the window is remembered as asked for. The same data
+        again changes nothing.
+
+        Raises:
+            StoreError: The store could not be written; the partition is as it was.
+        """
+
+    @abstractmethod
+    def read(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime) -> list[Bar]:
+        """Return the stored bars with ``start ≤ timestamp < end``, ascending."""
+
+    @abstractmethod
+    def timestamps(self, symbol: str, timeframe: Timeframe) -> list[datetime]:
+        """Return the timestamps of all stored bars, ascending."""
+
+    @abstractmethod
+    def coverage(self, symbol: str, timeframe: Timeframe) -> list[CoverageWindow]:
+        """Return the windows that were asked for, oldest question first."""
+
+    @abstractmethod
+    def version(self, symbol: str, timeframe: Timeframe) -> PartitionVersion | None:
+        """Return what the partition holds, or None while it holds nothing."""
+
+    @abstractmethod
+    def quarantined(self, symbol: str, timeframe: Timeframe) -> list[RejectedBar]:
+        """Return the bars that broke a rule, oldest first."""
