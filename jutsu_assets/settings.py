@@ -1,0 +1,133 @@
+"""Settings by environment, read once, when definitions are loaded or a command starts.
+
+``JUTSU_HOME`` holds everything that Jutsu writes. Live and sample data never share a place:
+without Schwab credentials, or with ``SCHWAB_BASE_URL`` pointing at a simulator, everything
+goes below ``<JUTSU_HOME>/sample``, otherwise below ``<JUTSU_HOME>/live``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jutsu_core.errors import ConfigurationError
+
+SCHWAB_ORIGIN = "https://api.schwabapi.com"
+LIVE_SOURCE = "schwab"
+SAMPLE_SOURCE = "simulator"
+_LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What Schwab needs to know an application.
+
+    Attributes:
+        api_key: The app key of the developer portal.
+        app_secret: The app secret of the developer portal.
+        callback_url: The callback URL registered there, character for character.
+        token_path: The token file of a login.
+    """
+
+    api_key: str
+    app_secret: str
+    callback_url: str
+    token_path: Path
+
+    def __repr__(self) -> str:
+        return f"Credentials(token_path={str(self.token_path)!r}, key and secret hidden)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where things are, and where bars come from.
+
+    Attributes:
+        home: The folder of this source's data.
+        database_url: SQLAlchemy URL of the system of record.
+        universe_path: The universe file.
+        source: ``schwab`` for live bars, ``simulator`` for sample bars.
+        base_url: Origin that Schwab's requests go to; None for the simulator inside the process.
+        credentials: None where there are none: then the simulator is used.
+    """
+
+    home: Path
+    database_url: str
+    universe_path: Path
+    source: str
+    base_url: str | None
+    credentials: Credentials | None
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether bars are sample bars of the simulator, not live ones."""
+        return self.source == SAMPLE_SOURCE
+
+    @property
+    def lake_path(self) -> Path:
+        """Return the folder of derived series."""
+        return self.home / "lake"
+
+    @property
+    def reports_path(self) -> Path:
+        """Return the folder of HTML reports."""
+        return self.home / "reports"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], *, folder: Path | None = None) -> "Settings":
+        """Return the settings that ``environment`` describes.
+
+        Args:
+            environment: Usually ``os.environ``.
+            folder: What relative paths start from; the working directory if None.
+
+        Raises:
+            ConfigurationError: Credentials are incomplete, or ``SCHWAB_BASE_URL`` is neither
+                Schwab nor on this machine.
+        """
+        base = (folder or Path.cwd()).resolve()
+        root = base / environment.get("JUTSU_HOME", "var")
+        credentials = _credentials(environment, base, root)
+        base_url = _base_url(environment)
+        source = LIVE_SOURCE if credentials and base_url == SCHWAB_ORIGIN else SAMPLE_SOURCE
+        home = root / ("live" if source == LIVE_SOURCE else "sample")
+        return cls(
+            home=home,
+            database_url=environment.get("JUTSU_DATABASE_URL") or f"sqlite:///{home / 'jutsu.db'}",
+            universe_path=base / environment.get("JUTSU_UNIVERSE", "universe.yaml"),
+            source=source,
+            base_url=base_url if credentials else None,
+            credentials=credentials,
+        )
+
+
+def _base_url(environment: Mapping[str, str]) -> str:
+    url = environment.get("SCHWAB_BASE_URL", SCHWAB_ORIGIN).rstrip("/")
+    parts = urlsplit(url)
+    is_loopback = parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK_HOSTS
+    if url != SCHWAB_ORIGIN and not is_loopback:
+        message = (
+            f"SCHWAB_BASE_URL must be {SCHWAB_ORIGIN} or a simulator on this machine such as"
+            f" http://127.0.0.1:8081, was {url!r}; credentials are not sent anywhere else"
+        )
+        raise ConfigurationError(message)
+    return url
+
+
+def _credentials(environment: Mapping[str, str], base: Path, root: Path) -> Credentials | None:
+    names = ("SCHWAB_API_KEY", "SCHWAB_APP_SECRET")
+    given = [name for name in names if environment.get(name)]
+    if not given:
+        return None
+    if len(given) < len(names):
+        absent = next(name for name in names if name not in given)
+        message = (
+            f"{absent} must be set because {given[0]} is; set both for live bars, or neither for sample bars"
+        )
+        raise ConfigurationError(message)
+    return Credentials(
+        api_key=environment["SCHWAB_API_KEY"],
+        app_secret=environment["SCHWAB_APP_SECRET"],
+        callback_url=environment.get("SCHWAB_CALLBACK_URL", "https://127.0.0.1"),
+        token_path=base / environment.get("SCHWAB_TOKEN_PATH", str(root / "schwab_token.json")),
+    )
