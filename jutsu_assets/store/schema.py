@@ -1,0 +1,126 @@
+"""The tables of the system of record.
+
+Every time is an integer: microseconds since 1970-01-01 UTC. Every price is an integer:
+micros (10⁻⁶ of the quote currency). Both are exact on every database.
+"""
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+
+def _prices() -> list[Column[int]]:
+    return [Column(name, BigInteger, nullable=False) for name in ("open", "high", "low", "close", "volume")]
+
+
+store_facts = Table(
+    "store_facts",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+    comment="Facts about the store itself: its schema version, and the one source of its bars",
+)
+
+bars = Table(
+    "bars",
+    metadata,
+    Column("symbol", String(32), nullable=False),
+    Column("timeframe", String(8), nullable=False),
+    Column("ts", BigInteger, nullable=False),
+    *_prices(),
+    Column("source", String(32), nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("symbol", "timeframe", "ts"),
+    sqlite_with_rowid=False,
+    comment="The current bars; a daily bar's ts is 00:00 UTC of its session date",
+)
+
+bar_revisions = Table(
+    "bar_revisions",
+    metadata,
+    Column("symbol", String(32), nullable=False),
+    Column("timeframe", String(8), nullable=False),
+    Column("ts", BigInteger, nullable=False),
+    *_prices(),
+    Column("source", String(32), nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("superseded_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("symbol", "timeframe", "ts", "recorded_at"),
+    sqlite_with_rowid=False,
+    comment="What a bar said before it was restated, from recorded_at until superseded_at",
+)
+
+quarantined_bars = Table(
+    "quarantined_bars",
+    metadata,
+    Column("symbol", String(32), nullable=False),
+    Column("timeframe", String(8), nullable=False),
+    Column("raw_hash", String(64), nullable=False),
+    Column("ts", BigInteger, nullable=True),
+    Column("raw", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("source", String(32), nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("symbol", "timeframe", "raw_hash"),
+    comment="What came over the wire and broke a rule, as it came, with the reason",
+)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    Column("symbol", String(32), nullable=False),
+    Column("timeframe", String(8), nullable=False),
+    Column("start_ts", BigInteger, nullable=False),
+    Column("end_ts", BigInteger, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("bars", Integer, nullable=False),
+    PrimaryKeyConstraint("symbol", "timeframe", "start_ts", "end_ts"),
+    comment="Which windows were asked for, when, and how many bars came",
+)
+
+partition_versions = Table(
+    "partition_versions",
+    metadata,
+    Column("symbol", String(32), nullable=False),
+    Column("timeframe", String(8), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("bars", Integer, nullable=False),
+    Column("first_ts", BigInteger, nullable=False),
+    Column("last_ts", BigInteger, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("symbol", "timeframe"),
+    comment="What each partition of bars holds; the hash changes when, and only when, a bar does",
+)
+
+lake_files = Table(
+    "lake_files",
+    metadata,
+    Column("asset", String(64), nullable=False),
+    Column("partition_key", String(64), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("input_hash", String(64), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("series_rows", Integer, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("asset", "partition_key"),
+    comment="The manifest of derived series: the one current file of each partition, relative to the lake",
+)
+
+performance_reports = Table(
+    "performance_reports",
+    metadata,
+    Column("subject", String(64), primary_key=True),
+    Column("input_hash", String(64), nullable=False),
+    Column("report", Text, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    comment="The current performance report of each subject, as JSON",
+)
+
+api_requests = Table(
+    "api_requests",
+    metadata,
+    Column("sent_at", BigInteger, primary_key=True, autoincrement=False),
+    comment="When requests were let through to the broker; the shared limit is counted over these",
+)
