@@ -1,0 +1,98 @@
+"""The manifest of the lake: which file is the current one of each partition of a derived series."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select
+
+from jutsu_assets.store import schema
+from jutsu_assets.store.engine import Database, to_epoch
+from jutsu_core.ports import Clock
+
+_FILES = schema.lake_files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesFile:
+    """The current file of one partition.
+
+    Attributes:
+        asset: Name of the asset, and of its view in DuckDB.
+        partition_key: The partition.
+        path: Where the file is, relative to the lake.
+        input_hash: Identifies what the file was computed from, and by which definitions.
+        content_hash: Identifies what the file holds.
+        rows: Number of rows.
+    """
+
+    asset: str
+    partition_key: str
+    path: str
+    input_hash: str
+    content_hash: str
+    rows: int
+
+
+class SeriesManifest:
+    """Reads and changes the manifest; one row a partition, replaced in one transaction.
+
+    Args:
+        database: The system of record.
+        clock: Tells when a file became current.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def current(self, asset: str, partition_key: str) -> SeriesFile | None:
+        """Return the current file of a partition, or None while there is none."""
+        found = self._select(_FILES.c.asset == asset, _FILES.c.partition_key == partition_key)
+        return found[0] if found else None
+
+    def all_current(self) -> list[SeriesFile]:
+        """Return every current file, ordered by asset and partition."""
+        return self._select()
+
+    def publish(self, file: SeriesFile) -> None:
+        """Make ``file`` the current one of its partition."""
+        key = (_FILES.c.asset == file.asset) & (_FILES.c.partition_key == file.partition_key)
+        with self._database.writing() as connection:
+            connection.execute(delete(_FILES).where(key))
+            connection.execute(
+                insert(_FILES),
+                {
+                    "asset": file.asset,
+                    "partition_key": file.partition_key,
+                    "path": file.path,
+                    "input_hash": file.input_hash,
+                    "content_hash": file.content_hash,
+                    "series_rows": file.rows,
+                    "recorded_at": to_epoch(self._clock.now()),
+                },
+            )
+
+    def _select(self, *conditions: object) -> list[SeriesFile]:
+        query = (
+            select(
+                _FILES.c.asset,
+                _FILES.c.partition_key,
+                _FILES.c.path,
+                _FILES.c.input_hash,
+                _FILES.c.content_hash,
+                _FILES.c.series_rows,
+            )
+            .where(*conditions)  # type: ignore[arg-type]
+            .order_by(_FILES.c.asset, _FILES.c.partition_key)
+        )
+        with self._database.reading() as connection:
+            return [
+                SeriesFile(
+                    asset=asset,
+                    partition_key=key,
+                    path=path,
+                    input_hash=input_hash,
+                    content_hash=content_hash,
+                    rows=rows,
+                )
+                for asset, key, path, input_hash, content_hash, rows in connection.execute(query)
+            ]

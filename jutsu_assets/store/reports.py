@@ -1,0 +1,60 @@
+"""Performance reports in the system of record, as JSON."""
+
+import json
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, insert, select
+
+from jutsu_assets.store import schema
+from jutsu_assets.store.engine import Database, to_epoch
+from jutsu_core.ports import Clock
+
+_REPORTS = schema.performance_reports
+
+
+class StoredReport(NamedTuple):
+    """A report and what it was computed from."""
+
+    input_hash: str
+    report: dict[str, Any]
+
+
+class PerformanceReports:
+    """Reads and replaces the current report of each subject.
+
+    Args:
+        database: The system of record.
+        clock: Tells when a report was recorded.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def current(self, subject: str) -> StoredReport | None:
+        """Return the report of ``subject``, or None while there is none."""
+        query = select(_REPORTS.c.input_hash, _REPORTS.c.report).where(_REPORTS.c.subject == subject)
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else StoredReport(row[0], json.loads(row[1]))
+
+    def all_current(self) -> dict[str, dict[str, Any]]:
+        """Return every report by subject, ordered by subject."""
+        query = select(_REPORTS.c.subject, _REPORTS.c.report).order_by(_REPORTS.c.subject)
+        with self._database.reading() as connection:
+            return {subject: json.loads(report) for subject, report in connection.execute(query)}
+
+    def save(self, subject: str, stored: StoredReport) -> None:
+        """Make ``stored`` the report of ``subject``."""
+        text = json.dumps(stored.report, allow_nan=False, sort_keys=True)
+        with self._database.writing() as connection:
+            connection.execute(delete(_REPORTS).where(_REPORTS.c.subject == subject))
+            connection.execute(
+                insert(_REPORTS),
+                {
+                    "subject": subject,
+                    "input_hash": stored.input_hash,
+                    "report": text,
+                    "recorded_at": to_epoch(self._clock.now()),
+                },
+            )
