@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Select, select
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store import schema
@@ -96,8 +96,8 @@ class DatabaseDataHandler(DataHandler):
             row = connection.execute(newest).one_or_none()
         if row is None:
             message = (
-                f"symbol {symbol!r} must have stored {self.timeframe.value} bars, has none in {self.database!r};"
-                " materialize its partition of the bars asset first"
+                f"symbol {symbol!r} must have stored {self.timeframe.value} bars, has none in"
+                f" {self.database!r}; materialize its partition of the bars asset first"
             )
             raise NoDataError(message)
         event = self._event(row)
@@ -144,7 +144,7 @@ class DatabaseDataHandler(DataHandler):
             raise InvalidInputError(message)
         return self._query().where(_BARS.c.ts >= to_epoch(first), _BARS.c.ts < to_epoch(after))
 
-    def _event(self, row: Row[Any]) -> MarketDataEvent:
+    def _event(self, row: Sequence[Any]) -> MarketDataEvent:
         symbol, ts, open_, high, low, close, volume = row
         return MarketDataEvent(
             symbol=symbol,
@@ -191,7 +191,7 @@ class MarketDatabase(DatabaseDataHandler):
         self.reports = PerformanceReports(self.database, recording)
 
 
-def _as_frame(rows: Iterable[Row[Any]]) -> pd.DataFrame:
+def _as_frame(rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     materialized = list(rows)
     values = np.array([row[1:] for row in materialized], dtype=np.int64).reshape(len(materialized), 6)
     columns: dict[str, object] = {
