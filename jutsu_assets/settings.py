@@ -121,9 +121,7 @@ def _credentials(environment: Mapping[str, str], base: Path, root: Path) -> Cred
         return None
     if len(given) < len(names):
         absent = next(name for name in names if name not in given)
-        message = (
-            f"{absent} must be set because {given[0]} is; set both for live bars, or neither for sample bars"
-        )
+        message = f"{absent} must be set because {given[0]} is; set both for live bars, or neither for sample bars"
         raise ConfigurationError(message)
     return Credentials(
         api_key=environment["SCHWAB_API_KEY"],

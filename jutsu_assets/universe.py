@@ -50,9 +50,7 @@ class Universe(BaseModel):
     def _symbols_are_tickers(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
         for symbol in symbols:
             if not _SYMBOL.match(symbol):
-                message = (
-                    f"every symbol must be a ticker in capitals such as AAPL, BRK/B or $SPX, was {symbol!r}"
-                )
+                message = f"every symbol must be a ticker in capitals such as AAPL, BRK/B or $SPX, was {symbol!r}"
                 raise ValueError(message)
         repeated = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
         if repeated:
@@ -64,9 +62,7 @@ class Universe(BaseModel):
     @classmethod
     def _start_is_within_reach(cls, start: date) -> date:
         if start < EARLIEST_START:
-            message = (
-                f"must be on or after {EARLIEST_START}, where Schwab's daily history begins, was {start}"
-            )
+            message = f"must be on or after {EARLIEST_START}, where Schwab's daily history begins, was {start}"
             raise ValueError(message)
         return start
 

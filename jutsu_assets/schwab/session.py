@@ -95,9 +95,7 @@ def call(request: Callable[[], httpx.Response], *, what: str) -> httpx.Response:
     except base_errors as error:
         raise _oauth_error(error, what) from None
     except ValueError as error:
-        message = (
-            f"{what}: the token endpoint must answer with JSON, but {type(error).__name__}; try again later"
-        )
+        message = f"{what}: the token endpoint must answer with JSON, but {type(error).__name__}; try again later"
         raise SourceUnavailableError(message) from error
     if not response.is_success:
         raise _status_error(response, what)
@@ -109,9 +107,7 @@ def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
         warnings.simplefilter("ignore", DeprecationWarning)
         from authlib.integrations.httpx_client import OAuth2Client  # noqa: PLC0415
     if not issubclass(OAuth2Client, httpx.Client):
-        message = (
-            "authlib must use httpx, but it chose httpx2; uninstall httpx2 (schwab-py does not support it)"
-        )
+        message = "authlib must use httpx, but it chose httpx2; uninstall httpx2 (schwab-py does not support it)"
         raise ConfigurationError(message)
 
     class SingleFlightSession(OAuth2Client):  # type: ignore[misc]

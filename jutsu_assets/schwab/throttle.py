@@ -105,9 +105,7 @@ class LoopbackTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send ``request`` with its origin replaced; path, query and body stay as they are."""
-        request.url = request.url.copy_with(
-            scheme=self._origin.scheme, host=self._origin.host, port=self._origin.port
-        )
+        request.url = request.url.copy_with(scheme=self._origin.scheme, host=self._origin.host, port=self._origin.port)
         request.headers["Host"] = self._origin.netloc.decode()
         return self._inner.handle_request(request)
 

@@ -100,9 +100,7 @@ class SqlBarStore(BarStore):
         )
         with self._database.reading() as connection:
             return [
-                CoverageWindow(
-                    start=from_epoch(start), end=from_epoch(end), asked_at=from_epoch(asked_at), bars=bars
-                )
+                CoverageWindow(start=from_epoch(start), end=from_epoch(end), asked_at=from_epoch(asked_at), bars=bars)
                 for start, end, asked_at, bars in connection.execute(query)
             ]
 
@@ -117,9 +115,7 @@ class SqlBarStore(BarStore):
         if row is None:
             return None
         content_hash, rows, first, last = row
-        return PartitionVersion(
-            content_hash=content_hash, rows=rows, first=from_epoch(first), last=from_epoch(last)
-        )
+        return PartitionVersion(content_hash=content_hash, rows=rows, first=from_epoch(first), last=from_epoch(last))
 
     def quarantined(self, symbol: str, timeframe: Timeframe) -> list[RejectedBar]:
         """Return the bars that broke a rule, oldest first."""
@@ -138,9 +134,7 @@ class SqlBarStore(BarStore):
     def _lock_partition(self, connection: Connection, symbol: str, timeframe: Timeframe) -> None:
         if self._database.is_sqlite:
             return  # BEGIN IMMEDIATE already holds the only write lock there is
-        key = int.from_bytes(
-            hashlib.sha256(f"{symbol}/{timeframe}".encode()).digest()[:8], "big", signed=True
-        )
+        key = int.from_bytes(hashlib.sha256(f"{symbol}/{timeframe}".encode()).digest()[:8], "big", signed=True)
         connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": key})
 
     def _claim_source(self, connection: Connection) -> None:
@@ -167,9 +161,7 @@ class SqlBarStore(BarStore):
         return {row[0]: tuple(row[1:]) for row in connection.execute(query)}
 
     @staticmethod
-    def _supersede(
-        connection: Connection, symbol: str, timeframe: Timeframe, changed: Sequence[int], now: int
-    ) -> None:
+    def _supersede(connection: Connection, symbol: str, timeframe: Timeframe, changed: Sequence[int], now: int) -> None:
         if not changed:
             return
         former = select(
@@ -196,9 +188,7 @@ class SqlBarStore(BarStore):
             values = self._as_rows(symbol, timeframe, rows, now)
             connection.execute(statement, [{"key_ts": row.pop("ts"), **row} for row in values])
 
-    def _as_rows(
-        self, symbol: str, timeframe: Timeframe, rows: dict[int, _Values], now: int
-    ) -> list[dict[str, Any]]:
+    def _as_rows(self, symbol: str, timeframe: Timeframe, rows: dict[int, _Values], now: int) -> list[dict[str, Any]]:
         fixed = {
             "symbol": symbol,
             "timeframe": timeframe.value,
@@ -251,9 +241,7 @@ class SqlBarStore(BarStore):
         table = schema.coverage
         start, end = to_epoch(fetched.start), to_epoch(fetched.end)
         connection.execute(
-            delete(table).where(
-                _of(table, symbol, timeframe), table.c.start_ts >= start, table.c.end_ts <= end
-            )
+            delete(table).where(_of(table, symbol, timeframe), table.c.start_ts >= start, table.c.end_ts <= end)
         )
         connection.execute(
             insert(table),
@@ -274,9 +262,7 @@ class SqlBarStore(BarStore):
         for row in connection.execute(query):
             digest.update(",".join(map(str, row)).encode() + b"\n")
         rows, first, last = connection.execute(
-            select(func.count(), func.min(_BARS.c.ts), func.max(_BARS.c.ts)).where(
-                _of(_BARS, symbol, timeframe)
-            )
+            select(func.count(), func.min(_BARS.c.ts), func.max(_BARS.c.ts)).where(_of(_BARS, symbol, timeframe))
         ).one()
         table = schema.partition_versions
         connection.execute(delete(table).where(_of(table, symbol, timeframe)))

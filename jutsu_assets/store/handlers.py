@@ -116,9 +116,7 @@ class DatabaseDataHandler(DataHandler):
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the bars of each of ``symbols`` with ``start ≤ timestamp < end``, in one query."""
         found: dict[str, list[MarketDataEvent]] = {symbol: [] for symbol in symbols}
-        query = (
-            self._between(start, end).where(_BARS.c.symbol.in_(found)).order_by(_BARS.c.symbol, _BARS.c.ts)
-        )
+        query = self._between(start, end).where(_BARS.c.symbol.in_(found)).order_by(_BARS.c.symbol, _BARS.c.ts)
         with self.database.reading() as connection:
             for row in connection.execute(query):
                 found[row[0]].append(self._event(row))
@@ -127,9 +125,7 @@ class DatabaseDataHandler(DataHandler):
     def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
         """Return the bars of ``symbols`` with ``start ≤ timestamp < end`` as columns, in one query."""
         order = {symbol: index for index, symbol in enumerate(dict.fromkeys(symbols))}
-        query = (
-            self._between(start, end).where(_BARS.c.symbol.in_(order)).order_by(_BARS.c.symbol, _BARS.c.ts)
-        )
+        query = self._between(start, end).where(_BARS.c.symbol.in_(order)).order_by(_BARS.c.symbol, _BARS.c.ts)
         with self.database.reading() as connection:
             rows = connection.execute(query).all()
         return _as_frame(sorted(rows, key=lambda row: order[row[0]]))

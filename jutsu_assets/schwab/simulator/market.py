@@ -157,8 +157,8 @@ class MarketHistory:
 
 
 def _parsed(row: Mapping[str, str]) -> DailyBar:
-    prices = [Decimal(row[name]) for name in ("Open", "High", "Low", "Close")]
-    return DailyBar(date.fromisoformat(row["Date"]), *prices, int(row["Volume"]))
+    opened, high, low, close = (Decimal(row[name]) for name in ("Open", "High", "Low", "Close"))
+    return DailyBar(date.fromisoformat(row["Date"]), opened, high, low, close, int(row["Volume"]))
 
 
 def _adjusted(bar: DailyBar, splits: Iterable[Split]) -> DailyBar:
@@ -166,8 +166,8 @@ def _adjusted(bar: DailyBar, splits: Iterable[Split]) -> DailyBar:
     for split in splits:
         if bar.session < split.ex_date:
             ratio *= split.ratio
-    prices = [rounded(Fraction(price) / ratio) for price in bar[1:5]]
-    return DailyBar(bar.session, *prices, round(bar.volume * ratio))
+    opened, high, low, close = (rounded(Fraction(price) / ratio) for price in bar[1:5])
+    return DailyBar(bar.session, opened, high, low, close, round(bar.volume * ratio))
 
 
 def rounded(price: Fraction) -> Decimal:

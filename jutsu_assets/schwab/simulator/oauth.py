@@ -44,9 +44,7 @@ class TokenOffice:
         clock: Epoch seconds; lifetimes follow it.
     """
 
-    def __init__(
-        self, *, key: str, secret: str, callback_url: str, rotate: bool, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, key: str, secret: str, callback_url: str, rotate: bool, clock: Callable[[], float]) -> None:
         self._key = key
         self._callback_url = callback_url
         self._rotate = rotate

@@ -168,9 +168,7 @@ def _midnight(day: date, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, time(), tzinfo=zone).timestamp()) * 1000
 
 
-def _groups(
-    bars: Sequence[DailyBar], frequency_type: str, weekly_stamp: str
-) -> list[tuple[int, list[DailyBar]]]:
+def _groups(bars: Sequence[DailyBar], frequency_type: str, weekly_stamp: str) -> list[tuple[int, list[DailyBar]]]:
     if frequency_type == "daily":
         return [(chicago_midnight(bar.session), [bar]) for bar in bars]
     first_day = _monday if frequency_type == "weekly" else _first_of_month

@@ -18,9 +18,7 @@ WHITELABEL_PAGE = (
     "<p>This application has no configured error view, so you are seeing this as a fallback.</p>"
     "<div>There was an unexpected error (type=Internal Server Error, status=500).</div></body></html>"
 )
-UNKNOWN_ROUTE_TEXT = (
-    "404 Not Found: Requested route ('traderapi-accounts.apigx-origin.schwab.com') does not exist.\n"
-)
+UNKNOWN_ROUTE_TEXT = "404 Not Found: Requested route ('traderapi-accounts.apigx-origin.schwab.com') does not exist.\n"
 
 
 @dataclass(frozen=True)
@@ -112,9 +110,7 @@ def error_reply(
 
 def bad_request(parameter: str, detail: str) -> Reply:
     """Return the refusal of one query parameter."""
-    return error_reply(
-        400, "Bad Request", text_status=True, detail=detail, source={"parameter": parameter}
-    )
+    return error_reply(400, "Bad Request", text_status=True, detail=detail, source={"parameter": parameter})
 
 
 def missing_authorization() -> Reply:
