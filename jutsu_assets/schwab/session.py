@@ -8,7 +8,8 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -43,8 +44,7 @@ def open_client(api_key: str, app_secret: str, tokens: TokenStore, transport: ht
         AuthenticationError: There is no usable token.
         ConfigurationError: The installed authlib does not use httpx.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with _quiet_imports():
         from schwab import auth  # noqa: PLC0415
         from schwab.client import Client  # noqa: PLC0415
     _quieten_loggers()
@@ -102,9 +102,20 @@ def call(request: Callable[[], httpx.Response], *, what: str) -> httpx.Response:
     return response
 
 
-def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
+@contextmanager
+def _quiet_imports() -> Iterator[None]:
+    # authlib turns its own deprecation warnings on when its deprecate module is first imported,
+    # so that module has to be imported before they can be silenced.
+    from authlib import deprecate  # noqa: PLC0415
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", deprecate.AuthlibDeprecationWarning)
+        yield
+
+
+def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
+    with _quiet_imports():
         from authlib.integrations.httpx_client import OAuth2Client  # noqa: PLC0415
     if not issubclass(OAuth2Client, httpx.Client):
         message = "authlib must use httpx, but it chose httpx2; uninstall httpx2 (schwab-py does not support it)"

@@ -191,6 +191,12 @@ class Fault:
         return cls(name="200 truncated", body=lambda body: body[: int(len(body) * keep)])
 
     @classmethod
+    def cut_body(cls) -> "Fault":
+        """200 whose connection closes in the middle of the body."""
+        header = ("Content-Length", "1000000")
+        return cls.replying("200 cut", lambda _: Reply(200, b'{"candles":[', headers=(header,)))
+
+    @classmethod
     def token_object_without_error(cls, status: int = 429) -> "Fault":
         """A refusal of the token endpoint that lacks ``error``; it destroys a stock token file."""
         unauthorized = {

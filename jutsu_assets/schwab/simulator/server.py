@@ -159,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(HTTPStatus(int(status.split(" ", 1)[0])))
         for name, value in headers:
             self.send_header(name, value)
+        # A reply that declares more than it holds is a connection cut in the middle.
+        self.close_connection |= int(dict(headers)["Content-Length"]) != len(body)
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()

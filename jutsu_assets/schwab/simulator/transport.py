@@ -33,9 +33,15 @@ class InProcessTransport(httpx.BaseTransport):
             httpx.TransportError: A fault asks for a broken connection.
         """
         try:
-            return self._wsgi.handle_request(request)
+            response = self._wsgi.handle_request(request)
         except TransportFaultError as fault:
             raise _ERRORS[fault.kind](str(fault), request=request) from fault
+        body = b"".join(response.iter_raw())
+        declared = response.headers["Content-Length"]
+        if len(body) < int(declared):
+            message = f"peer closed connection: received {len(body)} bytes, expected {declared}"
+            raise httpx.RemoteProtocolError(message, request=request)
+        return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(body))
 
 
 def mount(simulator: SchwabSimulator) -> httpx.BaseTransport:

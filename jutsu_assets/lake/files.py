@@ -1,0 +1,144 @@
+"""Writing a derived series as Parquet: a new name, fsync, rename; never over a file that a reader may hold.
+
+What makes a file the current one is its row in the manifest (``jutsu_assets.store.manifest``).
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
+from jutsu_core.bars import PRICE_COLUMNS
+from jutsu_core.errors import StoreUnavailableError
+from jutsu_core.ports import Clock
+
+SWEEP_GRACE = timedelta(minutes=10)
+_PRICE_TYPE = pa.decimal64(18, 6)
+_HASH_CHARACTERS = 16
+
+
+class Lake:
+    """The folder of derived series, with the manifest that says which files are current.
+
+    Args:
+        root: The folder.
+        manifest: The current files.
+        clock: Tells when replaced files are old enough to be swept.
+    """
+
+    def __init__(self, root: Path, manifest: SeriesManifest, clock: Clock) -> None:
+        self.root = root
+        self.manifest = manifest
+        self._clock = clock
+
+    def is_current(self, asset: str, partition_key: str, input_hash: str) -> bool:
+        """Whether the partition's current file was computed from ``input_hash`` and is still there."""
+        file = self.manifest.current(asset, partition_key)
+        return file is not None and file.input_hash == input_hash and (self.root / file.path).is_file()
+
+    def publish(self, asset: str, partition_key: str, frame: pd.DataFrame, *, input_hash: str) -> SeriesFile:
+        """Write ``frame`` to a new file and make it the current one of the partition.
+
+        A reader sees the old file or the new one, whole; a killed writer leaves a stray file
+        at most, which a later call sweeps.
+
+        Args:
+            asset: Name of the asset, and of its view.
+            partition_key: The partition.
+            frame: ``timestamp``, OHLCV and one column per result; see :func:`as_table`.
+            input_hash: Identifies what the frame was computed from.
+
+        Raises:
+            StoreUnavailableError: The file cannot be written; the old one stays current.
+        """
+        table = as_table(frame)
+        content_hash = _content_hash(table)
+        name = f"{_file_safe(partition_key)}-{content_hash[:_HASH_CHARACTERS]}.parquet"
+        path = Path(asset) / name
+        target = self.root / path
+        try:
+            _write_whole(target, lambda temporary: _write_parquet(table, temporary))
+        except OSError as error:
+            message = f"the lake {self.root} must be writable: {error}; the former series stays current"
+            raise StoreUnavailableError(message) from error
+        file = SeriesFile(
+            asset=asset,
+            partition_key=partition_key,
+            path=path.as_posix(),
+            input_hash=input_hash,
+            content_hash=content_hash,
+            rows=table.num_rows,
+        )
+        self.manifest.publish(file)
+        self._sweep(asset)
+        return file
+
+    def _sweep(self, asset: str) -> None:
+        current = {file.path for file in self.manifest.all_current() if file.asset == asset}
+        oldest_kept = (self._clock.now() - SWEEP_GRACE).timestamp()
+        for path in (self.root / asset).iterdir():
+            is_stray = path.relative_to(self.root).as_posix() not in current
+            if is_stray and path.stat().st_mtime < oldest_kept:
+                path.unlink(missing_ok=True)
+
+
+def as_table(frame: pd.DataFrame) -> pa.Table:
+    """Return ``frame`` as an Arrow table with exact prices.
+
+    Prices become ``decimal64(18, 6)``, times microseconds UTC; other columns keep their type.
+    """
+    columns: dict[str, Any] = {}
+    for name in frame.columns:
+        values = frame[name]
+        if name in PRICE_COLUMNS:
+            micros = (values.to_numpy() * 1_000_000).round().astype("int64")
+            columns[name] = pa.Array.from_buffers(_PRICE_TYPE, len(micros), [None, pa.py_buffer(micros)])
+        elif name == "timestamp":
+            columns[name] = pa.array(values, type=pa.timestamp("us", tz="UTC"))
+        elif name == "symbol":
+            columns[name] = pa.array(values, type=pa.string()).dictionary_encode()
+        else:
+            columns[name] = pa.array(values.to_numpy(), from_pandas=values.dtype.kind == "f")
+    return pa.table(columns)
+
+
+def _content_hash(table: pa.Table) -> str:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
+    pq.write_table(
+        table,
+        path,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=["symbol"],
+        column_encoding={name: "BYTE_STREAM_SPLIT" for name in floats} or None,
+    )
+
+
+def _write_whole(target: Path, write: Callable[[Path], None]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _file_safe(partition_key: str) -> str:
+    return "".join(c if c.isalnum() or c in "._" else f"%{ord(c):02X}" for c in partition_key)

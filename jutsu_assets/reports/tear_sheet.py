@@ -1,0 +1,255 @@
+"""Pages: the tear sheet of one symbol and the overview of all, each one self-contained file.
+
+A page carries its style and charts inside and loads nothing, so it can be mailed, archived and
+opened without a network. Templates decide the looks; what a number looks like is decided here.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from jutsu_assets.reports.charts import annual_returns_chart_svg, drawdown_chart_svg, equity_chart_svg
+from jutsu_core.metrics.catalog import CATALOG
+
+SIMULATOR = "simulator"
+
+_DASH = "\N{EM DASH}"
+_MINUS = "\N{MINUS SIGN}"
+_COLUMNS = (
+    "total_return",
+    "cagr",
+    "volatility",
+    "sharpe_ratio",
+    "sortino_ratio",
+    "calmar_ratio",
+    "max_drawdown",
+    "best_day",
+    "worst_day",
+    "win_rate",
+    "sessions",
+)
+_OVERVIEW_COLUMNS = tuple(name for name in _COLUMNS if name != "sessions")
+_KEY_FIGURES = ("total_return", "cagr", "volatility", "sharpe_ratio", "sortino_ratio", "max_drawdown")
+_SIGNED = ("total_return", "cagr", "max_drawdown", "best_day", "worst_day")
+_CHOICES = {
+    "returns": "Returns",
+    "periods_per_year": "Periods per year",
+    "risk_free_rate": "Risk-free rate",
+    "risk_free": "Risk-free per period",
+    "ddof": "Delta degrees of freedom",
+    "annualisation": "Annualised figures",
+    "base": "Base",
+    "partial_years": "Partial years",
+    "drawdown": "Drawdown",
+    "undefined": "Undefined",
+}
+# A symbol's win rate is one of days, not of trades.
+_TITLES = {name: metric.title for name, metric in CATALOG.items()} | {"win_rate": "Days up"}
+# The return at which the heat map's colour is at its fullest.
+_FULL_HEAT = 0.6
+
+
+def percent(value: float | None, *, signed: bool = False) -> str:
+    """Return a fraction as per cent with one decimal, a dash for ``None``.
+
+    Examples:
+        >>> percent(0.1234), percent(0.1234, signed=True), percent(None)
+        ('12.3 %', '+12.3 %', '—')
+    """
+    if value is None:
+        return _DASH
+    text = f"{100 * value:,.1f}"
+    if float(text.replace(",", "")) == 0:
+        return "0.0\N{NO-BREAK SPACE}%"
+    sign = "+" if signed and value > 0 else ""
+    return f"{sign}{text}\N{NO-BREAK SPACE}%".replace("-", _MINUS)
+
+
+def ratio(value: float | None) -> str:
+    """Return a ratio with two decimals, a dash for ``None``.
+
+    Examples:
+        >>> ratio(1.005), ratio(None)
+        ('1.00', '—')
+    """
+    return _DASH if value is None else f"{value:,.2f}".replace("-", _MINUS)
+
+
+def render_tear_sheet(
+    symbol: str,
+    report: Mapping[str, Any],
+    closes: "pd.Series[float]",
+    *,
+    source: str,
+    overview_href: str | None = None,
+) -> str:
+    """Return the page of one symbol.
+
+    Args:
+        symbol: Ticker, of any characters.
+        report: What ``jutsu_core.metrics.periods.symbol_performance`` returned for ``closes``.
+        closes: Closes above 0 with timestamps, oldest first.
+        source: Where the prices come from; ``simulator`` puts a warning on top of the page.
+        overview_href: Link back to the overview, if there is one.
+
+    Returns:
+        A whole HTML document; the same text for the same input.
+
+    Raises:
+        InvalidInputError: ``closes`` is empty or breaks the contract of the charts.
+    """
+    years = list(report["calendar_years"])
+    annual = {row["year"]: row["total_return"] for row in years}
+    # Each chart was made here from numbers alone, so it may stand in the page as it is.
+    charts = [
+        ("Price", "Closing price, split-adjusted", equity_chart_svg(closes, title=f"{symbol}: price")),
+        ("Drawdown", "Below the highest close so far", drawdown_chart_svg(closes, title=f"{symbol}: drawdown")),
+        (
+            "Annual returns",
+            "By calendar year; partial years included",
+            annual_returns_chart_svg(annual, title=f"{symbol}: annual returns"),
+        ),
+    ]
+    return (
+        _environment()
+        .get_template("tear_sheet.html.jinja")
+        .render(
+            symbol=symbol,
+            source=source,
+            is_sample=source == SIMULATOR,
+            report=report,
+            overview_href=overview_href,
+            key_figures=[_cell(name, report["since_inception"]) for name in _KEY_FIGURES],
+            charts=[(name, note, Markup(svg)) for name, note, svg in charts],  # noqa: S704
+            heads=[_TITLES[name] for name in _COLUMNS],
+            years=[(row, _cells(row)) for row in reversed(years)],
+            periods=_periods(report),
+            falls=_falls(report),
+            choices=_choices(report["definitions"]),
+            definitions=[(_TITLES[name], text) for name, text in report["definitions"]["metrics"].items()],
+        )
+    )
+
+
+def render_overview(
+    reports: Mapping[str, Mapping[str, Any]], *, source: str, hrefs: Mapping[str, str] | None = None
+) -> str:
+    """Return the index page: key figures of all symbols and their returns by year.
+
+    Args:
+        reports: What ``symbol_performance`` returned, by symbol; may be empty.
+        source: Where the prices come from; ``simulator`` puts a warning on top of the page.
+        hrefs: Link to each symbol's page; a symbol without one is not linked.
+
+    Returns:
+        A whole HTML document; the same text for the same input, symbols in alphabetical order.
+    """
+    symbols = sorted(reports)
+    links = hrefs or {}
+    annual = {symbol: {row["year"]: row for row in reports[symbol]["calendar_years"]} for symbol in symbols}
+    years = sorted({year for rows in annual.values() for year in rows})
+    return (
+        _environment()
+        .get_template("overview.html.jinja")
+        .render(
+            source=source,
+            is_sample=source == SIMULATOR,
+            heads=[_TITLES[name] for name in _OVERVIEW_COLUMNS],
+            rows=[
+                (
+                    symbol,
+                    links.get(symbol),
+                    reports[symbol],
+                    _cells(reports[symbol]["since_inception"], _OVERVIEW_COLUMNS),
+                )
+                for symbol in symbols
+            ],
+            years=years,
+            heat=[
+                (symbol, links.get(symbol), [_heat(annual[symbol].get(year)) for year in years]) for symbol in symbols
+            ],
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("jutsu_assets.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _cell(name: str, row: Mapping[str, Any]) -> dict[str, str]:
+    value = row[name]
+    unit = CATALOG[name].unit
+    if unit == "fraction":
+        text = percent(value, signed=name in _SIGNED and name != "max_drawdown")
+    elif unit == "count":
+        text = f"{value:,}"
+    else:
+        text = ratio(value)
+    tone = "none" if value is None else ""
+    if value and name in _SIGNED:
+        tone = "gain" if value > 0 else "loss"
+    return {"title": _TITLES[name], "text": text, "tone": tone}
+
+
+def _cells(row: Mapping[str, Any], names: tuple[str, ...] = _COLUMNS) -> list[dict[str, str]]:
+    return [_cell(name, row) for name in names]
+
+
+def _periods(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    named = {**report["trailing"], "all": report["since_inception"]}
+    return [
+        {
+            "name": "Since inception" if name == "all" else _span_title(name),
+            "base_date": row["base_date"] if row else None,
+            "cells": _cells(row) if row else None,
+            "reason": report["trailing_unavailable"].get(name),
+        }
+        for name, row in named.items()
+    ]
+
+
+def _falls(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    named = {"Since inception": report["since_inception"]}
+    named |= {_span_title(name): row for name, row in report["trailing"].items() if row}
+    keys = ("max_drawdown_peak", "max_drawdown_trough", "max_drawdown_recovery")
+    return [
+        {
+            "name": name,
+            "depth": percent(row["max_drawdown"]),
+            "dates": [row[key] or _DASH for key in keys],
+            "best": (percent(row["best_day"], signed=True), row["best_day_date"] or _DASH),
+            "worst": (percent(row["worst_day"], signed=True), row["worst_day_date"] or _DASH),
+        }
+        for name, row in named.items()
+    ]
+
+
+def _span_title(name: str) -> str:
+    count = int(name.removesuffix("y"))
+    return "Last year" if count == 1 else f"Last {count} years"
+
+
+def _choices(definitions: Mapping[str, Any]) -> list[tuple[str, str]]:
+    shown = {**definitions, "risk_free_rate": percent(definitions["risk_free_rate"])}
+    return [(title, str(shown[key])) for key, title in _CHOICES.items() if key in shown]
+
+
+def _heat(row: Mapping[str, Any] | None) -> dict[str, Any]:
+    value = None if row is None else row["total_return"]
+    if row is None or value is None:
+        return {"text": "", "tone": "none", "share": 0, "is_partial": False}
+    share = round(8 + 62 * min(abs(value) / _FULL_HEAT, 1.0) ** 0.7)
+    tone = "gain" if value >= 0 else "loss"
+    text = f"{100 * value:+,.0f}".replace("-", _MINUS)
+    return {"text": text, "tone": tone, "share": share, "is_partial": row["is_partial"]}

@@ -1,0 +1,30 @@
+"""The system of record as a Dagster resource: a URL goes in, a ``MarketDatabase`` comes out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from jutsu_assets.store.handlers import MarketDatabase
+
+
+class DatabaseResource(dg.ConfigurableResource[MarketDatabase]):
+    """The system of record; what an asset receives is a ``DataHandler``.
+
+    Attributes:
+        url: SQLAlchemy URL.
+        source: The one source whose bars it keeps: ``schwab`` or ``simulator``.
+    """
+
+    url: str
+    source: str
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[MarketDatabase]:  # type: ignore[override]
+        """Yield the database, and close its connections when the run ends."""
+        del context
+        database = MarketDatabase(self.url, source=self.source)
+        try:
+            yield database
+        finally:
+            database.database.close()

@@ -1,0 +1,71 @@
+"""Schwab as a Dagster resource: settings go in, a ``SchwabDataHandler`` comes out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+from jutsu_assets.schwab.handlers import Market, SchwabDataHandler, open_live, open_simulated
+from jutsu_assets.settings import Credentials
+from jutsu_assets.store.handlers import MarketDatabase
+
+
+class SchwabResource(dg.ConfigurableResource[SchwabDataHandler]):
+    """Schwab, or its simulator; what an asset receives is a ``DataHandler``.
+
+    The key and the secret are given as environment variables, so that the UI shows their
+    names and never their values.
+
+    Attributes:
+        database: Where processes share the rate limit.
+        symbols: Which symbols are read.
+        history_start: First session date, ISO.
+        calendar: Code of the exchange calendar.
+        base_url: Origin of the API; empty for the simulator inside the process.
+        api_key: App key.
+        app_secret: App secret.
+        callback_url: Callback URL of the app.
+        token_path: Token file.
+    """
+
+    database: dg.ResourceDependency[MarketDatabase]
+    symbols: list[str]
+    history_start: str
+    calendar: str
+    base_url: str = ""
+    api_key: str = ""
+    app_secret: str = ""
+    callback_url: str = ""
+    token_path: str = ""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[SchwabDataHandler]:  # type: ignore[override]
+        """Yield the handler, and close its connections when the run ends."""
+        handler = self._open()
+        if handler.fetcher.name != "schwab" and context.log is not None:
+            context.log.warning(
+                "SAMPLE DATA: bars come from the simulator, not from Schwab. Set SCHWAB_API_KEY and"
+                " SCHWAB_APP_SECRET and log in for live bars; sample and live bars are kept apart."
+            )
+        try:
+            yield handler
+        finally:
+            handler.fetcher.close()
+
+    def _open(self) -> SchwabDataHandler:
+        market = Market(
+            symbols=tuple(self.symbols),
+            history_start=date.fromisoformat(self.history_start),
+            calendar=self.calendar,
+        )
+        if not self.base_url:
+            return open_simulated(market, self.database.requests)
+        credentials = Credentials(
+            api_key=self.api_key,
+            app_secret=self.app_secret,
+            callback_url=self.callback_url,
+            token_path=Path(self.token_path),
+        )
+        return open_live(market, self.database.requests, credentials, self.base_url)

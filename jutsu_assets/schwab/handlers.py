@@ -1,0 +1,193 @@
+"""Bars straight from Schwab, through the interface that a backtesting engine reads."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import httpx
+import pandas as pd
+
+from jutsu_assets.clock import SystemClock, SystemSleeper
+from jutsu_assets.schwab.fetcher import SchwabDataFetcher
+from jutsu_assets.schwab.throttle import LoopbackTransport, RequestPlaces, Throttle
+from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
+from jutsu_assets.settings import LIVE_SOURCE, SAMPLE_SOURCE, SCHWAB_ORIGIN, Credentials
+from jutsu_core.bars import BAR_COLUMNS, Bar, Timeframe, bars_to_frame, from_micros, require_aware, session_timestamp
+from jutsu_core.calendar import TradingCalendar
+from jutsu_core.errors import NoDataError
+from jutsu_core.events import MarketDataEvent
+from jutsu_core.ports import Clock, DataHandler, Sleeper, merge_in_time_order
+
+_CALENDAR_MARGIN = timedelta(days=14)
+_LATEST_LOOKBACK = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """What is read from a source: which symbols, since when, on which exchange.
+
+    Attributes:
+        symbols: Which symbols a stream of all bars holds.
+        history_start: First session date of that stream.
+        calendar: Code of the exchange calendar.
+    """
+
+    symbols: tuple[str, ...]
+    history_start: date
+    calendar: str
+
+
+class SchwabDataHandler(DataHandler):
+    """A :class:`jutsu_core.ports.DataHandler` that asks Schwab; every read costs a request.
+
+    Args:
+        fetcher: Asks Schwab.
+        market: What :meth:`get_next_bar` streams.
+        calendar: Sessions of the exchange.
+        clock: The market's clock.
+
+    Attributes:
+        fetcher: Asks Schwab.
+        calendar: Sessions of the exchange.
+        clock: The market's clock; a simulator's "today" may lie in the past.
+    """
+
+    def __init__(self, fetcher: SchwabDataFetcher, *, market: Market, calendar: TradingCalendar, clock: Clock) -> None:
+        self.fetcher = fetcher
+        self.calendar = calendar
+        self.clock = clock
+        self._market = market
+
+    def get_next_bar(self) -> Iterator[MarketDataEvent]:
+        """Return the daily bars of the market's symbols in time order, one request a symbol."""
+        start, end = session_timestamp(self._market.history_start), self.clock.now()
+        return merge_in_time_order(self.get_bars_range(symbol, start, end) for symbol in self._market.symbols)
+
+    def get_latest_bar(self, symbol: str) -> MarketDataEvent:
+        """Return the newest final daily bar of ``symbol``.
+
+        Raises:
+            NoDataError: Schwab has no bar of the last two weeks.
+        """
+        now = self.clock.now()
+        bars = self.get_bars_range(symbol, now - _LATEST_LOOKBACK, now)
+        if not bars:
+            message = (
+                f"symbol {symbol!r} must have a daily bar in the two weeks before {now.date()}, but"
+                f" {self.fetcher.name} has none; check the spelling, or whether it still trades"
+            )
+            raise NoDataError(message)
+        return bars[-1]
+
+    def get_bars_range(self, symbol: str, start: datetime, end: datetime) -> list[MarketDataEvent]:
+        """Return the daily bars of ``symbol`` with ``start ≤ timestamp < end``, in one request."""
+        return [_event(symbol, bar) for bar in self._bars(symbol, start, end)]
+
+    def get_bars_batch(
+        self, symbols: Sequence[str], start: datetime, end: datetime
+    ) -> dict[str, list[MarketDataEvent]]:
+        """Return the daily bars of each of ``symbols``, one request a symbol."""
+        return {symbol: self.get_bars_range(symbol, start, end) for symbol in symbols}
+
+    def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
+        """Return the daily bars of ``symbols`` as columns, one request a symbol."""
+        frames = [bars_to_frame(symbol, self._bars(symbol, start, end)) for symbol in dict.fromkeys(symbols)]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BAR_COLUMNS))
+
+    def _bars(self, symbol: str, start: datetime, end: datetime) -> tuple[Bar, ...]:
+        first, after = require_aware("start", start), require_aware("end", end)
+        if first == after:
+            return ()
+        return self.fetcher.fetch(symbol, Timeframe.D1, first, after).bars
+
+
+def open_simulated(market: Market, places: RequestPlaces) -> SchwabDataHandler:
+    """Return a handler over the simulator inside this process: sample bars, no port, no credentials.
+
+    Raises:
+        ConfigurationError: The sample data are not installed.
+    """
+    from jutsu_assets.schwab.simulator.app import SchwabSimulator  # noqa: PLC0415 - live use never loads it
+    from jutsu_assets.schwab.simulator.transport import mount  # noqa: PLC0415
+
+    simulator = SchwabSimulator()
+    return open_handler(
+        market,
+        places,
+        source=SAMPLE_SOURCE,
+        clock=simulator,
+        transport=mount(simulator),
+        api_key=simulator.key,
+        app_secret=simulator.secret,
+        tokens=MemoryTokenStore(simulator.issue_login()),
+    )
+
+
+def open_live(market: Market, places: RequestPlaces, credentials: Credentials, base_url: str) -> SchwabDataHandler:
+    """Return a handler over Schwab, or over a simulator at ``base_url`` on this machine."""
+    is_live = base_url == SCHWAB_ORIGIN
+    return open_handler(
+        market,
+        places,
+        source=LIVE_SOURCE if is_live else SAMPLE_SOURCE,
+        clock=SystemClock(),
+        transport=httpx.HTTPTransport() if is_live else LoopbackTransport(base_url),
+        api_key=credentials.api_key,
+        app_secret=credentials.app_secret,
+        tokens=FileTokenStore(credentials.token_path),
+    )
+
+
+def open_handler(
+    market: Market,
+    places: RequestPlaces,
+    *,
+    source: str,
+    clock: Clock,
+    transport: httpx.BaseTransport,
+    api_key: str,
+    app_secret: str,
+    tokens: FileTokenStore | MemoryTokenStore,
+    sleeper: Sleeper | None = None,
+) -> SchwabDataHandler:
+    """Return a handler put together from its parts.
+
+    Args:
+        market: What is read.
+        places: What processes share to keep the rate limit.
+        source: Kept beside every bar.
+        clock: The market's clock.
+        transport: What carries requests.
+        api_key: App key.
+        app_secret: App secret.
+        tokens: Where the login's token is kept.
+        sleeper: Waits for turns and between attempts; really, if None.
+    """
+    waiting = sleeper or SystemSleeper()
+    calendar = TradingCalendar(
+        market.calendar, market.history_start - _CALENDAR_MARGIN, clock.now().astimezone(UTC).date() + _CALENDAR_MARGIN
+    )
+    fetcher = SchwabDataFetcher(
+        api_key=api_key,
+        app_secret=app_secret,
+        tokens=tokens,
+        transport=transport,
+        throttle=Throttle(places, SystemClock(), waiting),
+        calendar=calendar,
+        clock=clock,
+        sleeper=waiting,
+        name=source,
+    )
+    return SchwabDataHandler(fetcher, market=market, calendar=calendar, clock=clock)
+
+
+def _event(symbol: str, bar: Bar) -> MarketDataEvent:
+    return MarketDataEvent(
+        symbol=symbol,
+        timestamp=bar.timestamp,
+        open=from_micros(bar.open),
+        high=from_micros(bar.high),
+        low=from_micros(bar.low),
+        close=from_micros(bar.close),
+        volume=bar.volume,
+    )
