@@ -18,18 +18,3 @@ class SystemSleeper:
     def sleep(self, seconds: float) -> None:
         """Return after ``seconds``."""
         time.sleep(seconds)  # noqa: TID251 - the one place that waits
-
-
-class FixedClock:
-    """A clock that always tells the same instant, for sample data that ends in the past.
-
-    Args:
-        moment: The instant to tell, timezone-aware.
-    """
-
-    def __init__(self, moment: datetime) -> None:
-        self._moment = moment
-
-    def now(self) -> datetime:
-        """Return the instant given at the start."""
-        return self._moment

@@ -56,7 +56,7 @@ def work_through(
             metadata = work(key)
         except JutsuError as error:
             outcome.failed[key] = error
-            context.log.error(f"{key}: {error}")
+            context.log.error("%s: %s", key, error)  # noqa: TRY400 - the message is made to be read alone
             if outcome.must_stop(error):
                 outcome.untried = keys[position:]
                 break
@@ -65,7 +65,7 @@ def work_through(
             outcome.outages = 0
             elapsed = time.perf_counter() - began
             left = elapsed / position * (len(keys) - position)
-            context.log.info(f"{key}: {describe(metadata)} ({position}/{len(keys)}, {left:.0f} s left)")
+            context.log.info("%s: %s (%d/%d, %.0f s left)", key, describe(metadata), position, len(keys), left)
     if outcome.failed:
         _fail(context, outcome)
     for key, metadata in outcome.done.items():
@@ -81,8 +81,9 @@ def _fail(context: dg.AssetExecutionContext, outcome: _Outcome) -> None:
     reasons = "; ".join(f"{key}: {error}" for key, error in outcome.failed.items())
     untried = f" Not tried after that: {', '.join(outcome.untried)}." if outcome.untried else ""
     done = f" Up to date: {', '.join(outcome.done)}." if outcome.done else ""
+    count = f"{len(outcome.failed)} of {len(context.partition_keys)} partitions failed."
     raise dg.Failure(
-        description=f"{len(outcome.failed)} of {len(context.partition_keys)} partitions failed. {reasons}.{untried}{done}",
+        description=f"{count} {reasons}.{untried}{done}",
         metadata={
             "failed": list(outcome.failed),
             "not_tried": outcome.untried,

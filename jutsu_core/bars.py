@@ -140,9 +140,7 @@ def require_aware(name: str, moment: object) -> datetime:
         message = f"{name} must be a timezone-aware datetime, was {moment!r}"
         raise InvalidInputError(message)
     if moment.utcoffset() is None:
-        message = (
-            f"{name} must be timezone-aware, was the naive {moment.isoformat()}; add tzinfo=datetime.UTC"
-        )
+        message = f"{name} must be timezone-aware, was the naive {moment.isoformat()}; add tzinfo=datetime.UTC"
         raise InvalidInputError(message)
     return moment.astimezone(UTC)
 

@@ -33,9 +33,7 @@ class SessionWindow(NamedTuple):
         return session_timestamp(self.last + timedelta(days=1))
 
 
-def known_empty(
-    absent: Iterable[date], coverage: Sequence[CoverageWindow], calendar: TradingCalendar
-) -> set[date]:
+def known_empty(absent: Iterable[date], coverage: Sequence[CoverageWindow], calendar: TradingCalendar) -> set[date]:
     """Return those of ``absent`` sessions for which the source was asked late enough and had nothing.
 
     Args:

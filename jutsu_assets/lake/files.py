@@ -124,7 +124,7 @@ def _write_parquet(table: pa.Table, path: Path) -> None:
         compression="zstd",
         compression_level=1,
         use_dictionary=["symbol"],
-        column_encoding={name: "BYTE_STREAM_SPLIT" for name in floats} or None,
+        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT") or None,
     )
 
 

@@ -271,8 +271,9 @@ def _png(figure: "Figure") -> bytes:
     from PIL import Image  # noqa: PLC0415 - comes with matplotlib, which draws its PNGs with it
 
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    picture = Image.fromarray(pixels).convert("RGB")
     buffer = io.BytesIO()
     # A palette makes the file a third of the size, and run metadata is kept in a database.
     palette = picture.quantize(_COLOURS, dither=Image.Dither.NONE)

@@ -54,11 +54,11 @@ _FULL_HEAT = 0.6
 
 
 def percent(value: float | None, *, signed: bool = False) -> str:
-    """Return a fraction as per cent with one decimal, a dash for ``None``.
+    """Return a fraction as per cent with one decimal and a no-break space, a dash for ``None``.
 
     Examples:
-        >>> percent(0.1234), percent(0.1234, signed=True), percent(None)
-        ('12.3 %', '+12.3 %', '—')
+        >>> percent(0.1234, signed=True).split(), percent(None)
+        (['+12.3', '%'], '—')
     """
     if value is None:
         return _DASH

@@ -20,7 +20,7 @@ class DatabaseResource(dg.ConfigurableResource[MarketDatabase]):
     source: str
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[MarketDatabase]:  # type: ignore[override]
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[MarketDatabase]:
         """Yield the database, and close its connections when the run ends."""
         del context
         database = MarketDatabase(self.url, source=self.source)

@@ -41,7 +41,7 @@ class SchwabResource(dg.ConfigurableResource[SchwabDataHandler]):
     token_path: str = ""
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[SchwabDataHandler]:  # type: ignore[override]
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[SchwabDataHandler]:
         """Yield the handler, and close its connections when the run ends."""
         handler = self._open()
         if handler.fetcher.name != "schwab" and context.log is not None:

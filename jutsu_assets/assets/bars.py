@@ -1,0 +1,149 @@
+"""``daily_bars``: each symbol's daily history, kept equal to what the source holds."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+
+from jutsu_assets.checks.bars import check_specs, evaluate
+from jutsu_assets.failures import work_through
+from jutsu_assets.metadata import OWNERS, bar_schema, coverage_by_year, image, table
+from jutsu_assets.reports.charts import price_chart_png
+from jutsu_assets.schwab.handlers import SchwabDataHandler
+from jutsu_assets.store.handlers import MarketDatabase
+from jutsu_assets.universe import Universe
+from jutsu_core.bars import Timeframe, bars_to_frame
+from jutsu_core.errors import ConfigurationError
+from jutsu_core.history import DailyHistory, HistoryRequest, sessions_without_bar
+
+DAILY_BARS = "daily_bars"
+CODE_VERSION = "1"
+_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+
+
+class HistoryConfig(dg.Config):
+    """Which part of the history to bring up to date; all of it by default.
+
+    Attributes:
+        start: First session date, ISO; the universe's ``history_start`` if empty.
+        end: Last session date, ISO; the newest complete session if empty.
+        verify: Ask again for what is already stored, and compare.
+    """
+
+    start: str = ""
+    end: str = ""
+    verify: bool = False
+
+
+def build_daily_bars(universe: Universe, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """Return the asset of daily bars, partitioned by symbol."""
+
+    @dg.asset(
+        name=DAILY_BARS,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="bars",
+        kinds={"schwab", "sql"},
+        owners=list(OWNERS),
+        code_version=CODE_VERSION,
+        check_specs=check_specs(DAILY_BARS),
+        metadata={"dagster/column_schema": bar_schema(), "dagster/table_name": "bars"},
+        description=(
+            "Daily bars of each symbol, split-adjusted as the source serves them. Materializing a symbol brings"
+            " its whole configured history up to date and asks only for what is missing."
+        ),
+    )
+    def daily_bars(
+        context: dg.AssetExecutionContext,
+        config: HistoryConfig,
+        database: dg.ResourceParam[MarketDatabase],
+        schwab: dg.ResourceParam[SchwabDataHandler],
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        first = _session_date("start", config.start) or universe.history_start
+        last = _session_date("end", config.end)
+        history = DailyHistory(schwab.fetcher, database.bars, schwab.calendar, schwab.clock)
+        updater = _Updater(universe, database, schwab, history)
+        work_through(
+            context,
+            lambda symbol: updater.update(HistoryRequest(symbol=symbol, first=first, last=last, verify=config.verify)),
+            describe=_describe,
+        )
+        return dg.MaterializeResult(check_results=evaluate(database.bars, history, schwab.calendar, universe))
+
+    return daily_bars
+
+
+class _Updater:
+    """Updates one symbol after another and says what happened to each."""
+
+    def __init__(
+        self, universe: Universe, database: MarketDatabase, schwab: SchwabDataHandler, history: DailyHistory
+    ) -> None:
+        self._universe = universe
+        self._database = database
+        self._schwab = schwab
+        self._history = history
+
+    def update(self, request: HistoryRequest) -> dict[str, Any]:
+        fetcher = self._schwab.fetcher
+        spent, waited, sent = fetcher.request_seconds, fetcher.throttle.waited_seconds, fetcher.throttle.requests
+        began = time.perf_counter()
+        update = self._history.update(request)
+        total = time.perf_counter() - began
+        spent, waited = fetcher.request_seconds - spent, fetcher.throttle.waited_seconds - waited
+        written = update.written
+        return {
+            "calls": fetcher.throttle.requests - sent,
+            "was_restated": update.was_restated,
+            "rows_inserted": written.inserted if written else 0,
+            "rows_changed": written.changed if written else 0,
+            "rows_unchanged": self._rows(request.symbol) - (written.inserted + written.changed if written else 0),
+            "rows_quarantined": written.quarantined if written else 0,
+            "throttle_wait_seconds": round(waited, 3),
+            "fetch_seconds": round(spent - waited, 3),
+            "store_seconds": round(total - spent, 3),
+            **self._holdings(request.symbol),
+        }
+
+    def _rows(self, symbol: str) -> int:
+        version = self._database.bars.version(symbol, Timeframe.D1)
+        return version.rows if version else 0
+
+    def _holdings(self, symbol: str) -> dict[str, Any]:
+        store = self._database.bars
+        version = store.version(symbol, Timeframe.D1)
+        if version is None:
+            return {"dagster/partition_row_count": 0, "source": self._schwab.fetcher.name}
+        expected = self._history.expected_sessions(self._universe.history_start)
+        missing = sessions_without_bar(expected, store, symbol, self._schwab.calendar)
+        bars = store.read(symbol, Timeframe.D1, *_EVER)
+        present = [bar.timestamp.date() for bar in bars]
+        return {
+            "dagster/partition_row_count": version.rows,
+            "first_session": str(version.first.date()),
+            "last_session": str(version.last.date()),
+            "missing_sessions": len(missing),
+            "coverage_by_year": table(coverage_by_year(expected, present, missing)),
+            "chart": image(price_chart_png(bars_to_frame(symbol, bars), symbol=symbol), f"closes of {symbol}"),
+            "content_hash": version.content_hash,
+            "source": self._schwab.fetcher.name,
+        }
+
+
+def _describe(metadata: Mapping[str, Any]) -> str:
+    return (
+        f"{metadata['dagster/partition_row_count']:,} bars, {metadata['rows_inserted']:,} new,"
+        f" {metadata['rows_changed']:,} changed, {metadata['calls']} calls"
+    )
+
+
+def _session_date(name: str, text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        message = f"{name} must be a date such as 2015-01-02, was {text!r}"
+        raise ConfigurationError(message) from None

@@ -1,0 +1,85 @@
+"""The one place where the graph is put together, for production, commands and tests alike.
+
+Nothing happens at import: ``defs`` is called by Dagster when it loads definitions.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from jutsu_assets.assets.bars import build_daily_bars
+from jutsu_assets.assets.indicators import build_daily_indicators
+from jutsu_assets.assets.performance import build_symbol_performance
+from jutsu_assets.jobs import daily_update
+from jutsu_assets.partitions import symbol_partitions
+from jutsu_assets.resources.database import DatabaseResource
+from jutsu_assets.resources.lake import LakeResource
+from jutsu_assets.resources.report_folder import ReportFolderResource
+from jutsu_assets.resources.schwab import SchwabResource
+from jutsu_assets.settings import Settings
+from jutsu_assets.universe import Universe, load_universe
+
+
+def build_defs(
+    settings: Settings,
+    *,
+    universe: Universe | None = None,
+    resources: Mapping[str, Any] | None = None,
+    executor: dg.ExecutorDefinition | None = None,
+) -> dg.Definitions:
+    """Return the graph.
+
+    Args:
+        settings: Where things are, and where bars come from.
+        universe: What is followed; read from the settings' file if None.
+        resources: Replacements by key: ``database``, ``schwab``, ``lake``, ``report_folder``.
+        executor: How steps run; in one process if None, because a process of its own costs a
+            step four seconds.
+
+    Raises:
+        ConfigurationError: The universe file is wrong.
+    """
+    followed = universe or load_universe(settings.universe_path)
+    partitions = symbol_partitions(followed)
+    return dg.Definitions(
+        assets=[
+            build_daily_bars(followed, partitions),
+            build_daily_indicators(partitions),
+            build_symbol_performance(followed, partitions),
+        ],
+        jobs=[daily_update],
+        resources={**_resources(settings, followed), **(resources or {})},
+        executor=executor or dg.in_process_executor,
+    )
+
+
+def _resources(settings: Settings, universe: Universe) -> dict[str, Any]:
+    database = DatabaseResource(url=settings.database_url, source=settings.source)
+    market: dict[str, Any] = {
+        "symbols": list(universe.symbols),
+        "history_start": universe.history_start.isoformat(),
+        "calendar": universe.calendar,
+    }
+    login: dict[str, Any] = {}
+    if settings.credentials is not None:
+        login = {
+            "base_url": settings.base_url,
+            "api_key": dg.EnvVar("SCHWAB_API_KEY"),
+            "app_secret": dg.EnvVar("SCHWAB_APP_SECRET"),
+            "callback_url": settings.credentials.callback_url,
+            "token_path": str(settings.credentials.token_path),
+        }
+    return {
+        "database": database,
+        "schwab": SchwabResource(database=database, **market, **login),
+        "lake": LakeResource(database=database, root=str(settings.lake_path)),
+        "report_folder": ReportFolderResource(root=str(settings.reports_path), source=settings.source),
+    }
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the graph that the environment describes."""
+    return build_defs(Settings.from_environment(os.environ))

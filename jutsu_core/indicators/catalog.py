@@ -1,0 +1,229 @@
+"""The catalogue: which indicator is wanted, what its columns are called, and their values.
+
+An ``IndicatorDefinition`` (``definitions``) says what an indicator is, an ``IndicatorSpec``
+which one is wanted, and ``compute_indicators`` turns bars into columns. Whatever stores,
+describes or checks indicator columns takes their names from here.
+
+What does not belong here: formulas (``trend``, ``momentum``, ``volatility``).
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+import pandas as pd
+
+from jutsu_core.errors import InvalidInputError
+from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, IndicatorDefinition, definition_of
+from jutsu_core.indicators.inputs import FloatArray, require_bars
+
+
+class IndicatorColumn(NamedTuple):
+    """One column of a frame of indicators, as a column schema describes it."""
+
+    name: str
+    description: str
+    warm_up_bars: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorSpec:
+    """One indicator with its parameters chosen; made by ``indicator``.
+
+    Attributes:
+        name: Key in the catalogue.
+        values: The parameters, in the definition's order.
+
+    Raises:
+        InvalidInputError: The catalogue has no such indicator, or a parameter is out of limits.
+    """
+
+    name: str
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        definition = definition_of(self.name)
+        if len(self.values) != len(definition.parameters):
+            message = f"{self.name} must have {len(definition.parameters)} values, was {self.values!r}"
+            raise InvalidInputError(message)
+        checked = tuple(
+            parameter.check(value) for parameter, value in zip(definition.parameters, self.values, strict=True)
+        )
+        # 2 and 2.0 deviations are one configuration, with one name and one fingerprint.
+        object.__setattr__(self, "values", checked)
+        chosen = self.parameters
+        for parameter in definition.parameters:
+            if parameter.above is not None and chosen[parameter.name] <= chosen[parameter.above]:
+                message = (
+                    f"{parameter.name} must be greater than {parameter.above} "
+                    f"({chosen[parameter.above]}), was {chosen[parameter.name]}"
+                )
+                raise InvalidInputError(message)
+
+    @property
+    def definition(self) -> IndicatorDefinition:
+        """Return the catalogue's record."""
+        return definition_of(self.name)
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """Return the keywords for the indicator's function."""
+        names = (parameter.name for parameter in self.definition.parameters)
+        return dict(zip(names, self.values, strict=True))
+
+    @property
+    def warm_up_bars(self) -> int:
+        """Return the number of leading bars without a value."""
+        return self.definition.warm_up_bars(self.parameters)
+
+    @property
+    def columns(self) -> tuple[IndicatorColumn, ...]:
+        """Return the columns that it fills, in order."""
+        texts = {name: _parameter_text(value) for name, value in self.parameters.items()}
+        suffix = "_".join(text.replace(".", "p") for text in texts.values())
+        return tuple(
+            IndicatorColumn(
+                name=f"{result.name}_{suffix}",
+                description=result.description.format_map(texts),
+                warm_up_bars=self.warm_up_bars,
+                unit=result.unit,
+            )
+            for result in self.definition.results
+        )
+
+
+def indicator(name: str, **parameters: float) -> IndicatorSpec:
+    """Return the indicator ``name`` with ``parameters``, and defaults for those not given.
+
+    A column is called after the result and the parameters; a point in a parameter becomes a
+    ``p``, so that the name needs no quotes in SQL.
+
+    Args:
+        name: Key in the catalogue.
+        parameters: Keywords of the indicator's function.
+
+    Raises:
+        InvalidInputError: The indicator or a parameter is unknown, missing or out of limits.
+
+    Examples:
+        >>> [column.name for column in indicator("macd").columns]
+        ['macd_12_26_9', 'macd_signal_12_26_9', 'macd_histogram_12_26_9']
+        >>> indicator("bollinger_bands", deviations=2.5).columns[0].name
+        'bollinger_upper_20_2p5'
+    """
+    definition = definition_of(name)
+    known = {parameter.name: parameter.default for parameter in definition.parameters}
+    unknown = sorted(parameters.keys() - known.keys())
+    if unknown:
+        message = f"parameters of {name} must be among {', '.join(known)}, was {unknown[0]!r}"
+        raise InvalidInputError(message)
+    chosen = known | parameters
+    values = []
+    for keyword, value in chosen.items():
+        if value is None:
+            message = f"{keyword} of {name} must be given, was missing"
+            raise InvalidInputError(message)
+        values.append(value)
+    return IndicatorSpec(name, tuple(values))
+
+
+DEFAULT_INDICATORS = (
+    indicator("sma", period=20),
+    indicator("sma", period=50),
+    indicator("sma", period=200),
+    indicator("ema", period=12),
+    indicator("ema", period=26),
+    indicator("rsi", period=14),
+    indicator("bollinger_bands", period=20, deviations=2.0),
+    indicator("macd", fast=12, slow=26, signal=9),
+    indicator("atr", period=14),
+)
+"""What a stored series of daily indicators carries."""
+
+
+def indicator_columns(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> list[IndicatorColumn]:
+    """Return the columns that ``indicators`` fill, in order.
+
+    Raises:
+        InvalidInputError: Two of them fill the same column.
+
+    Examples:
+        >>> indicator_columns([indicator("atr")])[0].name
+        'atr_14'
+    """
+    columns: list[IndicatorColumn] = []
+    seen: set[str] = set()
+    for spec in indicators:
+        for column in spec.columns:
+            if column.name in seen:
+                message = f"indicators must fill different columns, was {column.name} twice"
+                raise InvalidInputError(message)
+            seen.add(column.name)
+            columns.append(column)
+    return columns
+
+
+def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> pd.DataFrame:
+    """Return the bars of one symbol with a float64 column for every result of ``indicators``.
+
+    A value at a bar depends on that bar and those before it, never on later ones, so a series
+    computed over a longer history begins with the same bits.
+
+    Args:
+        bars: Columns ``BAR_COLUMNS``, one symbol, oldest first; further columns are kept.
+        indicators: What to compute; the order is that of the columns.
+
+    Returns:
+        A new frame with the rows, index and columns of ``bars``, then ``indicator_columns``;
+        values are NaN until an indicator's warm-up is over.
+
+    Raises:
+        InvalidInputError: A column is missing or in the way, or a row breaks a rule of
+            ``require_bars``; the first such row is named.
+
+    Examples:
+        >>> from datetime import UTC, datetime
+        >>> from jutsu_core.bars import Bar, bars_to_frame
+        >>> bar = Bar(datetime(2013, 3, 1, tzinfo=UTC), 1_500_000, 2_000_000, 1_000_000, 1_750_000, 7)
+        >>> frame = compute_indicators(bars_to_frame("AAPL", [bar]), [indicator("sma", period=1)])
+        >>> float(frame["sma_1"].iloc[0])
+        1.75
+    """
+    inputs = require_bars(bars)
+    columns = indicator_columns(indicators)
+    taken = [column.name for column in columns if column.name in bars.columns]
+    if taken:
+        message = f"bars must not have the columns to be computed, was with {taken[0]}"
+        raise InvalidInputError(message)
+    series: list[FloatArray] = []
+    for spec in indicators:
+        definition = spec.definition
+        result = definition.function(*(inputs[name] for name in definition.inputs), **spec.parameters)
+        series.extend(result if isinstance(result, tuple) else (result,))
+    computed = {column.name: values for column, values in zip(columns, series, strict=True)}
+    return pd.concat([bars, pd.DataFrame(computed, index=bars.index)], axis="columns")
+
+
+def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> str:
+    """Return a short hash of what is computed: indicators, parameters, order and definitions.
+
+    A stored series with the same fingerprint has the same columns by the same formulas. The
+    hash is the same in every process and on every machine.
+
+    Examples:
+        >>> catalog_fingerprint([indicator("rsi")]) == catalog_fingerprint([indicator("rsi", period=14)])
+        True
+    """
+    content = [DEFINITIONS_REVISION, [[spec.name, spec.parameters] for spec in indicators]]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _parameter_text(value: float) -> str:
+    """Return ``value`` as short as it can be written without loss."""
+    # Through Decimal, as repr alone would write small numbers with an exponent.
+    return str(int(value)) if value == int(value) else f"{Decimal(repr(value)):f}"

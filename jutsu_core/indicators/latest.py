@@ -1,0 +1,226 @@
+"""The last value of an indicator, in decimal arithmetic.
+
+For a caller that decides on one number, now: a float enters as the decimal that it prints
+as, every step is decimal to ``DIGITS`` significant digits, and the caller's own decimal
+context plays no part. The definitions are those of the series; whole series are the work of
+``trend``, ``momentum`` and ``volatility``.
+"""
+
+from collections.abc import Sequence
+from decimal import (
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from jutsu_core.errors import InvalidInputError
+from jutsu_core.indicators.inputs import require_period
+
+DIGITS = 34
+"""Significant digits of every step: what IEEE 754 calls decimal128."""
+
+_CONTEXT = Context(
+    prec=DIGITS, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow], capitals=1
+)
+_ZERO = Decimal(0)
+_NEUTRAL_RSI = Decimal(50)
+
+
+def calculate_sma(prices: pd.Series, period: int) -> Decimal:
+    """Return the simple moving average of the last ``period`` prices.
+
+    Formula:
+        SMA = (price[-period] + … + price[-1]) / period
+
+    Args:
+        prices: Numbers (float, int or Decimal), oldest first, ``period`` or more. Only the
+            last ``period`` are read.
+        period: 1 or more.
+
+    Returns:
+        The average, in the unit of ``prices``.
+
+    Raises:
+        InvalidInputError: Too few prices, a price that is not a finite number, or a bad period.
+
+    Warm-up:
+        ``period`` prices; exact.
+
+    References:
+        John J. Murphy (1999), Technical Analysis of the Financial Markets, ch. 9.
+
+    Examples:
+        >>> calculate_sma(pd.Series([0.1, 0.2, 0.6]), 2)
+        Decimal('0.4')
+    """
+    span = require_period("period", period)
+    window = _last_prices(prices, at_least=span, read=span)
+    with localcontext(_CONTEXT):
+        return sum(window, _ZERO) / span
+
+
+def calculate_ema(prices: pd.Series, period: int) -> Decimal:
+    """Return the exponential moving average after the last price.
+
+    Formula:
+        EMA[period-1] = (price[0] + … + price[period-1]) / period
+        EMA[t] = EMA[t-1] + (price[t] - EMA[t-1]) · 2 / (period + 1)
+
+    Args:
+        prices: Numbers (float, int or Decimal), oldest first, ``period`` or more; all are read.
+        period: 1 or more.
+
+    Returns:
+        The average, in the unit of ``prices``.
+
+    Raises:
+        InvalidInputError: Too few prices, a price that is not a finite number, or a bad period.
+
+    Warm-up:
+        ``period`` prices; the start fades as ``trend.ema`` says.
+
+    References:
+        John J. Murphy (1999), Technical Analysis of the Financial Markets, ch. 9.
+
+    Examples:
+        >>> calculate_ema(pd.Series([10.0, 11.0, 12.0, 14.0]), 3)
+        Decimal('12.5')
+    """
+    span = require_period("period", period)
+    values = _last_prices(prices, at_least=span)
+    with localcontext(_CONTEXT):
+        weight = Decimal(2) / (span + 1)
+        average = sum(values[:span], _ZERO) / span
+        for value in values[span:]:
+            average += (value - average) * weight
+        return average
+
+
+def calculate_rsi(prices: pd.Series, period: int = 14) -> Decimal:
+    """Return Wilder's relative strength index after the last price.
+
+    Formula:
+        G and L: Wilder's averages of gains and losses, started by the mean of the first ``period``
+        RSI = 100 · G / (G + L), and 50 where both are 0
+
+    Args:
+        prices: Numbers (float, int or Decimal), oldest first, ``period + 1`` or more; all are read.
+        period: 1 or more.
+
+    Returns:
+        From 0 (only losses) to 100 (only gains); 50 when no price ever changed.
+
+    Raises:
+        InvalidInputError: Too few prices, a price that is not a finite number, or a bad period.
+
+    Warm-up:
+        ``period + 1`` prices; the start fades as ``momentum.rsi`` says.
+
+    References:
+        J. Welles Wilder (1978), New Concepts in Technical Trading Systems, section VI.
+
+    Examples:
+        >>> calculate_rsi(pd.Series([10.0, 11.0, 10.0, 12.0, 10.0]), 2).quantize(Decimal("0.01"))
+        Decimal('35.71')
+    """
+    span = require_period("period", period)
+    values = _last_prices(prices, at_least=span + 1)
+    with localcontext(_CONTEXT):
+        changes = [after - before for before, after in pairwise(values)]
+        gain = sum((change for change in changes[:span] if change > 0), _ZERO) / span
+        loss = -sum((change for change in changes[:span] if change < 0), _ZERO) / span
+        kept = span - 1
+        for change in changes[span:]:
+            gain *= kept
+            loss *= kept
+            if change > 0:
+                gain += change
+            else:
+                loss -= change
+            gain /= span
+            loss /= span
+        total = gain + loss
+        # Dividing first keeps "only gains" at exactly 100.
+        return gain / total * 100 if total else _NEUTRAL_RSI
+
+
+def calculate_bollinger_bands(prices: pd.Series, period: int, std: float | Decimal) -> tuple[Decimal, Decimal, Decimal]:
+    """Return the Bollinger bands after the last price.
+
+    Formula:
+        middle = SMA; sd = √(Σ (price - middle)² / period)  (population, ddof 0)
+        upper = middle + std · sd; lower = middle - std · sd
+
+    Args:
+        prices: Numbers (float, int or Decimal), oldest first, ``period`` or more. Only the
+            last ``period`` are read.
+        period: 1 or more.
+        std: Half the width of the band in standard deviations, above 0.
+
+    Returns:
+        Upper, middle, lower, in the unit of ``prices``.
+
+    Raises:
+        InvalidInputError: Too few prices, a price that is not a finite number, a bad period
+            or a bad ``std``.
+
+    Warm-up:
+        ``period`` prices; exact.
+
+    References:
+        John Bollinger (2001), Bollinger on Bollinger Bands, ch. 7.
+
+    Examples:
+        >>> [str(band) for band in calculate_bollinger_bands(pd.Series([1, 3]), 2, 2)]
+        ['4', '2', '0']
+    """
+    span = require_period("period", period)
+    factor = _to_decimal("std", std)
+    if factor <= 0:
+        message = f"std must be above 0, was {std}"
+        raise InvalidInputError(message)
+    window = _last_prices(prices, at_least=span, read=span)
+    with localcontext(_CONTEXT) as context:
+        middle = sum(window, _ZERO) / span
+        squares = sum(((value - middle) ** 2 for value in window), _ZERO)
+        reach = factor * context.sqrt(squares / span)
+        return middle + reach, middle, middle - reach
+
+
+def _last_prices(prices: object, *, at_least: int, read: int | None = None) -> Sequence[Decimal]:
+    """Return the last ``read`` prices (all, when ``None``) as exact decimals."""
+    if not isinstance(prices, pd.Series):
+        message = f"prices must be a pandas Series, was {type(prices).__name__}"
+        raise InvalidInputError(message)
+    if len(prices) < at_least:
+        message = f"prices must hold at least {at_least} values, was {len(prices)}"
+        raise InvalidInputError(message)
+    first = 0 if read is None else len(prices) - read
+    values = prices.to_numpy()[first:]
+    # One vectorised check instead of a check a value is what keeps a long float series quick.
+    if values.dtype == np.float64 and np.isfinite(values).all():
+        return list(map(Decimal, map(repr, values.tolist())))
+    return [_to_decimal(f"prices[{first + index}]", value) for index, value in enumerate(values)]
+
+
+def _to_decimal(name: str, value: object) -> Decimal:
+    """Return the finite number ``value`` exactly as it prints."""
+    number: Decimal | None = None
+    if isinstance(value, Decimal):
+        number = value
+    elif isinstance(value, float | np.floating):
+        number = Decimal(repr(float(value)))
+    elif isinstance(value, int | np.integer) and not isinstance(value, bool):
+        number = Decimal(int(value))
+    if number is None or not number.is_finite():
+        message = f"{name} must be a finite number, was {value!r}"
+        raise InvalidInputError(message)
+    return number

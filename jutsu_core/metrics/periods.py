@@ -1,0 +1,140 @@
+"""A symbol's performance by calendar year, over the last years and since inception.
+
+**Base.** A calendar year starts from the last close before it; the first year of the data has none
+and starts from its first close. The last n years start from the last close on or before the same
+date n years earlier.
+
+**Partial years.** A year is whole when its base lies in the calendar year before it, and either a
+later year has a session too or its last session is on or after its last weekday (Monday to
+Friday). All else is partial: the first year always, since the return of its first session is
+unknown.
+"""
+
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jutsu_core.metrics.catalog import ANNUALISATION, CATALOG, RISK_FREE, TRADE_METRICS, definitions_of
+from jutsu_core.metrics.figures import iso_date, period_figures
+from jutsu_core.metrics.series import checked_dates, checked_values, risk_free_per_period
+
+TRAILING_YEARS = (1, 3, 5, 10)
+
+_SATURDAY = 5
+_PRICE_METRICS = tuple(name for name in CATALOG if name not in TRADE_METRICS)
+
+
+def symbol_performance(closes: "pd.Series[float]", *, periods_per_year: int, risk_free_rate: float) -> dict[str, Any]:
+    """Return the performance report of one symbol.
+
+    Args:
+        closes: Closes above 0, oldest first, labelled with 00:00 UTC of their session date.
+        periods_per_year: Sessions in a year; no default, because 252 is only right for US days.
+        risk_free_rate: Annual effective rate as a fraction.
+
+    Returns:
+        JSON-ready: ``since_inception`` (figures of the whole history), ``trailing`` ("1y", "3y",
+        "5y", "10y": figures or ``None``), ``trailing_unavailable`` (the reason for each
+        ``None``), ``calendar_years`` (figures with ``year`` and ``is_partial``, oldest first) and
+        ``definitions``. Deviations have ddof 1; rates are annual; undefined is ``None``.
+
+    Raises:
+        InvalidInputError: ``closes`` is empty, unsorted, naive, not at 00:00 UTC, not finite or
+            not above 0, or a parameter breaks its constraint.
+
+    Examples:
+        >>> days = pd.DatetimeIndex(["2011-12-30", "2012-06-29", "2012-12-31"], tz="UTC")
+        >>> report = symbol_performance(
+        ...     pd.Series([10.0, 9.0, 12.0], days), periods_per_year=2, risk_free_rate=0.0
+        ... )
+        >>> [(row["year"], row["is_partial"], row["total_return"]) for row in report["calendar_years"]]
+        [(2011, True, None), (2012, False, 0.19999999999999996)]
+    """
+    values = checked_values("closes", closes, positive="all")
+    days = checked_dates("closes", closes, daily=True)
+    risk_free_per_period(risk_free_rate, periods_per_year=periods_per_year)
+    series = pd.Series(values, index=days)
+    rates: dict[str, Any] = {"periods_per_year": periods_per_year, "risk_free_rate": risk_free_rate}
+    trailing, unavailable = _trailing(series, days, rates)
+    return {
+        "first_session": iso_date(days[0]),
+        "last_session": iso_date(days[-1]),
+        "closes": len(series),
+        "first_close": float(values[0]),
+        "last_close": float(values[-1]),
+        "since_inception": _row(series, rates),
+        "trailing": trailing,
+        "trailing_unavailable": unavailable,
+        "calendar_years": _calendar_years(series, days, rates),
+        "definitions": _definitions(periods_per_year, risk_free_rate),
+    }
+
+
+def last_weekday(year: int) -> date:
+    """Return the last Monday-to-Friday date of ``year``.
+
+    Examples:
+        >>> last_weekday(2005), last_weekday(2012)
+        (datetime.date(2005, 12, 30), datetime.date(2012, 12, 31))
+    """
+    day = date(year, 12, 31)
+    return day - timedelta(days=max(0, day.weekday() - _SATURDAY + 1))
+
+
+def _row(values: "pd.Series[float]", rates: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures under the names a symbol's report uses: its win rate is one of days."""
+    figures = period_figures(values, **rates)
+    figures["win_rate"] = figures.pop("positive_days")
+    return figures
+
+
+def _calendar_years(series: "pd.Series[float]", days: pd.DatetimeIndex, rates: dict[str, Any]) -> list[dict[str, Any]]:
+    years = np.asarray(days.year)
+    rows = []
+    for year in np.unique(years).tolist():
+        inside = np.flatnonzero(years == year)
+        base = max(int(inside[0]) - 1, 0)
+        end = int(inside[-1])
+        has_base = int(years[base]) == year - 1
+        is_over = end < len(days) - 1 or days[end].date() >= last_weekday(year)
+        figures = _row(series.iloc[base : end + 1], rates)
+        rows.append({"year": year, "is_partial": not (has_base and is_over), **figures})
+    return rows
+
+
+def _trailing(
+    series: "pd.Series[float]", days: pd.DatetimeIndex, rates: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    rows: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    for count in TRAILING_YEARS:
+        name = f"{count}y"
+        start = days[-1] - pd.DateOffset(years=count)
+        base = int(days.searchsorted(start, side="right")) - 1
+        if base >= 0:
+            rows[name] = _row(series.iloc[base:], rates)
+        else:
+            rows[name] = None
+            reasons[name] = f"needs a close on or before {iso_date(start)}; the first is {iso_date(days[0])}"
+    return rows, reasons
+
+
+def _definitions(periods_per_year: int, risk_free_rate: float) -> dict[str, Any]:
+    metrics = definitions_of(_PRICE_METRICS)
+    return {
+        "periods_per_year": periods_per_year,
+        "risk_free_rate": float(risk_free_rate),
+        "ddof": 1,
+        "returns": "Price return of split-adjusted closes; dividends are not included.",
+        "risk_free": RISK_FREE,
+        "annualisation": ANNUALISATION,
+        "base": "A calendar year starts from the last close before it, the first year from its first close; "
+        "the last n years from the last close on or before the same date n years earlier.",
+        "partial_years": "A year is partial when its base is not in the year before it, or when it is the "
+        "last one and its last session is before its last weekday.",
+        "drawdown": "Closes only; each period starts afresh from its base, a recovery after its end is not seen.",
+        "undefined": "No value: too few values, no variation, no drawdown, or less than a year.",
+        "metrics": metrics | {"win_rate": metrics.pop("positive_days")},
+    }

@@ -1,0 +1,229 @@
+"""Round trips: which fills closed which, and what each earned after all costs.
+
+**Matching** is first in, first out, per symbol. A fill in the direction of the position (or from
+flat) opens a lot; a fill against it closes the oldest lots first, and every lot it touches, wholly or
+in part, makes one round trip. What is left of the fill after the last lot opens a position the
+other way. A short position is opened by a ``SELL`` and closed by a ``BUY``.
+
+**Costs** are commission plus slippage of both fills, each shared out by quantity; the last piece of
+a fill takes what is left, so that the pieces add up to the whole. Lots still open are no round trip.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Context, Decimal, localcontext
+from typing import Literal
+
+from jutsu_core.errors import InvalidInputError
+from jutsu_core.events import FillEvent
+
+_ZERO = Decimal(0)
+# Wide enough for any product of two prices and quantities, whatever context the caller has set.
+_EXACT = Context(prec=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundTrip:
+    """A quantity that was opened and closed again.
+
+    Attributes:
+        symbol: Ticker.
+        side: ``long`` (bought, then sold) or ``short`` (sold, then bought).
+        quantity: Shares, above 0.
+        entry_time: When the lot was opened.
+        exit_time: When it was closed.
+        entry_price: Price per share of the opening fill.
+        exit_price: Price per share of the closing fill.
+        costs: Share of commission and slippage of both fills, at least 0, in quote currency.
+        net_profit: Profit after costs, in quote currency; negative for a loss.
+    """
+
+    symbol: str
+    side: Literal["long", "short"]
+    quantity: Decimal
+    entry_time: datetime
+    exit_time: datetime
+    entry_price: Decimal
+    exit_price: Decimal
+    costs: Decimal
+    net_profit: Decimal
+
+
+@dataclass(slots=True)
+class _Piece:
+    """What is still unmatched of a fill, and the costs that go with it."""
+
+    fill: FillEvent
+    quantity: Decimal
+    costs: Decimal
+
+    def take(self, quantity: Decimal) -> Decimal:
+        """Remove ``quantity`` and return its share of the costs."""
+        share = self.costs if quantity == self.quantity else self.costs * quantity / self.quantity
+        self.quantity -= quantity
+        self.costs -= share
+        return share
+
+
+def round_trips(fills: Iterable[FillEvent]) -> list[RoundTrip]:
+    """Return the closed round trips of ``fills``, in the order in which they were closed.
+
+    Formula:
+        long: (exit_price - entry_price) * quantity - costs;
+        short: (entry_price - exit_price) * quantity - costs
+
+    Args:
+        fills: Executed orders of any symbols, oldest first; equal times keep the given order.
+
+    Returns:
+        One record for every lot that a fill closed, wholly or in part; exact ``Decimal`` money.
+
+    Raises:
+        InvalidInputError: An item is not a ``FillEvent``, or is older than the one before it.
+
+    Examples:
+        >>> from datetime import UTC
+        >>> def fill(day: int, direction: str, price: str) -> FillEvent:
+        ...     return FillEvent(
+        ...         symbol="AAPL",
+        ...         timestamp=datetime(2013, 3, day, tzinfo=UTC),
+        ...         direction=direction,
+        ...         quantity=Decimal(10),
+        ...         fill_price=Decimal(price),
+        ...         commission=Decimal(1),
+        ...     )
+        >>> [str(trip.net_profit) for trip in round_trips([fill(1, "BUY", "5"), fill(4, "SELL", "7")])]
+        ['18']
+    """
+    checked = _checked_fills(fills)
+    open_lots: dict[str, deque[_Piece]] = {}
+    trips: list[RoundTrip] = []
+    with localcontext(_EXACT):
+        for fill in checked:
+            lots = open_lots.setdefault(fill.symbol, deque())
+            trips.extend(_match(fill, lots))
+    return trips
+
+
+def win_rate(trips: Sequence[RoundTrip]) -> float | None:
+    """Return the share of round trips with a net profit above 0.
+
+    Returns:
+        A fraction from 0 to 1; a net profit of exactly 0 is no win. ``None`` without round trips.
+
+    Examples:
+        >>> win_rate([]) is None
+        True
+    """
+    return sum(trip.net_profit > 0 for trip in trips) / len(trips) if trips else None
+
+
+def profit_factor(trips: Sequence[RoundTrip]) -> float | None:
+    """Return the sum of all wins over the sum of all losses.
+
+    Formula:
+        sum(net_profit where above 0) / |sum(net_profit where below 0)|
+
+    Returns:
+        A ratio of at least 0; ``None`` without a loss.
+
+    Examples:
+        >>> profit_factor([]) is None
+        True
+    """
+    with localcontext(_EXACT):
+        lost = sum(_losses(trips), _ZERO)
+        return float(sum(_wins(trips), _ZERO) / -lost) if lost else None
+
+
+def average_win(trips: Sequence[RoundTrip]) -> Decimal | None:
+    """Return the mean net profit of the round trips that won; ``None`` without one.
+
+    Examples:
+        >>> average_win([]) is None
+        True
+    """
+    return _mean(_wins(trips))
+
+
+def average_loss(trips: Sequence[RoundTrip]) -> Decimal | None:
+    """Return the mean net profit of the round trips that lost, below 0; ``None`` without one.
+
+    Examples:
+        >>> average_loss([]) is None
+        True
+    """
+    return _mean(_losses(trips))
+
+
+def expectancy(trips: Sequence[RoundTrip]) -> Decimal | None:
+    """Return the mean net profit of a round trip, in quote currency; ``None`` without one.
+
+    Formula:
+        sum(net_profit) / n, which is win_rate * average_win + loss_rate * average_loss
+
+    Examples:
+        >>> expectancy([]) is None
+        True
+    """
+    return _mean([trip.net_profit for trip in trips])
+
+
+def _checked_fills(fills: Iterable[object]) -> list[FillEvent]:
+    checked: list[FillEvent] = []
+    for row, fill in enumerate(fills):
+        if not isinstance(fill, FillEvent):
+            message = f"trade {row} must be a FillEvent, was {fill!r}"
+            raise InvalidInputError(message)
+        if row and fill.timestamp < checked[row - 1].timestamp:
+            before = checked[row - 1].timestamp.isoformat()
+            message = f"trade {row} must be at or after {before}, was {fill.timestamp.isoformat()}"
+            raise InvalidInputError(message)
+        checked.append(fill)
+    return checked
+
+
+def _match(fill: FillEvent, lots: deque[_Piece]) -> list[RoundTrip]:
+    rest = _Piece(fill, fill.quantity, fill.commission + fill.slippage)
+    trips = []
+    while rest.quantity > 0 and lots and lots[0].fill.direction != fill.direction:
+        lot = lots[0]
+        quantity = min(rest.quantity, lot.quantity)
+        costs = lot.take(quantity) + rest.take(quantity)
+        trips.append(_trip(lot.fill, fill, quantity, costs))
+        if lot.quantity == 0:
+            lots.popleft()
+    if rest.quantity > 0:
+        lots.append(rest)
+    return trips
+
+
+def _trip(entry: FillEvent, leave: FillEvent, quantity: Decimal, costs: Decimal) -> RoundTrip:
+    gain = leave.fill_price - entry.fill_price
+    is_long = entry.direction == "BUY"
+    return RoundTrip(
+        symbol=entry.symbol,
+        side="long" if is_long else "short",
+        quantity=quantity,
+        entry_time=entry.timestamp,
+        exit_time=leave.timestamp,
+        entry_price=entry.fill_price,
+        exit_price=leave.fill_price,
+        costs=costs,
+        net_profit=(gain if is_long else -gain) * quantity - costs,
+    )
+
+
+def _wins(trips: Sequence[RoundTrip]) -> list[Decimal]:
+    return [trip.net_profit for trip in trips if trip.net_profit > 0]
+
+
+def _losses(trips: Sequence[RoundTrip]) -> list[Decimal]:
+    return [trip.net_profit for trip in trips if trip.net_profit < 0]
+
+
+def _mean(amounts: Sequence[Decimal]) -> Decimal | None:
+    with localcontext(_EXACT):
+        return sum(amounts, _ZERO) / len(amounts) if amounts else None

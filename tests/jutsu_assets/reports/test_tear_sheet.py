@@ -1,0 +1,148 @@
+"""Pages: well-formed, complete, self-contained, escaped, and the same for the same input."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jutsu_assets.reports.tear_sheet import percent, ratio, render_overview, render_tear_sheet
+from jutsu_core.metrics.periods import symbol_performance
+
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+HOSTILE = '<script>alert("x")</script>&'
+
+
+class Page(HTMLParser):
+    """Collects the text and attributes of a page, and refuses tags that do not nest."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.tags: set[str] = set()
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.texts.append(data.strip())
+
+
+def closes(first: str = "2009-06-01", last: str = "2012-10-31") -> "pd.Series[float]":
+    days = pd.bdate_range(first, last, tz="UTC")
+    steps = np.random.default_rng(5).normal(0.0005, 0.012, len(days))
+    return pd.Series(80 * np.cumprod(1 + steps), index=days)
+
+
+def report(values: "pd.Series[float]") -> dict[str, Any]:
+    return symbol_performance(values, periods_per_year=252, risk_free_rate=0.01)
+
+
+def sheet(symbol: str = "AAPL", *, source: str = "schwab", values: "pd.Series[float] | None" = None) -> str:
+    prices = closes() if values is None else values
+    return render_tear_sheet(symbol, report(prices), prices, source=source, overview_href="index.html")
+
+
+def rows_of(whole: dict[str, Any]) -> list[dict[str, Any]]:
+    trailing = [row for row in whole["trailing"].values() if row]
+    return [whole["since_inception"], *trailing, *whole["calendar_years"]]
+
+
+def test_the_sheet_shows_every_figure() -> None:
+    texts = set(Page(sheet()).texts)
+    whole = report(closes())
+    for row in rows_of(whole):
+        for name in ("total_return", "cagr", "best_day"):
+            assert percent(row[name], signed=True) in texts
+        for name in ("volatility", "max_drawdown", "win_rate"):
+            assert percent(row[name]) in texts
+        for name in ("sharpe_ratio", "sortino_ratio", "calmar_ratio"):
+            assert ratio(row[name]) in texts
+        assert f"{row['sessions']:,}" in texts
+    for name in ("max_drawdown_peak", "max_drawdown_trough", "best_day_date", "worst_day_date"):
+        assert whole["since_inception"][name] in texts
+    for text in (*whole["definitions"]["metrics"].values(), whole["definitions"]["annualisation"]):
+        assert text in texts
+    assert {"2009", "2012", "partial", "AAPL", "All symbols"} <= texts
+    assert any(whole["trailing_unavailable"]["10y"] in text for text in texts)
+
+
+def test_a_page_loads_nothing() -> None:
+    for html in (sheet(), render_overview({"AAPL": report(closes())}, source="schwab")):
+        page = Page(html)
+        assert not page.tags & {"script", "link", "img", "iframe"}
+        loading = [value for _, name, value in page.attributes if name in ("src", "href", "action")]
+        assert all(value.startswith("#") or value == "index.html" for value in loading)
+        assert not re.search(r"https?:(?!//www\.w3\.org/2000/svg\")", html)
+        assert "@import" not in html
+        assert not re.search(r"url\((?!#)", html)
+
+
+@pytest.mark.parametrize(("source", "is_loud"), [("simulator", True), ("schwab", False)])
+def test_sample_data_is_announced(source: str, *, is_loud: bool) -> None:
+    for html in (sheet(source=source), render_overview({}, source=source)):
+        assert ("Sample data, not live." in html) is is_loud
+        assert f"Source: {source}." in html
+
+
+def test_a_hostile_symbol_is_only_text() -> None:
+    page = Page(sheet(HOSTILE))
+    assert HOSTILE in page.texts
+    assert "script" not in page.tags
+    overview = Page(render_overview({HOSTILE: report(closes())}, source=HOSTILE, hrefs={HOSTILE: '"><b>'}))
+    assert HOSTILE in overview.texts
+    assert not overview.tags & {"script", "b"}
+
+
+def test_the_same_input_makes_the_same_page() -> None:
+    assert sheet() == sheet()
+    one, two = report(closes()), report(closes("2011-01-03"))
+    assert render_overview({"B": one, "A": two}, source="s") == render_overview({"A": two, "B": one}, source="s")
+
+
+def test_undefined_figures_are_dashes() -> None:
+    html = sheet(values=closes("2012-10-31"))
+    assert "None" not in html
+    assert "nan" not in Page(html).texts
+    assert "—" in Page(html).texts
+
+
+def test_the_overview_links_symbols_and_shows_years() -> None:
+    reports = {"AAPL": report(closes()), "IBM": report(closes("2011-01-03"))}
+    page = Page(render_overview(reports, source="schwab", hrefs={"AAPL": "AAPL.html"}))
+    assert [value for tag, name, value in page.attributes if (tag, name) == ("a", "href")] == ["AAPL.html"] * 2
+    assert {"2009", "2012", "IBM", "2 symbols"} <= set(page.texts)
+    for whole in reports.values():
+        assert percent(whole["since_inception"]["cagr"], signed=True) in page.texts
+        for row in whole["calendar_years"]:
+            value = f"{100 * row['total_return']:+,.0f}".replace("-", "\N{MINUS SIGN}")
+            assert value in page.texts
+
+
+def test_an_overview_of_nothing_says_so() -> None:
+    assert "No symbol has a report yet." in Page(render_overview({}, source="schwab")).texts
+
+
+def test_numbers_are_written_one_way() -> None:
+    assert percent(-0.0004) == "0.0\N{NO-BREAK SPACE}%"
+    assert percent(-0.256) == "\N{MINUS SIGN}25.6\N{NO-BREAK SPACE}%"
+    assert percent(12.3456, signed=True) == "+1,234.6\N{NO-BREAK SPACE}%"
+    assert (ratio(-1.5), ratio(None)) == ("\N{MINUS SIGN}1.50", "—")
