@@ -24,7 +24,16 @@ from jutsu_core.metrics.periods import symbol_performance as measure
 SYMBOL_PERFORMANCE = "symbol_performance"
 CODE_VERSION = "1"
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
-_SHOWN = ("total_return", "cagr", "volatility", "sharpe", "sortino", "calmar", "max_drawdown", "win_rate")
+_SHOWN = (
+    "total_return",
+    "cagr",
+    "volatility",
+    "sharpe_ratio",
+    "sortino_ratio",
+    "calmar_ratio",
+    "max_drawdown",
+    "win_rate",
+)
 
 
 def build_symbol_performance(universe: Universe, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:

@@ -100,8 +100,9 @@ def parse(params: Mapping[str, str], *, refuse_seconds: bool = False) -> Questio
 def window(question: Question, history: MarketHistory, now: datetime) -> Window:
     """Return the bounds of the answer: the asked ones, or Schwab's defaults."""
     today = now.astimezone(NEW_YORK).date()
-    # Without an end the answer stops at the previous session's close: nothing of today.
-    end = chicago_midnight(today) - 1 if question.end is None else question.end
+    # Without an end the answer stops at the previous session's close: nothing of today, whose
+    # forming bar is stamped midnight New York.
+    end = new_york_midnight(today) - 1 if question.end is None else question.end
     start = question.start
     if start is None:
         last = min(today, datetime.fromtimestamp(end / 1000, tz=UTC).astimezone(CHICAGO).date())

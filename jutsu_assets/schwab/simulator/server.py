@@ -173,7 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
         if kind in ("ReadError", "ConnectError"):
             # Lingering for no time turns the close into a reset. A connection that is already
             # there cannot be refused any more, so a reset stands in for that too.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            layout = "hh" if sys.platform == "win32" else "ii"
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(layout, 1, 0))
             self.connection.close()
 
     def _environ(self) -> "WSGIEnvironment":

@@ -196,7 +196,7 @@ def test_d2_an_access_token_lives_thirty_minutes(wire: Wire, clock: SettableCloc
 
 
 def test_d2_a_foreign_access_token_is_refused(wire: Wire) -> None:
-    wire.token["access_token"] = "I0.foreign="
+    wire.token["access_token"] = "I0.foreign="  # noqa: S105 - opens nothing
     assert wire.history().status_code == 401
 
 

@@ -1,0 +1,59 @@
+# A fresh clone needs Python 3.11 or newer and make; every target creates what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+
+export DAGSTER_HOME := $(CURDIR)
+export DO_NOT_TRACK := 1
+
+.PHONY: help setup demo dev check test bench screenshots lock clean
+
+help:            ## show the targets
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, $(PYTHON) is older; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.sample: $(VENV)/.python pyproject.toml requirements.lock
+	@echo "Installing Jutsu with sample data into $(VENV) ..."
+	@$(INSTALL) --editable '.[sample]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.sample
+	@echo "Installing the development tools into $(VENV) ..."
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.dev  ## install everything that a developer needs
+
+demo: $(VENV)/.sample  ## real sample bars -> indicators -> performance, no credentials
+	@$(BIN)/jutsu demo
+
+dev: $(VENV)/.sample  ## the Dagster UI with the graph, on http://127.0.0.1:3000
+	@mkdir -p var/dagster
+	@$(BIN)/dagster dev --workspace workspace.yaml
+
+check: $(VENV)/.dev  ## lint, format, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: check  ## everything that must hold before a commit
+	@$(BIN)/python -m pytest --cov --cov-report=term --benchmark-disable -n 2
+
+bench: $(VENV)/.dev  ## timings against a baseline measured in the same run
+	@$(BIN)/python -m pytest tests/benchmarks -c tests/benchmarks/pytest.ini --benchmark-only
+
+lock: $(VENV)/.python  ## renew requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --upgrade pyproject.toml --output-file requirements.lock
+
+clean:           ## remove what was created, data included
+	rm -rf $(VENV) var
