@@ -28,6 +28,7 @@ def build_defs(
     universe: Universe | None = None,
     resources: Mapping[str, Any] | None = None,
     executor: dg.ExecutorDefinition | None = None,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
 ) -> dg.Definitions:
     """Return the graph.
 
@@ -37,6 +38,7 @@ def build_defs(
         resources: Replacements by key: ``database``, ``schwab``, ``lake``, ``report_folder``.
         executor: How steps run; in one process if None, because a process of its own costs a
             step four seconds.
+        loggers: How runs report; Dagster's own console logger if None.
 
     Raises:
         ConfigurationError: The universe file is wrong.
@@ -52,6 +54,7 @@ def build_defs(
         jobs=[daily_update],
         resources={**_resources(settings, followed), **(resources or {})},
         executor=executor or dg.in_process_executor,
+        loggers=loggers,
     )
 
 

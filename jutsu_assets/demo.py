@@ -46,8 +46,7 @@ def run_demo(settings: Settings) -> int:
         console.print("[bold yellow]SAMPLE DATA[/]: bars come from the built-in simulator, not from Schwab.")
     console.print(f"Materializing bars, indicators and performance of {', '.join(universe.symbols)} ...")
     os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
-    _show_progress(console)
-    definitions = build_defs(settings, universe=universe)
+    definitions = build_defs(settings, universe=universe, loggers={"console": _progress_logger(console)})
     with dg.DagsterInstance.get() as instance:
         started = time.perf_counter()
         result = definitions.resolve_job_def(daily_update.name).execute_in_process(
@@ -138,15 +137,19 @@ class _ProgressHandler(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        meta = getattr(record, "dagster_meta", None) or {}
-        is_event = meta.get("dagster_event") is not None
-        if record.levelno >= logging.ERROR or not is_event:
+        meta = getattr(record, "dagster_meta", {})
+        event = meta.get("dagster_event")
+        if event is None or record.levelno >= logging.ERROR:
             step = meta.get("step_key") or ""
             text = meta.get("orig_message") or record.getMessage()
             self._console.print(f"  {step:<19} {text}", markup=False, highlight=False)
 
 
-def _show_progress(console: Console) -> None:
-    logger = logging.getLogger("dagster")
-    logger.handlers = [_ProgressHandler(console)]
-    logger.propagate = False
+def _progress_logger(console: Console) -> dg.LoggerDefinition:
+    @dg.logger(description="Progress of the demo")
+    def progress(_context: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.Logger("jutsu.demo", logging.INFO)
+        logger.addHandler(_ProgressHandler(console))
+        return logger
+
+    return progress

@@ -31,7 +31,8 @@ def _refuse(field: str, must_be: str, was: object) -> NoReturn:
 def _check_identity(symbol: object, timestamp: object) -> None:
     if not isinstance(symbol, str) or not symbol.strip():
         _refuse("symbol", "a non-empty string", symbol)
-    if not isinstance(timestamp, datetime) or timestamp.utcoffset() is None:
+    # pandas' NaT is a datetime whose utcoffset raises; its tzinfo is None.
+    if not isinstance(timestamp, datetime) or timestamp.tzinfo is None or timestamp.utcoffset() is None:
         _refuse("timestamp", "a timezone-aware datetime", timestamp)
 
 
