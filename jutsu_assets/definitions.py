@@ -4,6 +4,7 @@ Nothing happens at import: ``defs`` is called by Dagster when it loads definitio
 """
 
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,18 +45,26 @@ def build_defs(
         ConfigurationError: The universe file is wrong.
     """
     followed = universe or load_universe(settings.universe_path)
-    partitions = symbol_partitions(followed)
     return dg.Definitions(
-        assets=[
-            build_daily_bars(followed, partitions),
-            build_daily_indicators(partitions),
-            build_symbol_performance(followed, partitions),
-        ],
+        assets=_assets(followed),
         jobs=[daily_update],
         resources={**_resources(settings, followed), **(resources or {})},
         executor=executor or dg.in_process_executor,
         loggers=loggers,
     )
+
+
+def _assets(universe: Universe) -> list[dg.AssetsDefinition]:
+    partitions = symbol_partitions(universe)
+    with warnings.catch_warnings():
+        # A backfill policy is what lets one run hold a range of partitions; that it is in beta
+        # is our decision to carry, not something to tell every user at every start.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return [
+            build_daily_bars(universe, partitions),
+            build_daily_indicators(partitions),
+            build_symbol_performance(universe, partitions),
+        ]
 
 
 def _resources(settings: Settings, universe: Universe) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def run_demo(settings: Settings) -> int:
         started = time.perf_counter()
         result = definitions.resolve_job_def(daily_update.name).execute_in_process(
             instance=instance,
+            run_config={"loggers": {"console": {}}},
             tags={_RANGE_START: universe.symbols[0], _RANGE_END: universe.symbols[-1]},
             raise_on_error=False,
         )
@@ -146,10 +147,11 @@ class _ProgressHandler(logging.Handler):
 
 
 def _progress_logger(console: Console) -> dg.LoggerDefinition:
-    @dg.logger(description="Progress of the demo")
     def progress(_context: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.Logger("jutsu.demo", logging.INFO)
-        logger.addHandler(_ProgressHandler(console))
+        logger = logging.getLogger("jutsu.demo")
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        logger.handlers = [_ProgressHandler(console)]
         return logger
 
-    return progress
+    return dg.LoggerDefinition(progress, description="Progress of the demo")
