@@ -143,7 +143,7 @@ class _ProgressHandler(logging.Handler):
         if event is None or record.levelno >= logging.ERROR:
             step = meta.get("step_key") or ""
             text = meta.get("orig_message") or record.getMessage()
-            self._console.print(f"  {step:<19} {text}", markup=False, highlight=False)
+            self._console.print(f"  {step:<19} {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _progress_logger(console: Console) -> dg.LoggerDefinition:

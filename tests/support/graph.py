@@ -1,0 +1,125 @@
+"""The production graph over a simulator of the test's own, with nothing waited for."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from jutsu_assets.clock import SystemClock
+from jutsu_assets.definitions import build_defs
+from jutsu_assets.jobs import daily_update
+from jutsu_assets.lake.files import Lake
+from jutsu_assets.reports.folder import ReportFolder
+from jutsu_assets.schwab.handlers import Market, SchwabDataHandler, open_handler
+from jutsu_assets.schwab.simulator.app import SchwabSimulator
+from jutsu_assets.schwab.simulator.faults import FaultPlan
+from jutsu_assets.schwab.simulator.market import MarketHistory
+from jutsu_assets.schwab.simulator.transport import mount
+from jutsu_assets.schwab.tokens import MemoryTokenStore
+from jutsu_assets.settings import Settings
+from jutsu_assets.store.handlers import MarketDatabase
+from jutsu_assets.universe import Universe
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
+AFTER_THE_LAST_CLOSE = datetime(2013, 3, 2, 1, tzinfo=UTC)
+
+
+class FreePlaces:
+    """Lets every request through at once, and counts them."""
+
+    def __init__(self) -> None:
+        self.claims = 0
+
+    def claim(self, limit: int, window: timedelta) -> datetime | None:
+        del limit, window
+        self.claims += 1
+        return None
+
+
+class NoSleep:
+    """Remembers what it was asked to wait, and does not."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+@dataclass
+class Graph:
+    """A graph under test, with its parts."""
+
+    settings: Settings
+    universe: Universe
+    simulator: SchwabSimulator
+    database: MarketDatabase
+    schwab: SchwabDataHandler
+    instance: dg.DagsterInstance
+    definitions: dg.Definitions
+
+    def run(
+        self, first: str, last: str | None = None, *, config: Mapping[str, Any] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Materialize every daily asset for a range of symbols."""
+        return self.definitions.resolve_job_def(daily_update.name).execute_in_process(
+            instance=self.instance,
+            tags={RANGE_START: first, RANGE_END: last or first},
+            run_config={"ops": {"daily_bars": {"config": dict(config or {})}}},
+            raise_on_error=False,
+        )
+
+    def price_requests(self) -> list[str]:
+        """Return the symbols whose history was asked for, in order."""
+        return [arrival.param("symbol") or "" for arrival in self.simulator.requests if "pricehistory" in arrival.path]
+
+    def materialized(self, asset: str) -> list[str]:
+        """Return the partitions that the instance holds a materialization of."""
+        return sorted(self.instance.get_materialized_partitions(dg.AssetKey(asset)))
+
+
+@contextmanager
+def open_graph(
+    folder: Path,
+    *,
+    symbols: tuple[str, ...] = SYMBOLS,
+    start: date = date(2000, 3, 1),
+    now: datetime = AFTER_THE_LAST_CLOSE,
+    faults: FaultPlan | None = None,
+    history: MarketHistory | None = None,
+) -> Iterator[Graph]:
+    """Yield the production graph, its store below ``folder``, its source a simulator."""
+    settings = Settings.from_environment({"JUTSU_HOME": str(folder)}, folder=folder)
+    universe = Universe(symbols=symbols, history_start=start)
+    simulator = SchwabSimulator(history, now=lambda: now, faults=faults)
+    database = MarketDatabase(settings.database_url, source=settings.source)
+    schwab = open_handler(
+        Market(symbols=symbols, history_start=start, calendar="XNYS"),
+        FreePlaces(),
+        source=settings.source,
+        clock=simulator,
+        transport=mount(simulator),
+        api_key=simulator.key,
+        app_secret=simulator.secret,
+        tokens=MemoryTokenStore(simulator.issue_login()),
+        sleeper=NoSleep(),
+    )
+    resources = {
+        "database": database,
+        "schwab": schwab,
+        "lake": Lake(settings.lake_path, database.manifest, SystemClock()),
+        "report_folder": ReportFolder(settings.reports_path, settings.source),
+    }
+    definitions = build_defs(settings, universe=universe, resources=resources)
+    try:
+        with dg.DagsterInstance.ephemeral() as instance:
+            yield Graph(settings, universe, simulator, database, schwab, instance, definitions)
+    finally:
+        schwab.fetcher.close()
+        database.database.close()
