@@ -57,6 +57,34 @@ def report() -> None:
 
 
 @main.command()
+def login() -> None:
+    """Log in to Schwab: open the URL that is printed, and paste the address that you land on."""
+    from jutsu_assets.clock import SystemClock  # noqa: PLC0415
+    from jutsu_assets.schwab.login import ManualLogin  # noqa: PLC0415
+    from jutsu_assets.schwab.throttle import transport_to  # noqa: PLC0415
+    from jutsu_assets.schwab.tokens import FileTokenStore  # noqa: PLC0415
+
+    settings = _settings()
+    if settings.credentials is None or settings.base_url is None:
+        message = "SCHWAB_API_KEY and SCHWAB_APP_SECRET must be set to log in; see the README"
+        raise click.ClickException(message)
+    credentials = settings.credentials
+    tokens = FileTokenStore(credentials.token_path)
+    attempt = ManualLogin(
+        api_key=credentials.api_key,
+        app_secret=credentials.app_secret,
+        callback_url=credentials.callback_url,
+        transport=transport_to(settings.base_url),
+        tokens=tokens,
+    )
+    click.echo(f"Open this address in a browser, log in and allow access:\n\n  {attempt.url}\n")
+    click.echo("The browser then lands on a page that cannot be shown; its address is what counts.")
+    received = click.prompt("Paste that address within 30 seconds")
+    attempt.finish(received, now_seconds=int(SystemClock().now().timestamp()))
+    click.echo(f"Logged in. {credentials.token_path} is good until {tokens.expires_at():%Y-%m-%d %H:%M} UTC.")
+
+
+@main.command()
 @click.option("--port", default=8081, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option(
     "--token-path",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
-from jutsu_assets.schwab.throttle import LoopbackTransport, RequestPlaces, Throttle
+from jutsu_assets.schwab.throttle import RequestPlaces, Throttle, transport_to
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
 from jutsu_assets.settings import LIVE_SOURCE, SAMPLE_SOURCE, SCHWAB_ORIGIN, Credentials
 from jutsu_core.bars import BAR_COLUMNS, Bar, Timeframe, bars_to_frame, from_micros, require_aware, session_timestamp
@@ -131,7 +131,7 @@ def open_live(market: Market, places: RequestPlaces, credentials: Credentials, b
         places,
         source=LIVE_SOURCE if is_live else SAMPLE_SOURCE,
         clock=SystemClock(),
-        transport=httpx.HTTPTransport() if is_live else LoopbackTransport(base_url),
+        transport=transport_to(base_url),
         api_key=credentials.api_key,
         app_secret=credentials.app_secret,
         tokens=FileTokenStore(credentials.token_path),

@@ -114,14 +114,56 @@ def _quiet_imports() -> Iterator[None]:
         yield
 
 
-def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
+class LoginSession:
+    """The two halves of a login that a person makes: a URL goes out, a token comes back.
+
+    Args:
+        api_key: App key.
+        app_secret: App secret.
+        callback_url: Callback URL of the app, character for character.
+        transport: Carries the token request.
+
+    Attributes:
+        authorization_url: What to open in a browser.
+    """
+
+    def __init__(self, api_key: str, app_secret: str, callback_url: str, transport: httpx.BaseTransport) -> None:
+        self._app = (api_key, app_secret)
+        self._session = _oauth_client_class()(
+            api_key, redirect_uri=callback_url, mounts={_ORIGIN: transport}, timeout=TIMEOUT_SECONDS
+        )
+        url, self._state = self._session.create_authorization_url(f"{_ORIGIN}/v1/oauth/authorize")
+        self.authorization_url = str(url)
+
+    def fetch_token(self, received_url: str) -> dict[str, Any]:
+        """Return the token that the code in ``received_url`` is worth."""
+        token = self._session.fetch_token(
+            f"{_ORIGIN}/v1/oauth/token",
+            authorization_response=received_url,
+            client_id=self._app[0],
+            auth=self._app,
+            state=self._state,
+        )
+        return dict(token)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+
+def _oauth_client_class() -> Any:  # noqa: ANN401 - authlib is untyped
     with _quiet_imports():
         from authlib.integrations.httpx_client import OAuth2Client  # noqa: PLC0415
     if not issubclass(OAuth2Client, httpx.Client):
         message = "authlib must use httpx, but it chose httpx2; uninstall httpx2 (schwab-py does not support it)"
         raise ConfigurationError(message)
+    return OAuth2Client
 
-    class SingleFlightSession(OAuth2Client):  # type: ignore[misc]
+
+def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
+    base = _oauth_client_class()
+
+    class SingleFlightSession(base):  # type: ignore[misc]
         """Refreshes once for all threads and processes that share a token store."""
 
         def prepare(self, tokens: TokenStore, metadata: Any) -> None:  # noqa: ANN401

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import httpx
 
+from jutsu_assets.settings import SCHWAB_ORIGIN
 from jutsu_core.ports import Clock, Sleeper
 
 REQUESTS_PER_WINDOW = 2
@@ -112,3 +113,8 @@ class LoopbackTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close the connections to the simulator."""
         self._inner.close()
+
+
+def transport_to(base_url: str) -> httpx.BaseTransport:
+    """Return what carries requests to ``base_url``: Schwab itself, or a simulator on this machine."""
+    return httpx.HTTPTransport() if base_url == SCHWAB_ORIGIN else LoopbackTransport(base_url)

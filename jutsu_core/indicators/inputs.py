@@ -118,10 +118,11 @@ def require_number(name: str, value: object, *, above: float, maximum: float) ->
         2.0
     """
     is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not (is_number and above < value <= maximum):
+    number = float(value) if is_number else np.nan  # type: ignore[arg-type]  # known from is_number
+    if not above < number <= maximum:
         message = f"{name} must be a number above {above:g} and at most {maximum:g}, was {value!r}"
         raise InvalidInputError(message)
-    return float(value)
+    return number
 
 
 def require_bars(bars: pd.DataFrame) -> dict[str, FloatArray]:

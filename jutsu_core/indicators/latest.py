@@ -97,10 +97,10 @@ def calculate_ema(prices: pd.Series, period: int) -> Decimal:
     span = require_period("period", period)
     values = _last_prices(prices, at_least=span)
     with localcontext(_CONTEXT):
-        weight = Decimal(2) / (span + 1)
         average = sum(values[:span], _ZERO) / span
         for value in values[span:]:
-            average += (value - average) * weight
+            # Dividing last rounds once; a rounded weight would err in every step.
+            average += (value - average) * 2 / (span + 1)
         return average
 
 

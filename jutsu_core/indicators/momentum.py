@@ -46,7 +46,7 @@ def rsi(closes: FloatArray, *, period: int = 14) -> FloatArray:
 
     Examples:
         >>> rsi(np.array([10.0, 11.0, 10.0, 12.0]), period=2)
-        array([ nan,  nan, 50.        , 83.33333333])
+        array([        nan,         nan, 50.        , 83.33333333])
     """
     span = require_period("period", period)
     series = require_series("closes", closes)

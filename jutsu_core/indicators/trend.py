@@ -129,7 +129,7 @@ def macd(closes: FloatArray, *, fast: int = 12, slow: int = 26, signal: int = 9)
     Examples:
         >>> import numpy as np
         >>> macd(np.array([1.0, 2.0, 4.0, 8.0]), fast=2, slow=3, signal=1).macd.round(4)
-        array([   nan,    nan, 0.6667, 1.2222])
+        array([   nan,    nan, 0.6667, 1.1667])
     """
     fast_span = require_period("fast", fast, minimum=2)
     slow_span = require_period("slow", slow, minimum=2)
