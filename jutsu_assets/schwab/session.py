@@ -161,7 +161,7 @@ def _oauth_client_class() -> Any:  # noqa: ANN401 - authlib is untyped
 
 
 def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
-    base = _oauth_client_class()
+    base: Any = _oauth_client_class()
 
     class SingleFlightSession(base):  # type: ignore[misc]
         """Refreshes once for all threads and processes that share a token store."""
