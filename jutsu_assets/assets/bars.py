@@ -95,16 +95,16 @@ class _Updater:
         spent, waited = fetcher.request_seconds - spent, fetcher.throttle.waited_seconds - waited
         written = update.written
         return {
+            **self._holdings(request.symbol),
             "calls": fetcher.throttle.requests - sent,
-            "was_restated": update.was_restated,
             "rows_inserted": written.inserted if written else 0,
             "rows_changed": written.changed if written else 0,
             "rows_unchanged": self._rows(request.symbol) - (written.inserted + written.changed if written else 0),
             "rows_quarantined": written.quarantined if written else 0,
+            "was_restated": update.was_restated,
             "throttle_wait_seconds": round(waited, 3),
             "fetch_seconds": round(spent - waited, 3),
             "store_seconds": round(total - spent, 3),
-            **self._holdings(request.symbol),
         }
 
     def _rows(self, symbol: str) -> int:
@@ -121,12 +121,12 @@ class _Updater:
         bars = store.read(symbol, Timeframe.D1, *_EVER)
         present = [bar.timestamp.date() for bar in bars]
         return {
+            "chart": image(price_chart_png(bars_to_frame(symbol, bars), symbol=symbol), f"closes of {symbol}"),
             "dagster/partition_row_count": version.rows,
             "first_session": str(version.first.date()),
             "last_session": str(version.last.date()),
             "missing_sessions": len(missing),
             "coverage_by_year": table(coverage_by_year(expected, present, missing)),
-            "chart": image(price_chart_png(bars_to_frame(symbol, bars), symbol=symbol), f"closes of {symbol}"),
             "content_hash": version.content_hash,
             "source": self._schwab.fetcher.name,
         }

@@ -69,6 +69,7 @@ def _update(symbol: str, database: MarketDatabase, lake: Lake) -> dict[str, Any]
         lake.publish(DAILY_INDICATORS, symbol, series, input_hash=input_hash)
     file = lake.manifest.current(DAILY_INDICATORS, symbol)
     return {
+        "chart": image(indicator_chart_png(series, symbol=symbol), f"indicators of {symbol}"),
         "dagster/partition_row_count": len(series),
         "first_session": str(version.first.date()),
         "last_session": str(version.last.date()),
@@ -77,7 +78,6 @@ def _update(symbol: str, database: MarketDatabase, lake: Lake) -> dict[str, Any]
         "content_hash": file.content_hash if file else None,
         "bars_content_hash": version.content_hash,
         "compute_seconds": round(time.perf_counter() - began, 3),
-        "chart": image(indicator_chart_png(series, symbol=symbol), f"indicators of {symbol}"),
     }
 
 

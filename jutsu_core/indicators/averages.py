@@ -160,8 +160,8 @@ def wilder_average(values: FloatArray, period: int) -> FloatArray:
 def require_kernel_defaults(*functions: str) -> None:
     """Check that nobody in this process has changed what TA-Lib computes.
 
-    TA-Lib keeps an "unstable period" for each function, which hides leading values, and a
-    compatibility mode, which starts averages differently; both are shared by all threads.
+    TA-Lib keeps an "unstable period" for each function, which hides leading values, and its
+    older releases a compatibility mode, which starts averages differently; all threads share them.
 
     Args:
         functions: TA-Lib functions about to be used.

@@ -36,25 +36,25 @@ class IndicatorSpec:
 
     Attributes:
         name: Key in the catalogue.
-        values: The parameters, in the definition's order.
+        arguments: Values of the parameters, in the definition's order.
 
     Raises:
         InvalidInputError: The catalogue has no such indicator, or a parameter is out of limits.
     """
 
     name: str
-    values: tuple[float, ...]
+    arguments: tuple[float, ...]
 
     def __post_init__(self) -> None:
         definition = definition_of(self.name)
-        if len(self.values) != len(definition.parameters):
-            message = f"{self.name} must have {len(definition.parameters)} values, was {self.values!r}"
+        if len(self.arguments) != len(definition.parameters):
+            message = f"{self.name} must have {len(definition.parameters)} arguments, was {self.arguments!r}"
             raise InvalidInputError(message)
         checked = tuple(
-            parameter.check(value) for parameter, value in zip(definition.parameters, self.values, strict=True)
+            parameter.check(value) for parameter, value in zip(definition.parameters, self.arguments, strict=True)
         )
         # 2 and 2.0 deviations are one configuration, with one name and one fingerprint.
-        object.__setattr__(self, "values", checked)
+        object.__setattr__(self, "arguments", checked)
         chosen = self.parameters
         for parameter in definition.parameters:
             if parameter.above is not None and chosen[parameter.name] <= chosen[parameter.above]:
@@ -73,7 +73,7 @@ class IndicatorSpec:
     def parameters(self) -> dict[str, float]:
         """Return the keywords for the indicator's function."""
         names = (parameter.name for parameter in self.definition.parameters)
-        return dict(zip(names, self.values, strict=True))
+        return dict(zip(names, self.arguments, strict=True))
 
     @property
     def warm_up_bars(self) -> int:
