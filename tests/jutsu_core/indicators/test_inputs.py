@@ -1,0 +1,135 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from jutsu_core.errors import InvalidInputError
+from jutsu_core.indicators.inputs import (
+    require_bars,
+    require_number,
+    require_period,
+    require_series,
+)
+from tests.jutsu_core.indicators.references import random_bars
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_the_first_value_that_is_not_finite_is_named(bad: float) -> None:
+    with pytest.raises(InvalidInputError, match=r"closes\[2\] must be a finite number, was"):
+        require_series("closes", np.array([1.0, 2.0, bad, bad]))
+
+
+def test_a_value_whose_square_would_overflow_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"closes\[1\] must be at most 1e\+100 in magnitude"):
+        require_series("closes", np.array([1.0, -1e200]))
+
+
+def test_a_table_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="one-dimensional, was 2-dimensional"):
+        require_series("closes", np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("values", [[True, False], ["1", "2"], [None, 1.0], [1 + 1j]])
+def test_what_is_no_number_is_refused(values: list[object]) -> None:
+    with pytest.raises(InvalidInputError, match="must hold integers or floats"):
+        require_series("closes", np.asarray(values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(10.0)[::2],
+        np.arange(5)[::-1],
+        np.arange(5.0, dtype=">f8"),
+        np.arange(5.0, dtype=np.float32),
+    ],
+    ids=["strided", "reversed integers", "foreign byte order", "single precision"],
+)
+def test_any_layout_becomes_contiguous_float64(values: np.ndarray) -> None:
+    series = require_series("closes", values)
+    assert series.flags.c_contiguous
+    assert series.dtype == np.dtype("=f8")
+    assert series.tolist() == values.tolist()
+
+
+@pytest.mark.parametrize("period", [0, -1, 100_001, True, np.True_, 2.0, "2", None])
+def test_a_period_is_a_positive_integer(period: object) -> None:
+    with pytest.raises(InvalidInputError, match="period must be an integer from 1 to 100000, was"):
+        require_period("period", period)
+
+
+@pytest.mark.parametrize("number", [0, -1.0, np.nan, np.inf, 100.5, True, "2", None])
+def test_a_number_lies_within_its_limits(number: object) -> None:
+    with pytest.raises(InvalidInputError, match="width must be a number above 0 and at most 100, was"):
+        require_number("width", number, above=0, maximum=100)
+
+
+def test_a_sound_frame_gives_its_numbers() -> None:
+    bars = random_bars(3)
+    assert require_bars(bars)["volume"].tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("name", ["symbol", "timestamp", "open", "high", "low", "close", "volume"])
+def test_every_column_is_needed(name: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"column {name}"):
+        require_bars(random_bars(3).drop(columns=name))
+
+
+@pytest.mark.parametrize("other", ["ELSE", None])
+def test_a_second_symbol_is_refused(other: str | None) -> None:
+    bars = random_bars(4)
+    bars.loc[2, "symbol"] = other
+    with pytest.raises(InvalidInputError, match=r"row 2 of bars \(2020-01-03.*symbol must be WALK"):
+        require_bars(bars)
+
+
+def test_no_symbol_at_all_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="row 0 of bars"):
+        require_bars(random_bars(2).assign(symbol=pd.Series([None, None], dtype="str")))
+
+
+def test_a_repeated_time_is_refused() -> None:
+    bars = random_bars(4)
+    bars["timestamp"] = bars["timestamp"].where(bars.index != 2, bars["timestamp"].shift(1))
+    with pytest.raises(InvalidInputError, match=r"row 2 of bars.*timestamp must be after 2020-01-02"):
+        require_bars(bars)
+
+
+def test_rows_out_of_order_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"row 1 of bars.*timestamp must be after 2020-01-04"):
+        require_bars(random_bars(4).iloc[::-1])
+
+
+@pytest.mark.parametrize("row", [0, 2])
+def test_a_missing_time_is_refused(row: int) -> None:
+    bars = random_bars(4)
+    bars.loc[row, "timestamp"] = pd.NaT
+    with pytest.raises(InvalidInputError, match=f"row {row} of bars .NaT.: timestamp"):
+        require_bars(bars)
+
+
+def test_naive_times_are_refused() -> None:
+    bars = random_bars(2)
+    bars["timestamp"] = bars["timestamp"].dt.tz_localize(None)
+    with pytest.raises(InvalidInputError, match="timezone-aware"):
+        require_bars(bars)
+
+
+@pytest.mark.parametrize("name", ["open", "high", "low", "close"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_price_that_is_not_finite_is_refused(name: str, bad: float) -> None:
+    bars = random_bars(4)
+    bars.loc[3, name] = bad
+    with pytest.raises(InvalidInputError, match=rf"row 3 of bars .*: {name} must be a finite number"):
+        require_bars(bars)
+
+
+def test_a_missing_value_of_a_nullable_column_is_refused() -> None:
+    volumes = pd.Series([1, None, 3], dtype="Int64")
+    with pytest.raises(InvalidInputError, match=r"row 1 of bars.*volume must be a finite number"):
+        require_bars(random_bars(3).assign(volume=volumes))
+
+
+@pytest.mark.parametrize("closes", [["1", "2"], [True, False]])
+def test_a_column_of_other_things_is_refused(closes: list[object]) -> None:
+    with pytest.raises(InvalidInputError, match="close must hold integers or floats"):
+        require_bars(random_bars(2).assign(close=pd.Series(closes)))
