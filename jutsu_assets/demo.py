@@ -143,7 +143,18 @@ class _ProgressHandler(logging.Handler):
         if event is None or record.levelno >= logging.ERROR:
             step = meta.get("step_key") or ""
             text = meta.get("orig_message") or record.getMessage()
+            text = "\n".join([text, *_causes(event)])
             self._console.print(f"  {step:<19} {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _causes(event: dg.DagsterEvent | None) -> list[str]:
+    """Return what went wrong beneath a failed event, outermost first."""
+    error = getattr(event.event_specific_data, "error", None) if event is not None else None
+    lines = []
+    while error is not None:
+        lines.append(f"    {error.message.strip()}")
+        error = error.cause
+    return lines
 
 
 def _progress_logger(console: Console) -> dg.LoggerDefinition:

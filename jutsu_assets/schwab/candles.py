@@ -19,6 +19,8 @@ from jutsu_core.quality.rules import bar_fault
 _NEW_YORK = ZoneInfo("America/New_York")
 _MILLISECONDS = 1000
 _LATEST_STAMP = 253_402_300_799_000
+_LARGEST_EXPONENT = 18
+"""2⁶³ has 19 digits; a number of a million digits would keep the arithmetic busy for seconds."""
 
 
 class ParsedCandles(NamedTuple):
@@ -37,7 +39,8 @@ def read_envelope(text: str, symbol: str) -> list[Any]:
     """
     try:
         body = json.loads(text, parse_float=Decimal)
-    except ValueError:
+    except (ValueError, ArithmeticError, RecursionError):
+        # An exponent that no Decimal can hold, or nesting without end, is no JSON of Schwab's either.
         message = f"{symbol}: Schwab's price history must be JSON, was {text[:60]!r}"
         raise MalformedResponseError(message) from None
     candles = body.get("candles") if isinstance(body, dict) else None
@@ -121,6 +124,9 @@ def _number(candle: Mapping[str, Any], name: str) -> Decimal:
     number = Decimal(value)
     if not number.is_finite():
         message = f"{name} must be finite, was {value}"
+        raise InvalidInputError(message)
+    if number.adjusted() > _LARGEST_EXPONENT:
+        message = f"{name} must fit into 64 bits, was {number:.3e}"
         raise InvalidInputError(message)
     return number
 

@@ -28,6 +28,7 @@ from jutsu_core.errors import (
 TIMEOUT_SECONDS = 30.0
 LEEWAY_SECONDS = 300
 _ORIGIN = "https://api.schwabapi.com"
+_FINAL_REFUSALS = ("unsupported_token_type", "invalid_client", "invalid_grant")
 _LOGIN_AGAIN = "log in again with `jutsu login`; a login lasts seven days"
 
 
@@ -170,6 +171,8 @@ def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
             self._tokens = tokens
             self._metadata = metadata
             self._refresh_lock = threading.RLock()
+            self._refused_login: tuple[int, str] | None = None
+            self._refusal = ""
             self.register_compliance_hook("refresh_token_response", _refuse_junk)
 
         def ensure_active_token(self, token: Any = None) -> bool:  # noqa: ANN401
@@ -179,7 +182,10 @@ def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
             return True
 
         def renew(self, stale_access_token: str) -> None:
-            """Replace the access token unless somebody else already did."""
+            """Replace the access token unless somebody else already did.
+
+            A login that Schwab called dead is not presented again: who keeps asking is blocked.
+            """
             with self._refresh_lock, self._tokens.locked():
                 wrapped = self._tokens.read()
                 kept = wrapped["token"]
@@ -187,7 +193,15 @@ def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
                 if kept["access_token"] != stale_access_token and not _is_stale(kept):
                     self.token = kept
                     return
-                self.refresh_token(self.metadata["token_endpoint"], refresh_token=kept["refresh_token"])
+                login = (wrapped["creation_timestamp"], kept["refresh_token"])
+                if login == self._refused_login:
+                    raise _oauth_errors()(self._refusal)
+                try:
+                    self.refresh_token(self.metadata["token_endpoint"], refresh_token=kept["refresh_token"])
+                except _oauth_errors() as error:
+                    if getattr(error, "error", None) in _FINAL_REFUSALS:
+                        self._refused_login, self._refusal = login, error.error  # type: ignore[attr-defined]
+                    raise
 
     return SingleFlightSession
 
@@ -245,7 +259,7 @@ def _status_error(response: httpx.Response, what: str) -> SourceError:
 
 def _retry_after(response: httpx.Response) -> float | None:
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+    return float(value) if value.isdecimal() else None
 
 
 def _detail(response: httpx.Response) -> str:
@@ -258,9 +272,9 @@ def _detail(response: httpx.Response) -> str:
 
 
 def _oauth_errors() -> type[Exception]:
-    from authlib.integrations.base_client import OAuthError  # noqa: PLC0415
+    from authlib.common.errors import AuthlibBaseError  # noqa: PLC0415
 
-    return OAuthError  # type: ignore[no-any-return]
+    return AuthlibBaseError  # type: ignore[no-any-return]
 
 
 def _oauth_error(error: Exception, what: str) -> SourceError:

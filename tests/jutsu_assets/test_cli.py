@@ -1,0 +1,189 @@
+"""The ``jutsu`` command and Dagster's own, as a user and as CI run them."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from jutsu_assets.cli import main
+from jutsu_assets.schwab.login import ManualLogin
+from jutsu_assets.schwab.simulator.app import SchwabSimulator
+from jutsu_assets.schwab.simulator.server import serve
+from jutsu_assets.schwab.simulator.transport import mount
+from jutsu_assets.schwab.tokens import FileTokenStore
+from jutsu_core.errors import AuthenticationError
+
+pytest.importorskip("bokeh_sampledata", reason="the sample data are not installed")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home with a universe of two symbols, and no credentials."""
+    universe = tmp_path / "universe.yaml"
+    universe.write_text("symbols: [FB, IBM]\nhistory_start: 2011-01-03\n", encoding="utf-8")
+    for name in ("SCHWAB_API_KEY", "SCHWAB_APP_SECRET", "SCHWAB_BASE_URL", "JUTSU_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("JUTSU_UNIVERSE", str(universe))
+    monkeypatch.setenv("JUTSU_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_the_demo_shows_results_counts_and_time_and_changes_nothing_twice(home: Path) -> None:
+    first = CliRunner().invoke(main, ["demo"])
+    assert first.exit_code == 0, first.output
+    assert "SAMPLE DATA" in first.output
+    assert "IBM: 543 bars, 543 new, 0 changed, 1 calls (2/2" in first.output
+    assert "2 requests, 739 bars inserted, 0 changed, 0 unchanged" in first.output
+    for stage in ("Dagster start", "throttle wait", "fetch", "store", "indicators", "performance", "Dagster events"):
+        assert re.search(rf"{stage}.* \d+\.\d\d s", first.output), stage
+    assert (home / "home" / "sample" / "reports" / "index.html").is_file()
+
+    second = CliRunner().invoke(main, ["demo"])
+    assert "0 requests, 0 bars inserted, 0 changed, 739 unchanged" in second.output
+
+    shown = CliRunner().invoke(main, ["report"])
+    rows = re.findall(r"│ IBM +│ (\S+) +│ +(\S+%)", shown.output)
+    assert [period for period, _ in rows] == ["2011*", "2012", "2013*", "all"]
+    assert all(row in second.output for row in shown.output.splitlines() if "IBM" in row)
+
+    counted = CliRunner().invoke(
+        main, ["sql", "select symbol, count(*) as n from daily_indicators group by 1 order by 1"]
+    )
+    assert re.search(r"FB.* 196 ", counted.output)
+    assert re.search(r"IBM.* 543 ", counted.output)
+
+
+def test_a_wrong_query_is_an_error_not_a_traceback(home: Path) -> None:
+    del home
+    result = CliRunner().invoke(main, ["sql", "select * from nowhere"])
+    assert result.exit_code == 1
+    assert "nowhere" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_corrupt_universe_is_one_line(home: Path) -> None:
+    (home / "universe.yaml").write_text("symbols: [aapl]\nhistory_start: 2011-01-03\n", encoding="utf-8")
+    result = CliRunner().invoke(main, ["demo"])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: universe file")
+    assert "'aapl'" in result.output
+
+
+def test_a_failing_demo_says_that_the_rest_is_kept(home: Path) -> None:
+    (home / "universe.yaml").write_text("symbols: [FB, NOSUCH]\nhistory_start: 2012-01-03\n", encoding="utf-8")
+    result = CliRunner().invoke(main, ["demo"])
+    assert result.exit_code == 1
+    assert "NOSUCH" in result.output
+    assert "what succeeded is kept" in result.output
+
+
+def test_login_without_credentials_says_what_to_set(home: Path) -> None:
+    del home
+    result = CliRunner().invoke(main, ["login"])
+    assert result.exit_code == 1
+    assert "SCHWAB_API_KEY and SCHWAB_APP_SECRET must be set" in result.output
+
+
+def landing_page(simulator: SchwabSimulator, url: str) -> str:
+    """Where a browser lands that opens ``url`` and allows access."""
+    import httpx  # noqa: PLC0415
+
+    with httpx.Client(transport=mount(simulator)) as browser:
+        return browser.get(url).headers["Location"]
+
+
+def manual_login(simulator: SchwabSimulator, path: Path) -> ManualLogin:
+    return ManualLogin(
+        api_key=simulator.key,
+        app_secret=simulator.secret,
+        callback_url=simulator.callback_url,
+        transport=mount(simulator),
+        tokens=FileTokenStore(path),
+    )
+
+
+def test_a_manual_login_leaves_a_usable_private_token_file(tmp_path: Path) -> None:
+    simulator, path = SchwabSimulator(), tmp_path / "token.json"
+    login = manual_login(simulator, path)
+    login.finish(landing_page(simulator, login.url), now_seconds=1_700_000_000)
+    wrapped = FileTokenStore(path).read()
+    assert wrapped["creation_timestamp"] == 1_700_000_000
+    assert wrapped["token"]["refresh_token"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("pasted", ["", "https://127.0.0.1/", "https://127.0.0.1/?error=access_denied"])
+def test_an_address_without_a_code_is_refused_before_anything_is_sent(tmp_path: Path, pasted: str) -> None:
+    """schwab-py would turn it into another kind of token, which looks fine and dies in an hour."""
+    simulator, path = SchwabSimulator(), tmp_path / "token.json"
+    with pytest.raises(AuthenticationError, match=r"must contain code="):
+        manual_login(simulator, path).finish(pasted, now_seconds=0)
+    assert simulator.requests == []
+    assert not path.exists()
+
+
+def test_the_address_of_another_login_is_refused(tmp_path: Path) -> None:
+    simulator, path = SchwabSimulator(), tmp_path / "token.json"
+    other = landing_page(simulator, manual_login(simulator, path).url)
+    with pytest.raises(AuthenticationError):
+        manual_login(simulator, path).finish(other, now_seconds=0)
+    assert not path.exists()
+
+
+def test_login_command_over_a_loopback_simulator(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator = SchwabSimulator()
+    with serve(simulator, port=0) as server:
+        monkeypatch.setenv("SCHWAB_BASE_URL", server.url)
+        monkeypatch.setenv("SCHWAB_API_KEY", simulator.key)
+        monkeypatch.setenv("SCHWAB_APP_SECRET", simulator.secret)
+        monkeypatch.setenv("SCHWAB_CALLBACK_URL", simulator.callback_url)
+        result = CliRunner().invoke(main, ["login"], input="https://127.0.0.1/?error=access_denied\n")
+    assert "/v1/oauth/authorize" in result.output
+    assert result.exit_code == 1
+    assert "must contain code=" in result.output
+    assert not (home / "home" / "schwab_token.json").exists()
+
+
+@pytest.mark.slow
+def test_ci_materializes_one_partition_with_no_earlier_state(home: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    command = [
+        *(sys.executable, "-m", "dagster", "asset", "materialize", "-m", "jutsu_assets.definitions"),
+        *("--select", "daily_bars,daily_indicators,symbol_performance", "--partition", "FB"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "FB: 196 bars, 196 new" in done.stderr
+    assert (home / "home" / "sample" / "reports" / "FB.html").is_file()
+
+
+@pytest.mark.slow
+def test_the_whole_path_over_a_loopback_simulator_with_a_token_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ``jutsu simulator`` prints is all that a graph needs; secrets are not in its log."""
+    simulator = SchwabSimulator()
+    token_path = home / "token.json"
+    FileTokenStore(token_path).write(simulator.issue_login())
+    (home / "universe.yaml").write_text("symbols: [FB]\nhistory_start: 2012-01-03\n", encoding="utf-8")
+    with serve(simulator, port=0) as server:
+        monkeypatch.setenv("SCHWAB_BASE_URL", server.url)
+        monkeypatch.setenv("SCHWAB_API_KEY", simulator.key)
+        monkeypatch.setenv("SCHWAB_APP_SECRET", simulator.secret)
+        monkeypatch.setenv("SCHWAB_TOKEN_PATH", str(token_path))
+        result = CliRunner().invoke(main, ["demo"])
+    assert result.exit_code == 0, result.output
+    assert "FB: 196 bars, 196 new, 0 changed, 1 calls" in result.output
+    token = FileTokenStore(token_path).read()["token"]
+    for secret in (simulator.key, simulator.secret, token["access_token"], token["refresh_token"]):
+        assert secret not in result.output
+        for path in (home / "home").rglob("*"):
+            assert not path.is_file() or secret.encode() not in path.read_bytes()
