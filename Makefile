@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 export DAGSTER_HOME := $(CURDIR)
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo dev check test bench screenshots lock clean
+.PHONY: help setup demo dev check test bench lock clean
 
 help:            ## show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -48,7 +48,7 @@ test: check  ## everything that must hold before a commit
 	@$(BIN)/python -m pytest --cov --cov-report=term --benchmark-disable -n 2
 
 bench: $(VENV)/.dev  ## timings against a baseline measured in the same run
-	@$(BIN)/python -m pytest tests/benchmarks -c tests/benchmarks/pytest.ini --benchmark-only
+	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-group-by=group --benchmark-columns=median,iqr,ops
 
 lock: $(VENV)/.python  ## renew requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
