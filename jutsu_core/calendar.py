@@ -5,6 +5,7 @@ date of its own. A calendar is built for the span that its user names, so that b
 needs no wall clock.
 """
 
+from bisect import bisect_left, bisect_right
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
@@ -41,14 +42,13 @@ class TradingCalendar:
         self.name = name
         self.first = first
         self.last = last
-        closes = _closes(name, first.year, last.year)
-        self._closes = closes[(closes.index >= pd.Timestamp(first)) & (closes.index <= pd.Timestamp(last))]
+        known = _closes(name, first.year, last.year)
+        self._closes = {session: close for session, close in known.items() if first <= session <= last}
+        self._sessions = list(self._closes)
 
     def sessions(self, first: date, last: date) -> list[date]:
         """Return the sessions from ``first`` to ``last``, both included, ascending."""
-        days = self._closes.index
-        chosen = days[(days >= pd.Timestamp(first)) & (days <= pd.Timestamp(last))]
-        return [stamp.date() for stamp in chosen]
+        return self._sessions[bisect_left(self._sessions, first) : bisect_right(self._sessions, last)]
 
     def close(self, session: date) -> datetime:
         """Return when ``session`` closes, UTC.
@@ -57,20 +57,19 @@ class TradingCalendar:
             InvalidInputError: ``session`` is not a session of this calendar.
         """
         try:
-            stamp = self._closes.loc[pd.Timestamp(session)]
+            return self._closes[session]
         except KeyError:
             message = f"session must be a session of {self.name} in {self.first}..{self.last}, was {session}"
             raise InvalidInputError(message) from None
-        return pd.Timestamp(stamp).to_pydatetime()
 
     def last_complete_session(self, now: datetime) -> date | None:
         """Return the newest session whose daily bar is final at ``now``, or None before the first."""
-        settled = self._closes[self._closes <= pd.Timestamp(now) - SETTLING_TIME]
-        return None if settled.empty else settled.index[-1].date()
+        settled = bisect_right(self._sessions, now - SETTLING_TIME, key=self.close)
+        return self._sessions[settled - 1] if settled else None
 
 
 @lru_cache(maxsize=8)
-def _closes(name: str, first_year: int, last_year: int) -> "pd.Series[pd.Timestamp]":
+def _closes(name: str, first_year: int, last_year: int) -> dict[date, datetime]:
     known = exchange_calendars.get_calendar_names()
     if name not in known:
         message = f"calendar must be a code that exchange_calendars knows, such as XNYS, was {name!r}"
@@ -78,5 +77,5 @@ def _closes(name: str, first_year: int, last_year: int) -> "pd.Series[pd.Timesta
     calendar = exchange_calendars.get_calendar(
         name, start=pd.Timestamp(first_year, 1, 1), end=pd.Timestamp(last_year, 12, 31)
     )
-    closes: pd.Series[pd.Timestamp] = calendar.closes.dt.tz_convert(UTC)
-    return closes
+    closes = calendar.closes.dt.tz_convert(UTC)
+    return dict(zip((day.date() for day in closes.index), closes.dt.to_pydatetime(), strict=True))

@@ -23,6 +23,7 @@ from jutsu_core.indicators.catalog import (
 )
 
 DAILY_INDICATORS = "daily_indicators"
+_CHARTED_BARS = 504
 _EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 
 
@@ -69,7 +70,7 @@ def _update(symbol: str, database: MarketDatabase, lake: Lake) -> dict[str, Any]
         lake.publish(DAILY_INDICATORS, symbol, series, input_hash=input_hash)
     file = lake.manifest.current(DAILY_INDICATORS, symbol)
     return {
-        "chart": image(indicator_chart_png(series, symbol=symbol), f"indicators of {symbol}"),
+        "chart": image(indicator_chart_png(series.tail(_CHARTED_BARS), symbol=symbol), f"indicators of {symbol}"),
         "dagster/partition_row_count": len(series),
         "first_session": str(version.first.date()),
         "last_session": str(version.last.date()),

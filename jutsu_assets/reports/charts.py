@@ -41,6 +41,8 @@ _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 _LOG_SCALE_FROM = 3.0
 _MANY_YEARS = 14
 _COLOURS = 48
+_SMALL_MARGINS = {"left": 0.1, "right": 0.985, "top": 0.89, "bottom": 0.13}
+_TALL_MARGINS = {"left": 0.1, "right": 0.985, "top": 0.93, "bottom": 0.09, "hspace": 0.22}
 
 
 def price_chart_png(frame: pd.DataFrame, *, symbol: str = "") -> bytes:
@@ -57,7 +59,7 @@ def price_chart_png(frame: pd.DataFrame, *, symbol: str = "") -> bytes:
         InvalidInputError: ``frame`` is empty or lacks a column.
     """
     times, closes = _column(frame, "timestamp"), _column(frame, "close")
-    figure, (axes,) = _figure(480, 160)
+    figure, (axes,) = _figure(480, 160, margins=_SMALL_MARGINS)
     axes.plot(times, closes, color=_LINE, linewidth=1.1)
     axes.fill_between(times, closes, float(np.min(closes)), color=_LINE, alpha=0.10, linewidth=0)
     _title(axes, f"{symbol}  {closes[-1]:,.2f}".strip())
@@ -90,11 +92,19 @@ def indicator_chart_png(
         message = f"overlays must be at most {len(colours)} columns, was {list(overlays)}"
         raise InvalidInputError(message)
     times, closes = _column(frame, "timestamp"), _column(frame, "close")
-    figure, panels = _figure(480, 240, ratios=(2, 1) if oscillator else (1,))
+    figure, panels = _figure(480, 240, ratios=(2, 1) if oscillator else (1,), margins=_TALL_MARGINS)
     panels[0].plot(times, closes, color=_LINE, linewidth=1.1, label="close")
     for name, colour in zip(overlays, colours, strict=False):
         panels[0].plot(times, _column(frame, name), color=colour, linewidth=0.9, label=name)
-    panels[0].legend(loc="best", fontsize=7, frameon=False, ncols=3, handlelength=1.2)
+    panels[0].legend(
+        loc="lower right",
+        bbox_to_anchor=(1.0, 0.98),
+        borderaxespad=0,
+        fontsize=7,
+        frameon=False,
+        ncols=3,
+        handlelength=1.2,
+    )
     _title(panels[0], symbol)
     if oscillator:
         panels[1].plot(times, _column(frame, oscillator), color=_LINE, linewidth=0.9)
@@ -223,12 +233,17 @@ def _naive_utc(index: pd.DatetimeIndex) -> Any:  # noqa: ANN401 - matplotlib tak
     return utc.to_numpy()
 
 
-def _figure(width: int, height: int, *, ratios: Sequence[int] = (1,)) -> "tuple[Figure, list[Axes]]":
+def _figure(
+    width: int, height: int, *, ratios: Sequence[int] = (1,), margins: Mapping[str, float] | None = None
+) -> "tuple[Figure, list[Axes]]":
     from matplotlib.figure import Figure  # noqa: PLC0415 - imported by those who draw
     from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
 
-    layout = ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.04)
+    # Finding the room that labels need costs a second drawing; a small chart has fixed margins instead.
+    layout = None if margins else ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.04)
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, layout=layout)
+    if margins:
+        figure.subplots_adjust(**margins)
     grid = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)
     panels = [row[0] for row in grid]
     for axes in panels:
