@@ -12,7 +12,7 @@ What does not belong here: how bars are fetched (``jutsu_assets.schwab``), store
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -27,6 +27,9 @@ MAX_VOLUME = 2**63 - 1
 
 BAR_COLUMNS = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
 PRICE_COLUMNS = ("open", "high", "low", "close")
+
+_EXACT = Context(prec=40)  # whatever precision the caller's own context has
+_MAX_PRICE = Decimal(MAX_MICROS).scaleb(-6, _EXACT)
 
 
 class Timeframe(StrEnum):
@@ -94,17 +97,15 @@ def to_micros(price: Decimal) -> int:
         >>> to_micros(Decimal("190.0375"))
         190037500
     """
-    try:
-        scaled = price.scaleb(6)
-        micros = int(scaled)
-    except (InvalidOperation, ValueError, OverflowError):
+    if not price.is_finite():
         message = f"price must be a finite number, was {price}"
-        raise InvalidInputError(message) from None
-    if micros != scaled:
-        message = f"price must have at most 6 decimals, was {price}"
         raise InvalidInputError(message)
-    if abs(micros) > MAX_MICROS:
+    if not -_MAX_PRICE <= price <= _MAX_PRICE:
         message = f"price must be below {MAX_MICROS // MICROS_PER_UNIT}, was {price}"
+        raise InvalidInputError(message)
+    micros = int(price.scaleb(6, _EXACT))
+    if from_micros(micros) != price:  # a comparison does not round, as arithmetic does
+        message = f"price must have at most 6 decimals, was {price}"
         raise InvalidInputError(message)
     return micros
 
@@ -116,7 +117,7 @@ def from_micros(micros: int) -> Decimal:
         >>> from_micros(190037500)
         Decimal('190.037500')
     """
-    return Decimal(micros).scaleb(-6)
+    return Decimal(micros).scaleb(-6, _EXACT)
 
 
 def session_timestamp(session: date) -> datetime:

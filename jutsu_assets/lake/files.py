@@ -3,6 +3,7 @@
 What makes a file the current one is its row in the manifest (``jutsu_assets.store.manifest``).
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -76,17 +77,28 @@ class Lake:
             content_hash=content_hash,
             rows=table.num_rows,
         )
+        self._begin_grace_of_former(file)
         self.manifest.publish(file)
         self._sweep(asset)
         return file
+
+    def _begin_grace_of_former(self, file: SeriesFile) -> None:
+        # The grace of a file counts from its replacement: a reader may have learned its name just now.
+        former = self.manifest.current(file.asset, file.partition_key)
+        if former is not None and former.path != file.path:
+            replaced_at = self._clock.now().timestamp()
+            with contextlib.suppress(OSError):
+                os.utime(self.root / former.path, (replaced_at, replaced_at))
 
     def _sweep(self, asset: str) -> None:
         current = {file.path for file in self.manifest.all_current() if file.asset == asset}
         oldest_kept = (self._clock.now() - SWEEP_GRACE).timestamp()
         for path in (self.root / asset).iterdir():
             is_stray = path.relative_to(self.root).as_posix() not in current
-            if is_stray and path.stat().st_mtime < oldest_kept:
-                path.unlink(missing_ok=True)
+            # Another process may move or sweep the file meanwhile; what cannot be swept now is swept later.
+            with contextlib.suppress(OSError):
+                if is_stray and path.stat().st_mtime < oldest_kept:
+                    path.unlink()
 
 
 def as_table(frame: pd.DataFrame) -> pa.Table:
@@ -133,7 +145,7 @@ def _write_whole(target: Path, write: Callable[[Path], None]) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         write(temporary)
-        with temporary.open("rb") as file:
+        with temporary.open("r+b") as file:  # Windows refuses to flush a file opened for reading
             os.fsync(file.fileno())
         temporary.replace(target)
     finally:

@@ -54,8 +54,8 @@ class SqlBarStore(BarStore):
         """
         came = {to_epoch(bar.timestamp): tuple(bar[1:]) for bar in fetched.bars}
         with self._database.writing() as connection:
-            now = to_epoch(self._clock.now())
             self._lock_partition(connection, symbol, timeframe)
+            now = self._recording_time(connection, symbol, timeframe)
             self._claim_source(connection)
             held = self._held(connection, symbol, timeframe, came)
             new = [ts for ts in came if ts not in held]
@@ -136,6 +136,14 @@ class SqlBarStore(BarStore):
             return  # BEGIN IMMEDIATE already holds the only write lock there is
         key = int.from_bytes(hashlib.sha256(f"{symbol}/{timeframe}".encode()).digest()[:8], "big", signed=True)
         connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": key})
+
+    def _recording_time(self, connection: Connection, symbol: str, timeframe: Timeframe) -> int:
+        # Always later than the partition's last change, even where the clock is coarse or was
+        # set back: the times of a bar's revisions must not meet.
+        table = schema.partition_versions
+        last = connection.scalar(select(table.c.recorded_at).where(_of(table, symbol, timeframe)))
+        now = to_epoch(self._clock.now())
+        return now if last is None else max(now, last + 1)
 
     def _claim_source(self, connection: Connection) -> None:
         facts = schema.store_facts

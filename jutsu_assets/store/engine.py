@@ -64,10 +64,12 @@ class Database:
     def __init__(self, url: str, sleeper: Sleeper) -> None:
         try:
             parsed = make_url(url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # ValueError: a port that is no number
+            # What stands before an @ may be a password.
+            shown = f"…@{url.rpartition('@')[2]}" if "@" in url else url
             message = (
                 "JUTSU_DATABASE_URL must be a SQLAlchemy URL such as sqlite:////data/jutsu.db or"
-                f" postgresql+psycopg://user@host/name, was {url!r}"
+                f" postgresql+psycopg://user@host/name, was {shown!r}"
             )
             raise ConfigurationError(message) from None
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -129,7 +131,11 @@ class Database:
                 sleep=self._sleeper.sleep,
                 reraise=True,
             )
-            retrying(self._ensure_schema, engine)
+            try:
+                retrying(self._ensure_schema, engine)
+            except BaseException:
+                engine.dispose()
+                raise
             self._engine, self._owner = engine, os.getpid()
             return engine
 

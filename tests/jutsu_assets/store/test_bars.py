@@ -1,0 +1,238 @@
+"""Bars in SQL: the contract of every store, and what only this one promises."""
+
+import multiprocessing
+import random
+from collections.abc import Callable
+from datetime import date, timedelta
+from multiprocessing.synchronize import Barrier
+
+import pytest
+from sqlalchemy import select, text
+
+from jutsu_assets.clock import SystemClock, SystemSleeper
+from jutsu_assets.store import schema
+from jutsu_assets.store.bars import SqlBarStore
+from jutsu_assets.store.engine import Database, to_epoch
+from jutsu_core.bars import MAX_VOLUME, Bar, RejectedBar, Timeframe
+from jutsu_core.errors import MixedSourceError, StoreUnavailableError
+from jutsu_core.ports import BarStore
+from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO, WEEK, BarStoreContract
+from tests.support.builders import NOON, SettableClock, bar, days, fetched
+from tests.support.memory_store import MemoryBarStore
+
+D1 = Timeframe.D1
+DAY = timedelta(days=1)
+CHILD_SECONDS = 60.0
+
+
+class TestMemoryBarStore(BarStoreContract):
+    """The fake that the core's tests stand on."""
+
+    @pytest.fixture
+    def store(self) -> BarStore:
+        return MemoryBarStore()
+
+
+class TestSqlBarStore(BarStoreContract):
+    """The real one."""
+
+    @pytest.fixture
+    def store(self, database: Database, clock: SettableClock) -> BarStore:
+        return SqlBarStore(database, "scripted", clock)
+
+
+@pytest.fixture
+def store(database: Database, clock: SettableClock) -> SqlBarStore:
+    return SqlBarStore(database, "scripted", clock)
+
+
+def table_rows(database: Database, name: str) -> list[tuple[object, ...]]:
+    """Return everything in a table, in the order of its key."""
+    table = schema.metadata.tables[name]
+    with database.reading() as connection:
+        return [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
+
+
+def everything(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Return everything in the database, by table."""
+    return {name: table_rows(database, name) for name in schema.metadata.tables}
+
+
+def test_a_restated_bar_leaves_its_former_values_with_both_times(
+    store: SqlBarStore, database: Database, clock: SettableClock
+) -> None:
+    first, second, third = (bar(WEEK[0], close) for close in ("100", "101.25", "102"))
+    times = []
+    for restated in (first, second, second, third):
+        store.write("AAPL", D1, fetched(restated))
+        times.append(to_epoch(clock.moment))
+        clock.advance(DAY)
+    ts = to_epoch(first.timestamp)
+    assert table_rows(database, "bar_revisions") == [
+        ("AAPL", "1d", ts, *first[1:], "scripted", times[0], times[1]),
+        ("AAPL", "1d", ts, *second[1:], "scripted", times[1], times[3]),
+    ]
+    assert table_rows(database, "bars") == [("AAPL", "1d", ts, *third[1:], "scripted", times[3])]
+
+
+def test_only_the_bars_that_differ_are_recorded_anew(
+    store: SqlBarStore, database: Database, clock: SettableClock
+) -> None:
+    store.write("AAPL", D1, fetched(*(bar(day) for day in WEEK)))
+    clock.advance(DAY)
+    store.write("AAPL", D1, fetched(*(bar(day, "7" if day == WEEK[2] else "100") for day in WEEK)))
+    recorded = [row[-1] for row in table_rows(database, "bars")]
+    later, sooner = to_epoch(NOON + DAY), to_epoch(NOON)
+    assert recorded == [sooner, sooner, later, sooner, sooner]
+    assert len(table_rows(database, "bar_revisions")) == 1
+
+
+@pytest.mark.parametrize("step", [timedelta(0), -DAY], ids=["the clock stands still", "the clock is set back"])
+def test_the_times_of_revisions_never_meet_whatever_the_clock_does(
+    store: SqlBarStore, database: Database, clock: SettableClock, step: timedelta
+) -> None:
+    for close in range(1, 6):
+        store.write("AAPL", D1, fetched(bar(WEEK[0], str(close))))
+        clock.advance(step)
+    revisions = table_rows(database, "bar_revisions")
+    spans = [row[-2:] for row in revisions]
+    assert len(spans) == 4
+    assert spans == [(to_epoch(NOON) + n, to_epoch(NOON) + n + 1) for n in range(4)]
+
+
+def test_a_rewrite_of_the_same_touches_nothing_but_the_coverage(
+    store: SqlBarStore, database: Database, clock: SettableClock
+) -> None:
+    rejected = [RejectedBar("x", "bad")]
+    store.write("AAPL", D1, fetched(*(bar(day) for day in WEEK), rejected=rejected))
+    before = everything(database)
+    clock.advance(DAY)
+    store.write("AAPL", D1, fetched(*(bar(day) for day in WEEK), rejected=rejected))
+    assert everything(database) == before
+
+
+def test_bars_of_another_source_are_refused_and_nothing_is_written(
+    store: SqlBarStore, database: Database, clock: SettableClock
+) -> None:
+    store.write("AAPL", D1, fetched(bar(WEEK[0])))
+    before = everything(database)
+    other = SqlBarStore(database, "schwab", clock)
+    with pytest.raises(MixedSourceError, match="must keep bars of one source: it holds bars of 'scripted'"):
+        other.write("MSFT", D1, fetched(bar(WEEK[0])))
+    assert everything(database) == before
+
+
+def test_a_row_that_fails_in_the_middle_rolls_everything_back(store: SqlBarStore, database: Database) -> None:
+    """The third of five new bars is refused, after a restatement, by the database itself."""
+    store.write("AAPL", D1, fetched(bar(WEEK[0])))
+    poison = to_epoch(bar(WEEK[3]).timestamp)
+    with database.writing() as connection:
+        connection.execute(
+            text(
+                f"create trigger refuse before insert on bars when new.ts = {poison}"
+                " begin select raise(abort, 'no room'); end"
+            )
+        )
+    before = everything(database)
+    answer = fetched(
+        bar(WEEK[0], "1"), *(bar(day) for day in WEEK[1:]), start=LONG_AGO, rejected=[RejectedBar("x", "bad")]
+    )
+    with pytest.raises(StoreUnavailableError, match=r"no room; nothing was half written"):
+        store.write("AAPL", D1, answer)
+    assert everything(database) == before
+
+
+def test_a_change_that_fails_keeps_no_revision(store: SqlBarStore, database: Database) -> None:
+    store.write("AAPL", D1, fetched(*(bar(day) for day in WEEK)))
+    with database.writing() as connection:
+        connection.execute(
+            text("create trigger refuse before update on bars begin select raise(abort, 'read only'); end")
+        )
+    before = everything(database)
+    with pytest.raises(StoreUnavailableError, match="read only"):
+        store.write("AAPL", D1, fetched(bar(WEEK[1], "7")))
+    assert everything(database) == before
+
+
+def test_a_volume_beyond_64_bits_rolls_everything_back(store: SqlBarStore, database: Database) -> None:
+    """The rules keep such a bar out; here it comes past them."""
+    store.write("AAPL", D1, fetched(bar(WEEK[0])))
+    before = everything(database)
+    with pytest.raises(OverflowError):
+        store.write("AAPL", D1, fetched(bar(WEEK[0], "1"), bar(WEEK[1]), bar(WEEK[2], volume=MAX_VOLUME + 1)))
+    assert everything(database) == before
+
+
+def test_the_largest_values_are_kept_exactly(store: SqlBarStore) -> None:
+    most = MAX_VOLUME
+    largest = Bar(bar(WEEK[0]).timestamp, most, most - 1, most - 2, most - 3, most)
+    store.write("AAPL", D1, fetched(largest))
+    assert store.read("AAPL", D1, LONG_AGO, FAR_AHEAD) == [largest]
+
+
+def closes_of(writer: int) -> tuple[Bar, ...]:
+    """What one writer says about the shared partition: its own close on every day."""
+    return tuple(bar(day, str(100 + writer)) for day in days(date(2013, 1, 1), 40))
+
+
+def write_in_child(barrier: Barrier, url: str, writer: int) -> None:
+    """Write the partition that all share, and one of this writer's own, several times."""
+    database = Database(url, SystemSleeper())
+    store = SqlBarStore(database, "scripted", SystemClock())
+    barrier.wait(CHILD_SECONDS)
+    order = random.Random(writer)  # noqa: S311 - the same order in every run
+    for _ in range(5):
+        symbols = ["SHARED", f"OWN{writer}"]
+        order.shuffle(symbols)
+        for symbol in symbols:
+            store.write(symbol, D1, fetched(*closes_of(writer), asked_at=NOON))
+    database.close()
+
+
+def start_in_child(barrier: Barrier, url: str, writer: int) -> None:
+    """Be the first to use a database, with others."""
+    database = Database(url, SystemSleeper())
+    barrier.wait(CHILD_SECONDS)
+    SqlBarStore(database, "scripted", SystemClock()).write(f"OWN{writer}", D1, fetched(bar(WEEK[0])))
+    database.close()
+
+
+def exit_codes(children: int, work: Callable[[Barrier, str, int], None], url: str) -> list[int | None]:
+    """Run ``work`` in several fresh processes that begin together; return how each ended."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(children)
+    processes = [context.Process(target=work, args=(barrier, url, number)) for number in range(children)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(CHILD_SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+    return [process.exitcode for process in processes]
+
+
+@pytest.mark.slow
+def test_four_processes_writing_at_once_all_succeed_with_whole_partitions(url: str, database: Database) -> None:
+    assert exit_codes(4, write_in_child, url) == [0] * 4
+    store = SqlBarStore(database, "scripted", SystemClock())
+    for writer in range(4):
+        assert store.read(f"OWN{writer}", D1, LONG_AGO, FAR_AHEAD) == list(closes_of(writer))
+    shared = store.read("SHARED", D1, LONG_AGO, FAR_AHEAD)
+    assert shared in [list(closes_of(writer)) for writer in range(4)], "bars of two writes must never mix"
+    # Every change of the whole partition left exactly one former state of the whole partition.
+    revisions = [row for row in table_rows(database, "bar_revisions") if row[0] == "SHARED"]
+    spans = {row[-2:] for row in revisions}
+    assert len(revisions) == len(shared) * len(spans)
+    version = store.version("SHARED", D1)
+    assert version is not None
+    assert version.content_hash in {
+        own.content_hash for writer in range(4) if (own := store.version(f"OWN{writer}", D1)) is not None
+    }
+
+
+@pytest.mark.slow
+def test_ten_processes_on_a_fresh_database_make_one_schema(url: str, database: Database) -> None:
+    assert exit_codes(10, start_in_child, url) == [0] * 10
+    assert sorted(table_rows(database, "store_facts")) == [("schema_version", "1"), ("source", "scripted")]
+    assert len(table_rows(database, "bars")) == 10

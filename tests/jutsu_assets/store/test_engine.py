@@ -1,0 +1,272 @@
+"""The connection: the first schema, refusals, retries, transactions, threads and forks."""
+
+import multiprocessing
+import os
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert, inspect, select, text
+
+from jutsu_assets.store import schema
+from jutsu_assets.store.engine import Database, from_epoch, to_epoch
+from jutsu_core.errors import ConfigurationError, SchemaVersionError, StoreUnavailableError
+from tests.support.builders import RecordingSleeper
+
+FACTS = schema.store_facts
+
+
+def set_fact(database: Database, name: str, value: str) -> None:
+    with database.writing() as connection:
+        connection.execute(insert(FACTS), {"name": name, "value": value})
+
+
+def facts(database: Database) -> dict[str, str]:
+    with database.reading() as connection:
+        return {row.name: row.value for row in connection.execute(select(FACTS.c.name, FACTS.c.value))}
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_instants_survive_the_round_trip_exactly(moment: datetime) -> None:
+    assert from_epoch(to_epoch(moment)) == moment.astimezone(UTC)
+
+
+def test_nothing_is_opened_before_the_first_transaction(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'below' / 'jutsu.db'}", RecordingSleeper())
+    assert list(tmp_path.iterdir()) == []
+    assert facts(database) == {"schema_version": "1"}
+    database.close()
+    assert (tmp_path / "below" / "jutsu.db").is_file()
+
+
+def test_the_first_transaction_creates_every_table(database: Database) -> None:
+    with database.reading() as connection:
+        assert set(inspect(connection).get_table_names()) == set(schema.metadata.tables)
+
+
+def test_sqlite_writes_ahead_and_waits_for_other_writers(database: Database) -> None:
+    with database.reading() as connection:
+        pragmas = {
+            name: connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "busy_timeout", "synchronous")
+        }
+    assert pragmas == {"journal_mode": "wal", "busy_timeout": 30_000, "synchronous": 1}
+
+
+def test_a_store_of_a_newer_version_is_refused_and_left_alone(url: str, tmp_path: Path) -> None:
+    database = Database(url, RecordingSleeper())
+    with database.writing() as connection:
+        connection.execute(text("update store_facts set value = '2' where name = 'schema_version'"))
+    database.close()
+    before = (tmp_path / "jutsu.db").read_bytes()
+    later = Database(url, RecordingSleeper())
+    with pytest.raises(SchemaVersionError, match=r"must have schema version 1, has 2; use the version of Jutsu"):
+        facts(later)
+    later.close()
+    assert (tmp_path / "jutsu.db").read_bytes() == before
+
+
+def test_a_schema_whose_creation_was_cut_short_is_completed(url: str, tmp_path: Path, database: Database) -> None:
+    with closing(sqlite3.connect(tmp_path / "jutsu.db")) as connection:
+        connection.execute("create table store_facts (name varchar(64) primary key, value text not null)")
+        connection.commit()
+    assert url.endswith("jutsu.db")
+    assert facts(database) == {"schema_version": "1"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "nonsense", "sqlite", "postgresql://host:port/name", "sqlite://", "sqlite:///:memory:"],
+)
+def test_a_url_that_names_no_database_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="must be"):
+        Database(url, RecordingSleeper())
+
+
+@pytest.mark.parametrize("url", ["postgres//me:very-secret@host/name", "postgresql://me:very-secret@host:port/name"])
+def test_a_url_that_cannot_be_understood_is_shown_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="JUTSU_DATABASE_URL must be a SQLAlchemy URL") as caught:
+        Database(url, RecordingSleeper())
+    assert "very-secret" not in str(caught.value)
+    assert "host" in str(caught.value)
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "very-secret" not in repr(Database("postgresql+psycopg://me:very-secret@host/name", RecordingSleeper()))
+
+
+@pytest.mark.parametrize("url", ["mongodb://host/name", "postgresql+nothing://me:very-secret@host/name"])
+def test_a_driver_that_is_not_there_is_a_matter_of_configuration(url: str) -> None:
+    sleeper = RecordingSleeper()
+    with pytest.raises(ConfigurationError, match=r"driver of .* must be installed") as caught:
+        facts(Database(url, sleeper))
+    assert "very-secret" not in str(caught.value)
+    assert sleeper.pauses == []
+
+
+def test_a_database_that_cannot_be_opened_is_tried_three_times_with_growing_pauses(tmp_path: Path) -> None:
+    """A folder stands where the file should be."""
+    (tmp_path / "jutsu.db").mkdir()
+    sleeper = RecordingSleeper()
+    database = Database(f"sqlite:///{tmp_path / 'jutsu.db'}", sleeper)
+    with pytest.raises(
+        StoreUnavailableError, match=r"must be reachable and writable: OperationalError: unable to open"
+    ):
+        facts(database)
+    assert sleeper.pauses == [0.5, 1.0]
+
+
+def test_a_server_that_does_not_answer_is_tried_three_times() -> None:
+    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed")
+    sleeper = RecordingSleeper()
+    database = Database("postgresql+psycopg://me:very-secret@127.0.0.1:1/name", sleeper)
+    with pytest.raises(StoreUnavailableError, match="must be reachable") as caught:
+        facts(database)
+    assert sleeper.pauses == [0.5, 1.0]
+    assert "very-secret" not in str(caught.value)
+
+
+def test_a_database_that_can_be_opened_after_all_is_used(tmp_path: Path) -> None:
+    obstacle = tmp_path / "jutsu.db"
+    obstacle.mkdir()
+
+    class Remover(RecordingSleeper):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            obstacle.rmdir()
+
+    sleeper = Remover()
+    database = Database(f"sqlite:///{obstacle}", sleeper)
+    assert facts(database) == {"schema_version": "1"}
+    assert sleeper.pauses == [0.5]
+    database.close()
+
+
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    database = Database(f"sqlite:///{tmp_path / 'file' / 'jutsu.db'}", RecordingSleeper())
+    with pytest.raises(StoreUnavailableError, match=r"must be writable for the database: .* set JUTSU_HOME elsewhere"):
+        facts(database)
+
+
+def test_a_file_that_is_no_database_is_reported_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "jutsu.db"
+    path.write_text("the diary of somebody else " * 100)
+    with pytest.raises(StoreUnavailableError, match="file is not a database"):
+        facts(Database(f"sqlite:///{path}", RecordingSleeper()))
+    assert path.read_text() == "the diary of somebody else " * 100
+
+
+def test_leaving_a_write_by_an_exception_rolls_it_back(database: Database) -> None:
+    def interrupted() -> None:
+        with database.writing() as connection:
+            connection.execute(insert(FACTS), {"name": "half", "value": "written"})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert "half" not in facts(database)
+
+
+def test_readers_see_the_state_before_a_write_that_is_still_open(url: str, database: Database) -> None:
+    other = Database(url, RecordingSleeper())
+    with database.writing() as connection:
+        connection.execute(insert(FACTS), {"name": "half", "value": "written"})
+        assert "half" not in facts(other)
+    assert facts(other)["half"] == "written"
+    other.close()
+
+
+def test_a_write_takes_the_lock_when_it_begins(url: str, database: Database) -> None:
+    """A second writer waits its turn; it does not start on what the first is changing."""
+    other = Database(url, RecordingSleeper())
+    order: list[str] = []
+
+    def second() -> None:
+        set_fact(other, "second", "2")
+        order.append("second")
+
+    with database.writing() as connection:
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.3)
+        connection.execute(insert(FACTS), {"name": "first", "value": "1"})
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert facts(database).keys() >= {"first", "second"}
+    other.close()
+
+
+def test_more_threads_than_connections_take_turns(database: Database) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda n: set_fact(database, f"thread{n}", "was here"), range(24)))
+    assert len(facts(database)) == 25
+
+
+def test_threads_on_a_fresh_database_make_one_schema(url: str) -> None:
+    databases = [Database(url, RecordingSleeper()) for _ in range(10)]
+    barrier = threading.Barrier(10)
+
+    def start(database: Database) -> dict[str, str]:
+        barrier.wait(30)
+        return facts(database)
+
+    with ThreadPoolExecutor(10) as pool:
+        found = list(pool.map(start, databases))
+    assert found == [{"schema_version": "1"}] * 10
+    for database in databases:
+        database.close()
+
+
+def test_a_closed_database_opens_again_when_it_is_used(database: Database) -> None:
+    set_fact(database, "before", "closing")
+    database.close()
+    database.close()
+    assert facts(database)["before"] == "closing"
+
+
+@pytest.fixture
+def forked() -> "multiprocessing.context.ForkContext":
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("this system cannot fork")
+    return multiprocessing.get_context("fork")
+
+
+def _use_in_child(database: Database) -> None:
+    set_fact(database, f"child{os.getpid()}", "was here")
+    # What a parent opened is not the child's to close.
+    database.close()
+
+
+def _close_in_child(database: Database) -> None:
+    database.close()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_database_in_use_survives_a_fork_on_both_sides(
+    database: Database, forked: "multiprocessing.context.ForkContext"
+) -> None:
+    set_fact(database, "parent", "before")
+    children = [
+        forked.Process(target=work, args=(database,)) for work in (_use_in_child, _use_in_child, _close_in_child)
+    ]
+    for child in children:
+        child.start()
+    set_fact(database, "parent too", "meanwhile")
+    for child in children:
+        child.join(60)
+    assert [child.exitcode for child in children] == [0, 0, 0]
+    set_fact(database, "parent again", "after")
+    assert len(facts(database)) == 1 + 3 + 2
+
+
+@given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=36_500)))
+def test_microseconds_keep_the_order_of_time(duration: timedelta) -> None:
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    assert (to_epoch(start + duration) > to_epoch(start)) == bool(duration)

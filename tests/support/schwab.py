@@ -1,0 +1,221 @@
+"""A fetcher over a simulator of the test's own: what crosses the wire is real, what waits is not."""
+
+import json
+import multiprocessing
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from jutsu_assets.clock import SystemClock, SystemSleeper
+from jutsu_assets.schwab.fetcher import SchwabDataFetcher
+from jutsu_assets.schwab.simulator.app import DEFAULT_KEY, DEFAULT_SECRET, PRICE_HISTORY, TOKEN, SchwabSimulator
+from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
+from jutsu_assets.schwab.simulator.market import DailyBar, MarketHistory
+from jutsu_assets.schwab.simulator.transport import mount
+from jutsu_assets.schwab.throttle import LoopbackTransport, RequestPlaces, Throttle
+from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore, TokenStore
+from jutsu_assets.store.coordination import RequestLog
+from jutsu_assets.store.engine import Database
+from jutsu_core.calendar import TradingCalendar
+
+FRIDAY = date(2013, 2, 22)
+MONDAY = date(2013, 2, 25)
+TUESDAY = date(2013, 2, 26)
+WEDNESDAY = date(2013, 2, 27)
+THURSDAY = date(2013, 2, 28)
+SESSIONS = (FRIDAY, MONDAY, TUESDAY, WEDNESDAY, THURSDAY)
+WEEK_START = datetime(2013, 2, 22, tzinfo=UTC)
+WEEK_END = datetime(2013, 3, 1, tzinfo=UTC)
+EVENING = datetime(2013, 3, 1, 1, tzinfo=UTC)
+"""Thursday evening in New York: its bar is final."""
+
+_CHILD_SECONDS = 60.0
+
+
+class FreePlaces:
+    """Lets every request through at once, and counts them."""
+
+    def __init__(self) -> None:
+        self.claims = 0
+        self._lock = threading.Lock()
+
+    def claim(self, limit: int, window: timedelta) -> datetime | None:
+        del limit, window
+        with self._lock:
+            self.claims += 1
+        return None
+
+
+class RecordingSleeper:
+    """Remembers what it was asked to wait, and does not."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+class FixedClock:
+    """Stands still."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+@dataclass
+class Desk:
+    """A fetcher under test, with everything around it."""
+
+    simulator: SchwabSimulator
+    fetcher: SchwabDataFetcher
+    tokens: TokenStore
+    places: FreePlaces
+    sleeper: RecordingSleeper
+
+    def fetch(self, symbol: str = "JTS") -> list[dict[str, Any]]:
+        return self.fetcher.fetch_bars(symbol, "1d", WEEK_START, WEEK_END)
+
+    @property
+    def token_calls(self) -> int:
+        return sum(arrival.path == TOKEN for arrival in self.simulator.requests)
+
+    @property
+    def history_calls(self) -> int:
+        return sum(arrival.path == PRICE_HISTORY for arrival in self.simulator.requests)
+
+
+def small_market() -> MarketHistory:
+    """Five sessions of JTS and of BRK/B."""
+    rows = [
+        DailyBar(day, Decimal(100 + n), Decimal("110.5") + n, Decimal(90 + n), Decimal("105.0375") + n, 1001 + n)
+        for n, day in enumerate(SESSIONS)
+    ]
+    return MarketHistory.from_bars({"JTS": rows, "BRK/B": rows})
+
+
+def small_simulator(*faults: Fault, seed: int = 0, **options: Any) -> SchwabSimulator:
+    return SchwabSimulator(small_market(), now=lambda: EVENING, faults=FaultPlan(faults, seed=seed), **options)
+
+
+def fetcher_of(
+    simulator: SchwabSimulator,
+    tokens: TokenStore,
+    *,
+    transport: httpx.BaseTransport | None = None,
+    places: RequestPlaces | None = None,
+    sleeper: RecordingSleeper | None = None,
+) -> SchwabDataFetcher:
+    sleeps = sleeper or RecordingSleeper()
+    return SchwabDataFetcher(
+        api_key=simulator.key,
+        app_secret=simulator.secret,
+        tokens=tokens,
+        transport=transport or mount(simulator),
+        throttle=Throttle(places or FreePlaces(), SystemClock(), sleeps),
+        calendar=TradingCalendar("XNYS", date(2000, 1, 3), date(2013, 12, 31)),
+        clock=FixedClock(EVENING),
+        sleeper=sleeps,
+        name="simulator",
+    )
+
+
+def desk(
+    *faults: Fault,
+    expired: bool = False,
+    path: Path | None = None,
+    transport: Callable[[SchwabSimulator], httpx.BaseTransport] = mount,
+    **options: Any,
+) -> Desk:
+    """Return a fetcher in front of a small simulator.
+
+    Args:
+        faults: What goes wrong.
+        expired: Whether the token at hand counts as expired, so that it is refreshed first.
+        path: Keeps the token in this file; in memory if None.
+        transport: What carries requests to the simulator.
+        options: Further arguments of :func:`small_simulator`.
+    """
+    simulator = small_simulator(*faults, **options)
+    login = simulator.issue_login()
+    wrapped = stale(login) if expired else login
+    tokens: TokenStore
+    if path is None:
+        tokens = MemoryTokenStore(wrapped)
+    else:
+        tokens = FileTokenStore(path)
+        tokens.write(wrapped)
+    places, sleeper = FreePlaces(), RecordingSleeper()
+    fetcher = fetcher_of(simulator, tokens, transport=transport(simulator), places=places, sleeper=sleeper)
+    return Desk(simulator, fetcher, tokens, places, sleeper)
+
+
+def stale(wrapped: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same login with an access token that its owner must think expired."""
+    return {**wrapped, "token": {**wrapped["token"], "expires_at": 1}}
+
+
+def traceback_text(error: BaseException) -> str:
+    """Return what a log would show of ``error``: its text, its chain, its frames."""
+    return "".join(traceback.format_exception(error))
+
+
+def secrets_of(*wrapped: Mapping[str, Any]) -> set[str]:
+    """Return every text that must never be shown to anybody."""
+    tokens = [entry["token"] for entry in wrapped]
+    named = {token[name] for token in tokens for name in ("access_token", "refresh_token", "id_token") if name in token}
+    return named | {DEFAULT_KEY, DEFAULT_SECRET}
+
+
+def exit_codes(children: int, work: Callable[..., None], *arguments: object) -> list[int | None]:
+    """Run ``work`` in several processes that begin together; return how each ended, 0 for well."""
+    # A fork server imports everything once; where there is none, every child does.
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context: Any = multiprocessing.get_context(method)
+    context.set_forkserver_preload([__name__])
+    barrier = context.Barrier(children)
+    processes = [context.Process(target=work, args=(barrier, *arguments)) for _ in range(children)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(_CHILD_SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+    return [process.exitcode for process in processes]
+
+
+def fetch_in_child(barrier: Barrier, url: str, token_path: str) -> None:
+    """Fetch once from the simulator at ``url``, with the token file that several processes share."""
+    fetcher = fetcher_of(small_simulator(), FileTokenStore(Path(token_path)), transport=LoopbackTransport(url))
+    barrier.wait(_CHILD_SECONDS)
+    bars = fetcher.fetch_bars("JTS", "1d", WEEK_START, WEEK_END)
+    fetcher.close()
+    if len(bars) != len(SESSIONS):
+        raise SystemExit(2)
+
+
+def ask_in_child(barrier: Barrier, url: str, database_url: str, requests: int, report: str) -> None:
+    """Send ``requests`` through the throttle that several processes share; report the waits as JSON lines."""
+    database = Database(database_url, SystemSleeper())
+    throttle = Throttle(RequestLog(database, SystemClock()), SystemClock(), SystemSleeper())
+    transport = LoopbackTransport(url)
+    barrier.wait(_CHILD_SECONDS)
+    for _ in range(requests):
+        throttle.acquire()
+        transport.handle_request(httpx.Request("GET", "https://api.schwabapi.com/marketdata/v1/pricehistory")).close()
+    transport.close()
+    database.close()
+    with Path(report).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"requests": throttle.requests, "waited": throttle.waited_seconds}) + "\n")
