@@ -12,7 +12,7 @@ from jutsu_assets.schwab.fetcher import SchwabDataFetcher
 from jutsu_assets.schwab.throttle import RequestPlaces, Throttle, transport_to
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
 from jutsu_assets.settings import LIVE_SOURCE, SAMPLE_SOURCE, SCHWAB_ORIGIN, Credentials
-from jutsu_core.bars import BAR_COLUMNS, Bar, Timeframe, bars_to_frame, from_micros, require_aware, session_timestamp
+from jutsu_core.bars import Bar, Timeframe, bars_to_frame, from_micros, require_aware, session_timestamp
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import NoDataError
 from jutsu_core.events import MarketDataEvent
@@ -92,7 +92,7 @@ class SchwabDataHandler(DataHandler):
     def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
         """Return the daily bars of ``symbols`` as columns, one request a symbol."""
         frames = [bars_to_frame(symbol, self._bars(symbol, start, end)) for symbol in dict.fromkeys(symbols)]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BAR_COLUMNS))
+        return pd.concat(frames, ignore_index=True) if frames else bars_to_frame("", [])
 
     def _bars(self, symbol: str, start: datetime, end: datetime) -> tuple[Bar, ...]:
         first, after = require_aware("start", start), require_aware("end", end)
