@@ -166,18 +166,43 @@ class WriteResult:
     changed: int
     unchanged: int
     quarantined: int
+    withdrawn: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarRevision:
+    """What a bar said before it was restated or withdrawn.
+
+    Attributes:
+        former: What it said.
+        recorded_at: From when.
+        superseded_at: Until when.
+        successor: What it said from then on; None when it was withdrawn.
+    """
+
+    former: Bar
+    recorded_at: datetime
+    superseded_at: datetime
+    successor: Bar | None
 
 
 class BarStore(ABC):
     """Keeps bars: one partition per symbol and timeframe, written atomically."""
 
     @abstractmethod
-    def write(self, symbol: str, timeframe: Timeframe, fetched: FetchedBars) -> WriteResult:
+    def write(self, symbol: str, timeframe: Timeframe, fetched: FetchedBars, *, replace: bool = False) -> WriteResult:
         """Bring the partition up to what was fetched, in one transaction.
 
         New bars are inserted; a bar that differs keeps its former values as a revision;
         rejected bars are quarantined; the window is remembered as asked for. The same data
         again changes nothing.
+
+        Args:
+            symbol: Ticker.
+            timeframe: Which of its bars.
+            fetched: The answer of a source.
+            replace: Take the answer as the whole truth about its window: stored bars inside it
+                that did not come are withdrawn, and kept as revisions.
 
         Raises:
             StoreError: The store could not be written; the partition is as it was.
@@ -198,6 +223,10 @@ class BarStore(ABC):
     @abstractmethod
     def version(self, symbol: str, timeframe: Timeframe) -> PartitionVersion | None:
         """Return what the partition holds, or None while it holds nothing."""
+
+    @abstractmethod
+    def revisions(self, symbol: str, timeframe: Timeframe) -> list[BarRevision]:
+        """Return what bars said before they were restated or withdrawn, oldest change first."""
 
     @abstractmethod
     def quarantined(self, symbol: str, timeframe: Timeframe) -> list[RejectedBar]:

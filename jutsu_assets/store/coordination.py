@@ -2,14 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, func, insert, select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database, from_epoch, to_epoch
 from jutsu_core.ports import Clock
 
 _KEPT = timedelta(minutes=10)
-_LIMIT_LOCK = 7_305_130_002
 _REQUESTS = schema.api_requests
 
 
@@ -35,8 +34,7 @@ class RequestLog:
             None when a place was taken; otherwise the instant at which to ask again.
         """
         with self._database.writing() as connection:
-            if not self._database.is_sqlite:
-                connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LIMIT_LOCK})
+            self._database.take_turn(connection, "api_requests")
             now = to_epoch(self._clock.now())
             # A log that reaches into the future would block until the clock catches up.
             connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at > now + to_micros(window)))

@@ -1,30 +1,35 @@
-"""The connection to the system of record: engine, transactions and the schema's first creation.
+"""The connection to the system of record: engine, transactions, and bringing the schema up to date.
 
-Hot paths use SQLAlchemy Core. A write transaction takes its lock when it begins
-(``BEGIN IMMEDIATE`` on SQLite), so that writers queue instead of failing half-way.
+A write transaction takes its lock when it begins, so that writers queue instead of failing
+half-way: on SQLite ``BEGIN IMMEDIATE`` behind a lock file that keeps the queue fair, on
+PostgreSQL a transaction-scoped advisory lock that the writer takes first.
 """
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, make_url, select, text
+import filelock
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from jutsu_assets.store import schema
-from jutsu_core.errors import ConfigurationError, SchemaVersionError, StoreError, StoreUnavailableError
+from jutsu_assets.store.upgrade import HEAD, revision_of, upgrade
+from jutsu_core.errors import ConfigurationError, StoreError, StoreUnavailableError
 from jutsu_core.ports import Sleeper
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _WRITING = "jutsu_writing"
-_BUSY_TIMEOUT_MS = 30_000
-_SCHEMA_LOCK = 7_305_130_001
+_BUSY_TIMEOUT_SECONDS = 30
+_POLL_SECONDS = 0.002
+_POOL = {"pool_size": 5, "max_overflow": 0}
 
 
 def to_epoch(moment: datetime) -> int:
@@ -47,11 +52,25 @@ def from_epoch(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
+def sqlite_library() -> ModuleType:
+    """Return the one SQLite library that touches a store in this process.
+
+    SQLite before 3.51.3 can, rarely, corrupt a file in WAL mode, and most Pythons link an
+    older one; ``pysqlite3`` brings its own.
+    """
+    try:
+        import pysqlite3.dbapi2 as library  # noqa: PLC0415 - not installed everywhere
+    except ImportError:
+        import sqlite3 as library  # noqa: PLC0415
+    return library
+
+
 class Database:
     """One system of record, by SQLAlchemy URL.
 
     Nothing is opened before the first transaction, which creates a fresh schema where there
-    is none. An engine is never carried across a fork: a child process opens its own.
+    is none and upgrades an older one. An engine is never carried across a fork: a child
+    process opens its own. At most five connections are open at a time, and reused.
 
     Args:
         url: SQLAlchemy URL, for example ``sqlite:////data/jutsu.db``.
@@ -77,30 +96,51 @@ class Database:
             message = f"the database must be a file or a server that processes can share, was {url!r}"
             raise ConfigurationError(message)
         self.url = parsed
-        self._sleeper = sleeper
         self._lock = threading.RLock()
         self._engine: Engine | None = None
         self._owner: int | None = None
+        self._queue: AbstractContextManager[object] = nullcontext()
+        self._connecting = Retrying(
+            stop=stop_after_attempt(3),
+            wait=wait_exponential(multiplier=0.5),
+            retry=retry_if_exception_type(DBAPIError),
+            sleep=sleeper.sleep,
+            reraise=True,
+        )
 
     def __repr__(self) -> str:
-        return f"Database({self.url.render_as_string(hide_password=True)!r})"
+        return f"Database({self.shown_url!r})"
+
+    @property
+    def shown_url(self) -> str:
+        """Return the URL without its password."""
+        return self.url.render_as_string(hide_password=True)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Yield a connection inside one read transaction."""
-        with self._connected() as connection, connection.begin():
+        """Yield a connection inside one read transaction, which sees one state of the store throughout."""
+        with self._transaction({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Yield a connection inside one write transaction, which holds the write lock throughout.
+        """Yield a connection inside one write transaction.
 
-        Leaving by an exception rolls everything back.
+        On SQLite it holds the one write lock throughout; on PostgreSQL writers exclude each
+        other with :meth:`take_turn`. Leaving by an exception rolls everything back.
         """
-        with self._connected() as connection:
-            locked = connection.execution_options(**{_WRITING: True})
-            with locked.begin():
-                yield locked
+        self._ready_engine()
+        with self._turn(), self._transaction({_WRITING: True}) as connection:
+            yield connection
+
+    def take_turn(self, connection: Connection, name: str) -> None:
+        """Wait until no other write transaction that took its turn by the same ``name`` is open.
+
+        To be called before reading what the transaction will change.
+        """
+        if not self.is_sqlite:
+            key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+            connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (key,))
 
     def close(self) -> None:
         """Close the pooled connections; the next transaction opens new ones."""
@@ -110,29 +150,42 @@ class Database:
             self._engine = None
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def _transaction(self, options: dict[str, Any]) -> Iterator[Connection]:
+        engine = self._ready_engine()
         try:
-            with self._ready_engine().connect() as connection:
-                yield connection
-        except SQLAlchemyError as error:
+            with self._connecting(engine.connect) as plain:
+                connection = plain.execution_options(**options) if options else plain
+                with connection.begin():
+                    yield connection
+        # Hot paths use the driver's own cursor, and so meet its own errors.
+        except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+            raise self._translated(getattr(error, "orig", None) or error) from error
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        try:
+            self._queue.__enter__()
+        except (filelock.Timeout, OSError) as error:
             raise self._translated(error) from error
+        try:
+            yield
+        finally:
+            self._queue.__exit__(None, None, None)
 
     def _ready_engine(self) -> Engine:
+        if self._engine is not None and self._owner == os.getpid():
+            return self._engine
         with self._lock:
             if self._engine is not None and self._owner == os.getpid():
                 return self._engine
             if self._engine is not None:
                 self._engine.dispose(close=False)
             engine = self._new_engine()
-            retrying = Retrying(
-                stop=stop_after_attempt(3),
-                wait=wait_exponential(multiplier=0.5),
-                retry=retry_if_exception_type(DBAPIError),
-                sleep=self._sleeper.sleep,
-                reraise=True,
-            )
             try:
-                retrying(self._ensure_schema, engine)
+                self._connecting(self._ensure_schema, engine)
+            except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+                engine.dispose()
+                raise self._translated(getattr(error, "orig", None) or error) from error
             except BaseException:
                 engine.dispose()
                 raise
@@ -142,12 +195,14 @@ class Database:
     def _new_engine(self) -> Engine:
         try:
             if not self.is_sqlite:
-                return create_engine(self.url, pool_size=5, max_overflow=0, pool_pre_ping=True)
-            _make_folder(Path(str(self.url.database)).parent)
-            engine = create_engine(self.url, pool_size=5, max_overflow=0)
+                return create_engine(self.url, pool_pre_ping=True, **_POOL)
+            path = Path(str(self.url.database))
+            _make_folder(path.parent)
+            self._queue = filelock.FileLock(f"{path}.queue", _BUSY_TIMEOUT_SECONDS, poll_interval=_POLL_SECONDS)
+            engine = create_engine(self.url, module=sqlite_library(), **_POOL)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             message = (
-                f"the driver of {self.url.render_as_string(hide_password=True)} must be installed: {error};"
+                f"the driver of {self.shown_url} must be installed: {error};"
                 ' for PostgreSQL: pip install "jutsu[postgres]"'
             )
             raise ConfigurationError(message) from error
@@ -157,23 +212,18 @@ class Database:
 
     def _ensure_schema(self, engine: Engine) -> None:
         with engine.connect() as connection, connection.begin():
-            if inspect(connection).has_table(schema.store_facts.name) and _known_version(connection, self):
+            if revision_of(connection) == HEAD:
                 return
-        with engine.connect() as plain:
+        with self._turn(), engine.connect() as plain:
             connection = plain.execution_options(**{_WRITING: True})
             with connection.begin():
-                if not self.is_sqlite:
-                    connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
-                schema.metadata.create_all(connection)
-                if not _known_version(connection, self):
-                    fact = {"name": "schema_version", "value": str(schema.SCHEMA_VERSION)}
-                    connection.execute(insert(schema.store_facts), fact)
+                self.take_turn(connection, "schema")
+                upgrade(connection)
 
-    def _translated(self, error: SQLAlchemyError) -> StoreError:
-        cause = getattr(error, "orig", None) or error
+    def _translated(self, cause: BaseException) -> StoreError:
         message = (
-            f"the database {self.url.render_as_string(hide_password=True)} must be reachable and writable:"
-            f" {type(cause).__name__}: {cause}; nothing was half written"
+            f"the database {self.shown_url} must be reachable and writable:"
+            f" {type(cause).__name__}: {str(cause).strip()}; nothing was half written"
         )
         return StoreUnavailableError(message)
 
@@ -186,26 +236,12 @@ def _make_folder(folder: Path) -> None:
         raise StoreUnavailableError(message) from error
 
 
-def _known_version(connection: Connection, database: Database) -> bool:
-    facts = schema.store_facts
-    found = connection.scalar(select(facts.c.value).where(facts.c.name == "schema_version"))
-    if found is None:
-        return False
-    if found != str(schema.SCHEMA_VERSION):
-        message = (
-            f"{database!r} must have schema version {schema.SCHEMA_VERSION}, has {found};"
-            " use the version of Jutsu that made it, or another JUTSU_DATABASE_URL"
-        )
-        raise SchemaVersionError(message)
-    return True
-
-
 def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type
     # The driver must not begin transactions by itself: its implicit BEGIN is deferred,
     # and a deferred transaction that turns into a writer fails instead of waiting.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()

@@ -57,6 +57,7 @@ class SeriesManifest:
         """Make ``file`` the current one of its partition."""
         key = (_FILES.c.asset == file.asset) & (_FILES.c.partition_key == file.partition_key)
         with self._database.writing() as connection:
+            self._database.take_turn(connection, f"lake_files/{file.asset}/{file.partition_key}")
             connection.execute(delete(_FILES).where(key))
             connection.execute(
                 insert(_FILES),

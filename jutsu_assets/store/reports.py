@@ -48,6 +48,7 @@ class PerformanceReports:
         """Make ``stored`` the report of ``subject``."""
         text = json.dumps(stored.report, allow_nan=False, sort_keys=True)
         with self._database.writing() as connection:
+            self._database.take_turn(connection, f"performance_reports/{subject}")
             connection.execute(delete(_REPORTS).where(_REPORTS.c.subject == subject))
             connection.execute(
                 insert(_REPORTS),

@@ -1,12 +1,10 @@
-"""The tables of the system of record.
+"""The tables of the system of record, as they are after the last migration.
 
 Every time is an integer: microseconds since 1970-01-01 UTC. Every price is an integer:
 micros (10⁻⁶ of the quote currency). Both are exact on every database.
 """
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text
-
-SCHEMA_VERSION = 1
 
 metadata = MetaData()
 

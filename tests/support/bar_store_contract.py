@@ -1,6 +1,7 @@
 """What every :class:`jutsu_core.ports.BarStore` does; one suite for the fake and for the real one.
 
-A subject is a subclass whose name begins with ``Test`` and which has a fixture ``store``.
+A subject is a subclass whose name begins with ``Test`` and which has a fixture ``store``, whose
+clock is the fixture ``clock``.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -9,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from jutsu_core.bars import RejectedBar, Timeframe
-from jutsu_core.ports import BarStore, CoverageWindow, WriteResult
-from tests.support.builders import NOON, bar, days, fetched
+from jutsu_core.ports import BarRevision, BarStore, CoverageWindow, WriteResult
+from tests.support.builders import NOON, SettableClock, bar, days, fetched
 
 D1 = Timeframe.D1
 LONG_AGO, FAR_AHEAD = datetime(1990, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
@@ -162,3 +163,53 @@ class BarStoreContract:
         before = store.version("AAPL", D1)
         store.write("AAPL", D1, fetched(bar(WEEK[0]), rejected=[RejectedBar("x", "bad")]))
         assert store.version("AAPL", D1) == before
+
+    def test_a_restated_bar_leaves_a_revision(self, store: BarStore, clock: SettableClock) -> None:
+        first, second = bar(WEEK[0], "100"), bar(WEEK[0], "101.25")
+        store.write("AAPL", D1, fetched(first))
+        clock.advance(timedelta(days=1))
+        store.write("AAPL", D1, fetched(second))
+        assert store.revisions("AAPL", D1) == [
+            BarRevision(former=first, recorded_at=NOON, superseded_at=NOON + timedelta(days=1), successor=second)
+        ]
+
+    def test_a_write_that_replaces_withdraws_what_did_not_come(self, store: BarStore, clock: SettableClock) -> None:
+        bars = [bar(day) for day in WEEK]
+        store.write("AAPL", D1, fetched(*bars))
+        clock.advance(timedelta(days=1))
+        answer = fetched(bars[1], bars[3], start=bars[1].timestamp, end=bars[4].timestamp)
+        result = store.write("AAPL", D1, answer, replace=True)
+        assert result == WriteResult(inserted=0, changed=0, unchanged=2, quarantined=0, withdrawn=1)
+        assert store.read("AAPL", D1, LONG_AGO, FAR_AHEAD) == [bars[0], bars[1], bars[3], bars[4]]
+        (revision,) = store.revisions("AAPL", D1)
+        assert (revision.former, revision.successor) == (bars[2], None)
+        version = store.version("AAPL", D1)
+        assert version is not None
+        assert version.rows == 4
+
+    def test_a_partition_whose_bars_were_all_withdrawn_is_empty(self, store: BarStore) -> None:
+        bars = [bar(day) for day in WEEK]
+        store.write("AAPL", D1, fetched(*bars))
+        assert store.write("AAPL", D1, fetched(start=LONG_AGO, end=FAR_AHEAD), replace=True).withdrawn == 5
+        assert store.version("AAPL", D1) is None
+        assert store.read("AAPL", D1, LONG_AGO, FAR_AHEAD) == []
+        assert len(store.revisions("AAPL", D1)) == 5
+
+    def test_a_withdrawn_bar_may_come_back(self, store: BarStore) -> None:
+        one = bar(WEEK[0])
+        store.write("AAPL", D1, fetched(one, bar(WEEK[1])))
+        first = store.version("AAPL", D1)
+        store.write("AAPL", D1, fetched(bar(WEEK[1]), start=one.timestamp, end=FAR_AHEAD), replace=True)
+        assert store.write("AAPL", D1, fetched(one)).inserted == 1
+        assert store.version("AAPL", D1) == first
+        (revision,) = store.revisions("AAPL", D1)
+        assert revision.successor is None
+
+    def test_an_answer_that_replaces_with_the_same_changes_nothing(self, store: BarStore) -> None:
+        answer = fetched(*(bar(day) for day in WEEK), start=LONG_AGO, end=FAR_AHEAD)
+        store.write("AAPL", D1, answer)
+        before = store.version("AAPL", D1)
+        result = store.write("AAPL", D1, answer, replace=True)
+        assert result == WriteResult(inserted=0, changed=0, unchanged=5, quarantined=0, withdrawn=0)
+        assert store.version("AAPL", D1) == before
+        assert store.revisions("AAPL", D1) == []

@@ -3,10 +3,11 @@
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from jutsu_core.bars import Bar, RejectedBar, Timeframe
-from jutsu_core.ports import BarStore, CoverageWindow, FetchedBars, PartitionVersion, WriteResult
+from jutsu_core.ports import BarRevision, BarStore, Clock, CoverageWindow, FetchedBars, PartitionVersion, WriteResult
+from tests.support.builders import SettableClock
 
 
 @dataclass
@@ -14,26 +15,47 @@ class _Partition:
     bars: dict[datetime, Bar] = field(default_factory=dict)
     coverage: list[CoverageWindow] = field(default_factory=list)
     quarantined: list[RejectedBar] = field(default_factory=list)
+    recorded: dict[datetime, datetime] = field(default_factory=dict)
+    revisions: list[BarRevision] = field(default_factory=list)
+    changed_at: datetime | None = None
 
 
 class MemoryBarStore(BarStore):
     """Keeps bars for as long as it lives.
 
+    Args:
+        clock: Tells when something was recorded; stands still if None.
+
     Attributes:
         writes: How often it was written to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SettableClock()
         self._partitions: defaultdict[tuple[str, Timeframe], _Partition] = defaultdict(_Partition)
         self.writes = 0
 
-    def write(self, symbol: str, timeframe: Timeframe, fetched: FetchedBars) -> WriteResult:
+    def write(self, symbol: str, timeframe: Timeframe, fetched: FetchedBars, *, replace: bool = False) -> WriteResult:
         self.writes += 1
         partition = self._partitions[symbol, timeframe]
         came = {bar.timestamp: bar for bar in fetched.bars}
-        inserted = sum(stamp not in partition.bars for stamp in came)
-        unchanged = sum(partition.bars.get(stamp) == bar for stamp, bar in came.items())
-        partition.bars |= came
+        held = dict(partition.bars)
+        withdrawn = [stamp for stamp in held if replace and fetched.start <= stamp < fetched.end and stamp not in came]
+        inserted = [stamp for stamp in came if stamp not in held]
+        changed = [stamp for stamp in came if stamp in held and held[stamp] != came[stamp]]
+        if inserted or changed or withdrawn:
+            now = self._now(partition)
+            for stamp in sorted([*changed, *withdrawn]):
+                partition.revisions.append(
+                    BarRevision(
+                        former=partition.bars.pop(stamp),
+                        recorded_at=partition.recorded.pop(stamp),
+                        superseded_at=now,
+                        successor=came.get(stamp),
+                    )
+                )
+            partition.bars |= came
+            partition.recorded |= dict.fromkeys([*inserted, *changed], now)
         known = {(bar.raw, bar.reason) for bar in partition.quarantined}
         fresh = {(bar.raw, bar.reason): bar for bar in fetched.rejected if (bar.raw, bar.reason) not in known}
         partition.quarantined.extend(fresh.values())
@@ -41,10 +63,11 @@ class MemoryBarStore(BarStore):
         asked = CoverageWindow(start=fetched.start, end=fetched.end, asked_at=fetched.asked_at, bars=len(fetched.bars))
         partition.coverage = sorted([*outside, asked], key=lambda window: (window.asked_at, window.start))
         return WriteResult(
-            inserted=inserted,
-            changed=len(came) - inserted - unchanged,
-            unchanged=unchanged,
+            inserted=len(inserted),
+            changed=len(changed),
+            unchanged=len(came) - len(inserted) - len(changed),
             quarantined=len(fresh),
+            withdrawn=len(withdrawn),
         )
 
     def read(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime) -> list[Bar]:
@@ -72,3 +95,13 @@ class MemoryBarStore(BarStore):
 
     def quarantined(self, symbol: str, timeframe: Timeframe) -> list[RejectedBar]:
         return list(self._partitions[symbol, timeframe].quarantined)
+
+    def revisions(self, symbol: str, timeframe: Timeframe) -> list[BarRevision]:
+        return list(self._partitions[symbol, timeframe].revisions)
+
+    def _now(self, partition: _Partition) -> datetime:
+        now = self._clock.now()
+        if partition.changed_at is not None:
+            now = max(now, partition.changed_at + timedelta(microseconds=1))
+        partition.changed_at = now
+        return now

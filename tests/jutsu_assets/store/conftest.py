@@ -1,4 +1,4 @@
-"""A database of the test's own, closed when the test ends."""
+"""Databases of the test's own: every test that takes ``url`` or ``database`` runs on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +7,30 @@ import pytest
 
 from jutsu_assets.store.engine import Database
 from tests.support.builders import RecordingSleeper, SettableClock
+from tests.support.postgres import PostgresServer, running_server
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with running_server(tmp_path_factory.mktemp("pg")) as server:
+        yield server
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'jutsu.db'}"
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    with postgres.fresh_url() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.getfixturevalue(f"{request.param}_url")
+    return chosen
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_instants_survive_the_round_trip_exactly(moment: datetime) -> None:
 def test_nothing_is_opened_before_the_first_transaction(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'below' / 'jutsu.db'}", RecordingSleeper())
     assert list(tmp_path.iterdir()) == []
-    assert facts(database) == {"schema_version": "1"}
+    assert facts(database) == {"schema_version": "2"}
     database.close()
     assert (tmp_path / "below" / "jutsu.db").is_file()
 
@@ -76,7 +76,7 @@ def test_a_schema_whose_creation_was_cut_short_is_completed(url: str, tmp_path: 
         connection.execute("create table store_facts (name varchar(64) primary key, value text not null)")
         connection.commit()
     assert url.endswith("jutsu.db")
-    assert facts(database) == {"schema_version": "1"}
+    assert facts(database) == {"schema_version": "2"}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_database_that_can_be_opened_after_all_is_used(tmp_path: Path) -> None
 
     sleeper = Remover()
     database = Database(f"sqlite:///{obstacle}", sleeper)
-    assert facts(database) == {"schema_version": "1"}
+    assert facts(database) == {"schema_version": "2"}
     assert sleeper.pauses == [0.5]
     database.close()
 
@@ -219,7 +219,7 @@ def test_threads_on_a_fresh_database_make_one_schema(url: str) -> None:
 
     with ThreadPoolExecutor(10) as pool:
         found = list(pool.map(start, databases))
-    assert found == [{"schema_version": "1"}] * 10
+    assert found == [{"schema_version": "2"}] * 10
     for database in databases:
         database.close()
 

@@ -1,0 +1,83 @@
+"""What a partition of bars holds, as one hash that a change of few bars updates cheaply.
+
+The hash of a partition is the sum of the hashes of its bars, in four independent lanes modulo
+2⁶⁴: it depends on the bars alone, not on their order or on how they came, and replacing one bar
+of many costs one subtraction and one addition. It finds every accident; it is no signature.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+BarRow = tuple[int, int, int, int, int, int]
+"""A bar as it is stored: ts, open, high, low, close, volume."""
+
+_WIDTH = 6
+_LANES = np.array(
+    [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93],
+    dtype=np.uint64,
+)
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_SHIFT_1, _SHIFT_2, _SHIFT_3 = np.uint64(30), np.uint64(27), np.uint64(31)
+_MASK = 2**64 - 1
+
+Content = tuple[int, int, int, int]
+"""The four lanes of a hash."""
+
+EMPTY: Content = (0, 0, 0, 0)
+
+
+def rows_to_array(rows: Iterable[Sequence[int]], count: int) -> NDArray[np.int64]:
+    """Return ``count`` stored bars as an array of shape (count, 6)."""
+    return np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=count * _WIDTH).reshape(count, _WIDTH)
+
+
+def content_of(rows: Sequence[Sequence[int]]) -> Content:
+    """Return the hash of ``rows``.
+
+    Formula: every value enters each lane through SplitMix64's finaliser, chained over the
+    six columns; the lanes of all bars are added modulo 2⁶⁴.
+
+    Examples:
+        >>> one, other = (0, 4, 5, 3, 4, 100), (86_400_000_000, 4, 6, 3, 5, 90)
+        >>> content_of([one, other]) == content_of([other, one])
+        True
+        >>> changed(content_of([one]), added=[other], removed=[]) == content_of([one, other])
+        True
+    """
+    if not rows:
+        return EMPTY
+    columns = rows_to_array(rows, len(rows)).view(np.uint64)
+    state = np.broadcast_to(_LANES, (len(columns), len(_LANES)))
+    for column in range(_WIDTH):
+        state = _mixed(state + columns[:, column : column + 1] + _LANES)
+    first, second, third, fourth = (int(lane) for lane in state.sum(axis=0, dtype=np.uint64))
+    return first, second, third, fourth
+
+
+def changed(content: Content, *, added: Sequence[Sequence[int]], removed: Sequence[Sequence[int]]) -> Content:
+    """Return the hash of a partition after ``removed`` bars left it and ``added`` ones came."""
+    plus, minus = content_of(added), content_of(removed)
+    first, second, third, fourth = (
+        (was + came - left) & _MASK for was, came, left in zip(content, plus, minus, strict=True)
+    )
+    return first, second, third, fourth
+
+
+def to_hex(content: Content) -> str:
+    """Return the hash as 64 hexadecimal digits."""
+    return "".join(f"{lane:016x}" for lane in content)
+
+
+def from_hex(text: str) -> Content:
+    """Return the hash that :func:`to_hex` wrote."""
+    first, second, third, fourth = (int(text[start : start + 16], 16) for start in range(0, 64, 16))
+    return first, second, third, fourth
+
+
+def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    state = (state ^ (state >> _SHIFT_1)) * _MIX_1
+    state = (state ^ (state >> _SHIFT_2)) * _MIX_2
+    return state ^ (state >> _SHIFT_3)

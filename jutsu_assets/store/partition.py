@@ -1,0 +1,164 @@
+"""One write of one partition of bars: what differs, and how it enters the tables.
+
+Everything here happens inside the one transaction that its caller opened, after the lock.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert
+
+from jutsu_assets.store import schema
+from jutsu_assets.store.content import EMPTY, BarRow, Content, changed, content_of, from_hex, to_hex
+from jutsu_assets.store.engine import to_epoch
+from jutsu_assets.store.rows import bar_rows, run
+from jutsu_core.bars import RejectedBar, Timeframe
+from jutsu_core.ports import FetchedBars
+
+_OF_PARTITION = "symbol = ? and timeframe = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """What ``partition_versions`` says of a partition; ``bars`` is 0 after all were withdrawn."""
+
+    content: Content
+    bars: int
+    first: int
+    last: int
+    recorded_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What came, against what is held: new, changed and withdrawn bars, and what changed ones said before."""
+
+    new: list[BarRow]
+    changed: list[BarRow]
+    former: list[BarRow]
+    withdrawn: list[BarRow]
+    unchanged: int
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.withdrawn)
+
+    @classmethod
+    def between(cls, came: Mapping[int, BarRow], held: Mapping[int, BarRow], *, replace: bool) -> "Difference":
+        """Return how ``held`` bars become those that ``came``, by ts; the others go only when told to ``replace``."""
+        new = [row for ts, row in came.items() if ts not in held]
+        restated = [row for ts, row in came.items() if ts in held and held[ts] != row]
+        return cls(
+            new=new,
+            changed=restated,
+            former=[held[row[0]] for row in restated],
+            withdrawn=[row for ts, row in held.items() if ts not in came] if replace else [],
+            unchanged=len(came) - len(new) - len(restated),
+        )
+
+
+class PartitionWrite:
+    """One write transaction's view of one partition.
+
+    Args:
+        connection: The transaction; it holds the partition's lock.
+        symbol: Ticker.
+        timeframe: Which of its bars.
+        source: Where the bars come from.
+        now: The time by the clock, microseconds since 1970.
+    """
+
+    def __init__(self, connection: Connection, symbol: str, timeframe: Timeframe, source: str, now: int) -> None:
+        self._connection = connection
+        self._rows = bar_rows(connection)
+        self._of = (symbol, timeframe.value)
+        self._source = source
+        self._stored = self._read_version()
+        # Always later than the partition's last change, even where the clock is coarse or was
+        # set back: the times of a bar's revisions must not meet.
+        self._now = now if self._stored is None else max(now, self._stored.recorded_at + 1)
+
+    def difference(self, fetched: FetchedBars, *, replace: bool) -> Difference:
+        """Return what ``fetched`` changes."""
+        came: dict[int, BarRow] = {(ts := to_epoch(bar[0])): (ts, *bar[1:]) for bar in sorted(fetched.bars)}
+        stored = self._stored
+        if stored is None or not (came or replace):
+            return Difference.between(came, {}, replace=replace)
+        first, last = (next(iter(came)), next(reversed(came))) if came else (0, 0)
+        # Where the answer spans the whole partition, equal hashes spare the reading of what is held.
+        spans_all = (len(came), first, last) == (stored.bars, stored.first, stored.last)
+        if spans_all and content_of(list(came.values())) == stored.content:
+            return Difference([], [], [], [], len(came))
+        start, end = (to_epoch(fetched.start), to_epoch(fetched.end)) if replace else (first, last + 1)
+        held = {row[0]: row for row in self._rows.between(*self._of, start, end)}
+        return Difference.between(came, held, replace=replace)
+
+    def apply(self, difference: Difference) -> None:
+        """Bring the bars, their revisions and the partition's version up to ``difference``."""
+        if not difference:
+            return
+        if ended := [row[0] for row in (*difference.changed, *difference.withdrawn)]:
+            self._rows.supersede(*self._of, ended, self._now)
+        if difference.new:
+            self._rows.insert(*self._of, difference.new, self._source, self._now)
+        if difference.changed:
+            self._rows.restate(*self._of, difference.changed, self._source, self._now)
+        if difference.withdrawn:
+            self._rows.remove(*self._of, [row[0] for row in difference.withdrawn])
+        self._set_version(difference)
+
+    def quarantine(self, rejected: Iterable[RejectedBar]) -> int:
+        """Keep what broke a rule, each once; return how many were not kept yet."""
+        rows = {}
+        for bar in rejected:
+            raw_hash = hashlib.sha256(f"{bar.reason}\n{bar.raw}".encode()).hexdigest()
+            rows[raw_hash] = {
+                "symbol": self._of[0],
+                "timeframe": self._of[1],
+                "raw_hash": raw_hash,
+                "ts": None if bar.timestamp is None else to_epoch(bar.timestamp),
+                "raw": bar.raw,
+                "reason": bar.reason,
+                "source": self._source,
+                "recorded_at": self._now,
+            }
+        if not rows:
+            return 0
+        sql = f"select raw_hash from quarantined_bars where {_OF_PARTITION}"
+        known = {row[0] for row in run(self._connection, sql, self._of).fetchall()}
+        fresh = [row for raw_hash, row in rows.items() if raw_hash not in known]
+        if fresh:
+            self._connection.execute(insert(schema.quarantined_bars), fresh)
+        return len(fresh)
+
+    def cover(self, fetched: FetchedBars) -> None:
+        """Remember that the window was asked for, in place of the windows inside it."""
+        window = (to_epoch(fetched.start), to_epoch(fetched.end))
+        inside = f"delete from coverage where {_OF_PARTITION} and start_ts >= ? and end_ts <= ?"
+        run(self._connection, inside, (*self._of, *window))
+        sql = "insert into coverage (symbol, timeframe, start_ts, end_ts, asked_at, bars) values (?, ?, ?, ?, ?, ?)"
+        run(self._connection, sql, (*self._of, *window, to_epoch(fetched.asked_at), len(fetched.bars)))
+
+    def _read_version(self) -> StoredVersion | None:
+        sql = f"select content_hash, bars, first_ts, last_ts, recorded_at from partition_versions where {_OF_PARTITION}"
+        row = run(self._connection, sql, self._of).fetchone()
+        return None if row is None else StoredVersion(from_hex(row[0]), *row[1:])
+
+    def _set_version(self, difference: Difference) -> None:
+        content = changed(
+            self._stored.content if self._stored else EMPTY,
+            added=[*difference.new, *difference.changed],
+            removed=[*difference.former, *difference.withdrawn],
+        )
+        count = (self._stored.bars if self._stored else 0) + len(difference.new) - len(difference.withdrawn)
+        first, last = (
+            run(self._connection, f"select {bound}(ts) from bars where {_OF_PARTITION}", self._of).fetchone()[0] or 0
+            for bound in ("min", "max")
+        )
+        sql = (
+            "insert into partition_versions (symbol, timeframe, content_hash, bars, first_ts, last_ts, recorded_at)"
+            " values (?, ?, ?, ?, ?, ?, ?) on conflict (symbol, timeframe) do update set"
+            " content_hash = excluded.content_hash, bars = excluded.bars, first_ts = excluded.first_ts,"
+            " last_ts = excluded.last_ts, recorded_at = excluded.recorded_at"
+        )
+        run(self._connection, sql, (*self._of, to_hex(content), count, first, last, self._now))

