@@ -6,6 +6,7 @@ PostgreSQL a transaction-scoped advisory lock that the writer takes first.
 """
 
 import hashlib
+import importlib.util
 import os
 import threading
 from collections.abc import Iterator
@@ -58,11 +59,8 @@ def sqlite_library() -> ModuleType:
     SQLite before 3.51.3 can, rarely, corrupt a file in WAL mode, and most Pythons link an
     older one; ``pysqlite3`` brings its own.
     """
-    try:
-        import pysqlite3.dbapi2 as library  # noqa: PLC0415 - not installed everywhere
-    except ImportError:
-        import sqlite3 as library  # noqa: PLC0415
-    return library
+    name = "pysqlite3.dbapi2" if importlib.util.find_spec("pysqlite3") else "sqlite3"
+    return importlib.import_module(name)
 
 
 class Database:
@@ -223,7 +221,7 @@ class Database:
     def _translated(self, cause: BaseException) -> StoreError:
         message = (
             f"the database {self.shown_url} must be reachable and writable:"
-            f" {type(cause).__name__}: {str(cause).strip()}; nothing was half written"
+            f" {type(cause).__name__}: {' '.join(str(cause).split())}; nothing was half written"
         )
         return StoreUnavailableError(message)
 

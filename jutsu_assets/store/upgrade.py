@@ -23,6 +23,7 @@ def revision_of(connection: Connection) -> str | None:
         SchemaVersionError: The store was made by newer code.
     """
     inspector = inspect(connection)
+    revision: str | None
     if inspector.has_table("alembic_version"):
         revision = connection.scalar(text("select version_num from alembic_version"))
     elif inspector.has_table(schema.store_facts.name):

@@ -2,21 +2,19 @@
 
 import multiprocessing
 import os
-import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, inspect, select, text
+from sqlalchemy import func, insert, inspect, select, text
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database, from_epoch, to_epoch
-from jutsu_core.errors import ConfigurationError, SchemaVersionError, StoreUnavailableError
+from jutsu_core.errors import ConfigurationError, StoreUnavailableError
 from tests.support.builders import RecordingSleeper
 
 FACTS = schema.store_facts
@@ -47,36 +45,28 @@ def test_nothing_is_opened_before_the_first_transaction(tmp_path: Path) -> None:
 
 def test_the_first_transaction_creates_every_table(database: Database) -> None:
     with database.reading() as connection:
-        assert set(inspect(connection).get_table_names()) == set(schema.metadata.tables)
+        assert set(inspect(connection).get_table_names()) == {*schema.metadata.tables, "alembic_version"}
 
 
-def test_sqlite_writes_ahead_and_waits_for_other_writers(database: Database) -> None:
+def test_sqlite_writes_ahead_and_waits_for_other_writers(sqlite_url: str) -> None:
+    database = Database(sqlite_url, RecordingSleeper())
     with database.reading() as connection:
         pragmas = {
             name: connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "busy_timeout", "synchronous")
         }
+    database.close()
     assert pragmas == {"journal_mode": "wal", "busy_timeout": 30_000, "synchronous": 1}
 
 
-def test_a_store_of_a_newer_version_is_refused_and_left_alone(url: str, tmp_path: Path) -> None:
-    database = Database(url, RecordingSleeper())
-    with database.writing() as connection:
-        connection.execute(text("update store_facts set value = '2' where name = 'schema_version'"))
+def test_postgres_reads_see_one_state_throughout(postgres_url: str) -> None:
+    database, other = Database(postgres_url, RecordingSleeper()), Database(postgres_url, RecordingSleeper())
+    with database.reading() as connection:
+        before = connection.scalar(select(func.count()).select_from(FACTS))
+        set_fact(other, "meanwhile", "written")
+        assert connection.scalar(select(func.count()).select_from(FACTS)) == before
+    assert "meanwhile" in facts(database)
     database.close()
-    before = (tmp_path / "jutsu.db").read_bytes()
-    later = Database(url, RecordingSleeper())
-    with pytest.raises(SchemaVersionError, match=r"must have schema version 1, has 2; use the version of Jutsu"):
-        facts(later)
-    later.close()
-    assert (tmp_path / "jutsu.db").read_bytes() == before
-
-
-def test_a_schema_whose_creation_was_cut_short_is_completed(url: str, tmp_path: Path, database: Database) -> None:
-    with closing(sqlite3.connect(tmp_path / "jutsu.db")) as connection:
-        connection.execute("create table store_facts (name varchar(64) primary key, value text not null)")
-        connection.commit()
-    assert url.endswith("jutsu.db")
-    assert facts(database) == {"schema_version": "2"}
+    other.close()
 
 
 @pytest.mark.parametrize(
@@ -188,10 +178,13 @@ def test_a_write_takes_the_lock_when_it_begins(url: str, database: Database) -> 
     order: list[str] = []
 
     def second() -> None:
-        set_fact(other, "second", "2")
-        order.append("second")
+        with other.writing() as connection:
+            other.take_turn(connection, "facts")
+            connection.execute(insert(FACTS), {"name": "second", "value": "2"})
+            order.append("second")
 
     with database.writing() as connection:
+        database.take_turn(connection, "facts")
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(0.3)

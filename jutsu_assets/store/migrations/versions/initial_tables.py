@@ -1,26 +1,28 @@
 """The tables of 0.1.0."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0001"
 down_revision = None
 
+_Column = tuple[str, Any]
 _SYMBOL, _TIMEFRAME = ("symbol", sa.String(32)), ("timeframe", sa.String(8))
-_VALUES = tuple((name, sa.BigInteger()) for name in ("open", "high", "low", "close", "volume"))
+_VALUES: tuple[_Column, ...] = tuple((name, sa.BigInteger()) for name in ("open", "high", "low", "close", "volume"))
 _TS, _RECORDED_AT = ("ts", sa.BigInteger()), ("recorded_at", sa.BigInteger())
 _SOURCE = ("source", sa.String(32))
 
 
 def _create(
     name: str,
-    *columns: tuple[str, sa.types.TypeEngine[object]],
+    *columns: _Column,
     key: tuple[str, ...],
     nullable: tuple[str, ...] = (),
     comment: str,
     **options: bool,
 ) -> None:
-    # 0.1.0 created its tables by other means; what it left unfinished is completed here.
     op.create_table(
         name,
         *(
@@ -29,7 +31,6 @@ def _create(
         ),
         sa.PrimaryKeyConstraint(*key),
         comment=comment,
-        if_not_exists=True,
         **options,
     )
 
