@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NoReturn
 
-from jutsu_core.bars import Timeframe
+from jutsu_core.bars import Bar, Timeframe, from_micros
 from jutsu_core.errors import InvalidInputError
 
 Direction = Literal["BUY", "SELL"]
@@ -94,6 +94,42 @@ class MarketDataEvent:
             _refuse("low", f"at most open {self.open} and close {self.close}", self.low)
         _check_volume(self.volume)
         _check_timeframe(self.timeframe)
+
+    @classmethod
+    def of_bar(cls, symbol: str, bar: Bar, timeframe: Timeframe) -> "MarketDataEvent":
+        """Return ``bar`` as an event, checked in whole numbers: what a store reads by the thousand.
+
+        Args:
+            symbol: Ticker, not empty.
+            bar: A bar with an aware timestamp.
+            timeframe: How long it lasts.
+
+        Raises:
+            InvalidInputError: The bar breaks its contract.
+
+        Examples:
+            >>> from datetime import UTC
+            >>> bar = Bar(datetime(2024, 1, 2, tzinfo=UTC), 187_150_000, 188_440_000, 183_885_000, 185_640_000, 82)
+            >>> MarketDataEvent.of_bar("AAPL", bar, Timeframe.D1).close
+            Decimal('185.640000')
+        """
+        timestamp, open_, high, low, close, volume = bar
+        is_sound = 0 < low <= open_ <= high and low <= close <= high and volume >= 0
+        if not is_sound or not symbol or timestamp.tzinfo is None:
+            prices = {name: from_micros(getattr(bar, name)) for name in ("open", "high", "low", "close")}
+            return cls(symbol=symbol, timestamp=timestamp, **prices, volume=volume, timeframe=timeframe)
+        # The fields are sound already: the checks of __post_init__ would cost more than all the rest.
+        event = object.__new__(cls)
+        place = object.__setattr__
+        place(event, "symbol", symbol)
+        place(event, "timestamp", timestamp)
+        place(event, "open", from_micros(open_))
+        place(event, "high", from_micros(high))
+        place(event, "low", from_micros(low))
+        place(event, "close", from_micros(close))
+        place(event, "volume", volume)
+        place(event, "timeframe", timeframe)
+        return event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from jutsu_assets.failures import work_through
 from jutsu_assets.metadata import OWNERS, bar_schema, coverage_by_year, image, table
 from jutsu_assets.reports.charts import price_chart_png
 from jutsu_assets.schwab.handlers import SchwabDataHandler
-from jutsu_assets.store.handlers import MarketDatabase
+from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.universe import Universe
 from jutsu_core.bars import Timeframe, bars_to_frame
 from jutsu_core.errors import ConfigurationError

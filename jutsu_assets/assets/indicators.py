@@ -12,7 +12,7 @@ from jutsu_assets.failures import work_through
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.metadata import OWNERS, image, indicator_schema
 from jutsu_assets.reports.charts import indicator_chart_png
-from jutsu_assets.store.handlers import MarketDatabase
+from jutsu_assets.store.market import MarketDatabase
 from jutsu_core.bars import Timeframe, bars_to_frame
 from jutsu_core.errors import NoDataError
 from jutsu_core.indicators.catalog import (

@@ -14,7 +14,7 @@ from jutsu_assets.assets.bars import DAILY_BARS
 from jutsu_assets.failures import work_through
 from jutsu_assets.metadata import OWNERS, table
 from jutsu_assets.reports.folder import ReportFolder
-from jutsu_assets.store.handlers import MarketDatabase
+from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.store.reports import StoredReport
 from jutsu_assets.universe import Universe
 from jutsu_core.bars import Timeframe, bars_to_frame

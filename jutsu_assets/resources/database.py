@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from jutsu_assets.store.handlers import MarketDatabase
+from jutsu_assets.store.market import MarketDatabase
 
 
 class DatabaseResource(dg.ConfigurableResource[MarketDatabase]):

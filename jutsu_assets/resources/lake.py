@@ -6,7 +6,7 @@ import dagster as dg
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.lake.files import Lake
-from jutsu_assets.store.handlers import MarketDatabase
+from jutsu_assets.store.market import MarketDatabase
 
 
 class LakeResource(dg.ConfigurableResource[Lake]):

@@ -9,7 +9,7 @@ import dagster as dg
 
 from jutsu_assets.schwab.handlers import Market, SchwabDataHandler, open_live, open_simulated
 from jutsu_assets.settings import Credentials
-from jutsu_assets.store.handlers import MarketDatabase
+from jutsu_assets.store.market import MarketDatabase
 
 
 class SchwabResource(dg.ConfigurableResource[SchwabDataHandler]):

@@ -61,9 +61,8 @@ class SqlBarStore(BarStore):
             self._claim_source(connection)
             partition = PartitionWrite(connection, symbol, timeframe, self._source, to_epoch(self._clock.now()))
             difference = partition.difference(fetched, replace=replace)
-            partition.apply(difference)
             quarantined = partition.quarantine(fetched.rejected)
-            partition.cover(fetched)
+            partition.apply(difference, fetched)
         return WriteResult(
             inserted=len(difference.new),
             changed=len(difference.changed),

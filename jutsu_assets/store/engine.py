@@ -1,22 +1,22 @@
 """The connection to the system of record: engine, transactions, and bringing the schema up to date.
 
 A write transaction takes its lock when it begins, so that writers queue instead of failing
-half-way: on SQLite ``BEGIN IMMEDIATE`` behind a lock file that keeps the queue fair, on
-PostgreSQL a transaction-scoped advisory lock that the writer takes first.
+half-way: on SQLite by ``BEGIN IMMEDIATE``, on PostgreSQL by a transaction-scoped advisory lock
+that the writer takes first.
 """
 
 import hashlib
 import importlib.util
 import os
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import filelock
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
@@ -29,7 +29,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _WRITING = "jutsu_writing"
 _BUSY_TIMEOUT_SECONDS = 30
-_POLL_SECONDS = 0.002
+_BUSY_TIMEOUT = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}"
+_POLL_SECONDS = 0.0005
 _POOL = {"pool_size": 5, "max_overflow": 0}
 
 
@@ -97,7 +98,7 @@ class Database:
         self._lock = threading.RLock()
         self._engine: Engine | None = None
         self._owner: int | None = None
-        self._queue: AbstractContextManager[object] = nullcontext()
+        self._sleeper = sleeper
         self._connecting = Retrying(
             stop=stop_after_attempt(3),
             wait=wait_exponential(multiplier=0.5),
@@ -127,8 +128,7 @@ class Database:
         On SQLite it holds the one write lock throughout; on PostgreSQL writers exclude each
         other with :meth:`take_turn`. Leaving by an exception rolls everything back.
         """
-        self._ready_engine()
-        with self._turn(), self._transaction({_WRITING: True}) as connection:
+        with self._transaction({_WRITING: True}) as connection:
             yield connection
 
     def take_turn(self, connection: Connection, name: str) -> None:
@@ -159,17 +159,6 @@ class Database:
         except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
             raise self._translated(getattr(error, "orig", None) or error) from error
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        try:
-            self._queue.__enter__()
-        except (filelock.Timeout, OSError) as error:
-            raise self._translated(error) from error
-        try:
-            yield
-        finally:
-            self._queue.__exit__(None, None, None)
-
     def _ready_engine(self) -> Engine:
         if self._engine is not None and self._owner == os.getpid():
             return self._engine
@@ -196,7 +185,6 @@ class Database:
                 return create_engine(self.url, pool_pre_ping=True, **_POOL)
             path = Path(str(self.url.database))
             _make_folder(path.parent)
-            self._queue = filelock.FileLock(f"{path}.queue", _BUSY_TIMEOUT_SECONDS, poll_interval=_POLL_SECONDS)
             engine = create_engine(self.url, module=sqlite_library(), **_POOL)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             message = (
@@ -205,18 +193,39 @@ class Database:
             )
             raise ConfigurationError(message) from error
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "begin", self._begin_sqlite)
         return engine
 
     def _ensure_schema(self, engine: Engine) -> None:
         with engine.connect() as connection, connection.begin():
             if revision_of(connection) == HEAD:
                 return
-        with self._turn(), engine.connect() as plain:
+        with engine.connect() as plain:
             connection = plain.execution_options(**{_WRITING: True})
             with connection.begin():
                 self.take_turn(connection, "schema")
                 upgrade(connection)
+
+    def _begin_sqlite(self, connection: Connection) -> None:
+        cursor = connection.connection.cursor()
+        if not connection.get_execution_options().get(_WRITING, False):
+            cursor.execute("BEGIN")
+            return
+        # SQLite's own waiting grows to 0.1 s between attempts, so that newcomers overtake; asking
+        # often and alike lets writers in about evenly.
+        library = sqlite_library()
+        deadline = time.monotonic() + _BUSY_TIMEOUT_SECONDS
+        cursor.execute("PRAGMA busy_timeout = 0")
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                break
+            except library.OperationalError as error:
+                is_busy = error.sqlite_errorcode & 0xFF == library.SQLITE_BUSY
+                if not is_busy or time.monotonic() > deadline:
+                    raise
+                self._sleeper.sleep(_POLL_SECONDS)
+        cursor.execute(_BUSY_TIMEOUT)
 
     def _translated(self, cause: BaseException) -> StoreError:
         message = (
@@ -239,12 +248,7 @@ def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:  # noqa: AN
     # and a deferred transaction that turns into a writer fails instead of waiting.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}")
+    cursor.execute(_BUSY_TIMEOUT)
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writing = connection.get_execution_options().get(_WRITING, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

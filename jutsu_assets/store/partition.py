@@ -80,32 +80,31 @@ class PartitionWrite:
 
     def difference(self, fetched: FetchedBars, *, replace: bool) -> Difference:
         """Return what ``fetched`` changes."""
-        came: dict[int, BarRow] = {(ts := to_epoch(bar[0])): (ts, *bar[1:]) for bar in sorted(fetched.bars)}
+        came: list[BarRow] = sorted([(to_epoch(bar[0]), *bar[1:]) for bar in fetched.bars])
         stored = self._stored
         if stored is None or not (came or replace):
-            return Difference.between(came, {}, replace=replace)
-        first, last = (next(iter(came)), next(reversed(came))) if came else (0, 0)
+            return Difference(came, [], [], [], 0)
+        first, last = (came[0][0], came[-1][0]) if came else (0, 0)
         # Where the answer spans the whole partition, equal hashes spare the reading of what is held.
         spans_all = (len(came), first, last) == (stored.bars, stored.first, stored.last)
-        if spans_all and content_of(list(came.values())) == stored.content:
+        if spans_all and content_of(came) == stored.content:
             return Difference([], [], [], [], len(came))
         start, end = (to_epoch(fetched.start), to_epoch(fetched.end)) if replace else (first, last + 1)
         held = {row[0]: row for row in self._rows.between(*self._of, start, end)}
-        return Difference.between(came, held, replace=replace)
+        return Difference.between({row[0]: row for row in came}, held, replace=replace)
 
-    def apply(self, difference: Difference) -> None:
-        """Bring the bars, their revisions and the partition's version up to ``difference``."""
-        if not difference:
-            return
-        if ended := [row[0] for row in (*difference.changed, *difference.withdrawn)]:
-            self._rows.supersede(*self._of, ended, self._now)
-        if difference.new:
-            self._rows.insert(*self._of, difference.new, self._source, self._now)
-        if difference.changed:
-            self._rows.restate(*self._of, difference.changed, self._source, self._now)
-        if difference.withdrawn:
-            self._rows.remove(*self._of, [row[0] for row in difference.withdrawn])
-        self._set_version(difference)
+    def apply(self, difference: Difference, fetched: FetchedBars) -> None:
+        """Bring bars, revisions, version and coverage up to what was ``fetched``."""
+        ended = [row[0] for row in (*difference.changed, *difference.withdrawn)]
+        put = [*difference.new, *difference.changed]
+        with self._rows.together(len(put)):
+            if ended:
+                self._rows.supersede(*self._of, ended, self._now)
+            if put:
+                self._rows.put(*self._of, put, self._source, self._now)
+            if difference:
+                self._set_version(difference)
+            self._cover(fetched)
 
     def quarantine(self, rejected: Iterable[RejectedBar]) -> int:
         """Keep what broke a rule, each once; return how many were not kept yet."""
@@ -131,8 +130,8 @@ class PartitionWrite:
             self._connection.execute(insert(schema.quarantined_bars), fresh)
         return len(fresh)
 
-    def cover(self, fetched: FetchedBars) -> None:
-        """Remember that the window was asked for, in place of the windows inside it."""
+    def _cover(self, fetched: FetchedBars) -> None:
+        # A later answer about a wider window says all that the former ones said.
         window = (to_epoch(fetched.start), to_epoch(fetched.end))
         inside = f"delete from coverage where {_OF_PARTITION} and start_ts >= ? and end_ts <= ?"
         run(self._connection, inside, (*self._of, *window))
@@ -151,10 +150,7 @@ class PartitionWrite:
             removed=[*difference.former, *difference.withdrawn],
         )
         count = (self._stored.bars if self._stored else 0) + len(difference.new) - len(difference.withdrawn)
-        first, last = (
-            run(self._connection, f"select {bound}(ts) from bars where {_OF_PARTITION}", self._of).fetchone()[0] or 0
-            for bound in ("min", "max")
-        )
+        first, last = self._bounds(difference, count)
         sql = (
             "insert into partition_versions (symbol, timeframe, content_hash, bars, first_ts, last_ts, recorded_at)"
             " values (?, ?, ?, ?, ?, ?, ?) on conflict (symbol, timeframe) do update set"
@@ -162,3 +158,16 @@ class PartitionWrite:
             " last_ts = excluded.last_ts, recorded_at = excluded.recorded_at"
         )
         run(self._connection, sql, (*self._of, to_hex(content), count, first, last, self._now))
+
+    def _bounds(self, difference: Difference, count: int) -> tuple[int, int]:
+        if not count:
+            return 0, 0
+        if difference.withdrawn:
+            bounds = (f"(select {bound}(ts) from bars where {_OF_PARTITION})" for bound in ("min", "max"))
+            sql = f"select {', '.join(bounds)}"
+            first, last = run(self._connection, sql, (*self._of, *self._of)).fetchone()
+            return first, last
+        stamps = [row[0] for row in difference.new]
+        if self._stored and self._stored.bars:
+            stamps += [self._stored.first, self._stored.last]
+        return min(stamps), max(stamps)

@@ -2,11 +2,12 @@
 
 SQL is written once, with ``?`` for a parameter. What SQLite and PostgreSQL do well in different
 ways stands in one class each: SQLite runs one statement for many rows inside the process,
-PostgreSQL takes all rows as arrays in one statement, and hands many out as binary COPY.
+PostgreSQL takes and hands out many rows as binary COPY.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ VALUES = "ts, open, high, low, close, volume"
 _COLUMNS = f"symbol, timeframe, {VALUES}, source, recorded_at"
 _OF_PARTITION = "symbol = ? and timeframe = ?"
 _FETCHED_AT_A_TIME = 20_000
-_COPY_HEADER_BYTES = 19
+_FEW = 20
+_COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
 _COPY_FIELD = [("length", ">i4"), ("value", ">i8")]
 _COPY_ROW = np.dtype([("fields", ">i2"), *((f"field{n}", _COPY_FIELD) for n in range(6))])
 
@@ -72,20 +75,16 @@ class BarRows(ABC):
         """Return the bars of a partition with ``start ≤ ts < end``, ascending, of shape (n, 6)."""
 
     @abstractmethod
-    def insert(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:
-        """Add bars that are not there."""
+    def put(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:
+        """Add bars, in place of those that are there."""
 
     @abstractmethod
     def supersede(self, symbol: str, timeframe: str, stamps: Sequence[int], now: int) -> None:
-        """Keep what the bars at ``stamps`` say as revisions that ended ``now``."""
+        """Keep what the bars at ``stamps`` say as revisions that ended ``now``, and remove them."""
 
     @abstractmethod
-    def restate(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:
-        """Replace the values of bars that are there."""
-
-    @abstractmethod
-    def remove(self, symbol: str, timeframe: str, stamps: Sequence[int]) -> None:
-        """Remove the bars at ``stamps``."""
+    def together(self, count: int) -> AbstractContextManager[object]:
+        """Return a context in which statements about ``count`` bars are sent in one go, where that helps."""
 
 
 class SqliteBarRows(BarRows):
@@ -99,36 +98,25 @@ class SqliteBarRows(BarRows):
             parts.append(rows_to_array(rows, len(rows)))
         return np.concatenate(parts)
 
-    def insert(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:  # noqa: D102
-        sql = f"insert into bars ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        self._run_many(sql, [(symbol, timeframe, *row, source, now) for row in rows])
+    def put(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:  # noqa: D102
+        sql = f"insert or replace into bars ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        parameters = [(symbol, timeframe, *row, source, now) for row in rows]
+        self.connection.connection.cursor().executemany(sql, parameters)
 
     def supersede(self, symbol: str, timeframe: str, stamps: Sequence[int], now: int) -> None:  # noqa: D102
-        sql = (
-            f"insert into bar_revisions ({_COLUMNS}, superseded_at)"
-            f" select {_COLUMNS}, ? from bars where {_OF_PARTITION} and ts = ?"
-        )
-        self._run_many(sql, [(now, symbol, timeframe, ts) for ts in stamps])
+        ended = f"{_OF_PARTITION} and ts in (select value from json_each(?))"
+        of = (symbol, timeframe, f"[{_listed(stamps)}]")
+        keep = f"insert into bar_revisions ({_COLUMNS}, superseded_at) select {_COLUMNS}, ? from bars where {ended}"
+        run(self.connection, keep, (now, *of))
+        run(self.connection, f"delete from bars where {ended}", of)
 
-    def restate(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:  # noqa: D102
-        sql = (
-            "update bars set open = ?, high = ?, low = ?, close = ?, volume = ?, source = ?, recorded_at = ?"
-            f" where {_OF_PARTITION} and ts = ?"
-        )
-        self._run_many(sql, [(*row[1:], source, now, symbol, timeframe, row[0]) for row in rows])
-
-    def remove(self, symbol: str, timeframe: str, stamps: Sequence[int]) -> None:  # noqa: D102
-        sql = f"delete from bars where {_OF_PARTITION} and ts = ?"
-        self._run_many(sql, [(symbol, timeframe, ts) for ts in stamps])
-
-    def _run_many(self, sql: str, parameters: list[tuple[object, ...]]) -> None:
-        self.connection.connection.cursor().executemany(sql, parameters)
+    def together(self, count: int) -> AbstractContextManager[object]:  # noqa: D102
+        del count
+        return nullcontext()
 
 
 class PostgresBarRows(BarRows):
-    """Rows in PostgreSQL: all of them as arrays in one statement, and binary COPY for bulk reads."""
-
-    _UNNESTED = "unnest(?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[])"
+    """Rows in PostgreSQL: many at a time as binary COPY, and few round trips."""
 
     def array(self, symbol: str, timeframe: str, start: int, end: int) -> NDArray[np.int64]:  # noqa: D102
         sql = (
@@ -139,32 +127,34 @@ class PostgresBarRows(BarRows):
         with cursor.copy(sql, (symbol, timeframe, start, end)) as copy:
             data = b"".join(copy)
         # Every row has the same width: a count of fields, then each one's length and value; a trailer ends them.
-        count = (len(data) - _COPY_HEADER_BYTES) // _COPY_ROW.itemsize
-        rows = np.frombuffer(data, dtype=_COPY_ROW, count=count, offset=_COPY_HEADER_BYTES)
+        count = (len(data) - len(_COPY_SIGNATURE)) // _COPY_ROW.itemsize
+        rows = np.frombuffer(data, dtype=_COPY_ROW, count=count, offset=len(_COPY_SIGNATURE))
         return np.stack([rows[f"field{n}"]["value"].astype(np.int64) for n in range(6)], axis=1)
 
-    def insert(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:  # noqa: D102
-        sql = f"insert into bars ({_COLUMNS}) select ?, ?, u.*, ?, ?::bigint from {self._UNNESTED} as u"
-        run(self.connection, sql, (symbol, timeframe, source, now, *_by_column(rows)))
+    def put(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:  # noqa: D102
+        if len(rows) < _FEW:
+            marks = ", ".join("?" * 10)
+            sql = f"insert into bars ({_COLUMNS}) values ({marks})"
+            for row in rows:
+                run(self.connection, sql, (symbol, timeframe, *row, source, now))
+            return
+        cursor = self.connection.connection.cursor()
+        with cursor.copy(f"copy bars ({_COLUMNS}) from stdin (format binary)") as copy:
+            copy.write(_as_copy(symbol, timeframe, rows, source, now))
 
     def supersede(self, symbol: str, timeframe: str, stamps: Sequence[int], now: int) -> None:  # noqa: D102
         sql = (
-            f"insert into bar_revisions ({_COLUMNS}, superseded_at)"
-            f" select {_COLUMNS}, ?::bigint from bars where {_OF_PARTITION} and ts = any(?::bigint[])"
+            f"with ended as (delete from bars where {_OF_PARTITION} and ts = any(?::bigint[]) returning {_COLUMNS})"
+            f" insert into bar_revisions ({_COLUMNS}, superseded_at) select {_COLUMNS}, ?::bigint from ended"
         )
-        run(self.connection, sql, (now, symbol, timeframe, list(stamps)))
+        run(self.connection, sql, (symbol, timeframe, f"{{{_listed(stamps)}}}", now))
 
-    def restate(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:  # noqa: D102
-        sql = (
-            "update bars set open = u.open, high = u.high, low = u.low, close = u.close, volume = u.volume,"
-            f" source = ?, recorded_at = ? from {self._UNNESTED} as u ({VALUES})"
-            " where bars.symbol = ? and bars.timeframe = ? and bars.ts = u.ts"
-        )
-        run(self.connection, sql, (source, now, *_by_column(rows), symbol, timeframe))
-
-    def remove(self, symbol: str, timeframe: str, stamps: Sequence[int]) -> None:  # noqa: D102
-        sql = f"delete from bars where {_OF_PARTITION} and ts = any(?::bigint[])"
-        run(self.connection, sql, (symbol, timeframe, list(stamps)))
+    def together(self, count: int) -> AbstractContextManager[object]:  # noqa: D102
+        if count >= _FEW:  # COPY is not possible within a pipeline
+            return nullcontext()
+        driver: Any = self.connection.connection.driver_connection
+        pipeline: AbstractContextManager[object] = driver.pipeline()
+        return pipeline
 
 
 def bar_rows(connection: Connection, *, as_of: int | None = None) -> BarRows:
@@ -182,5 +172,30 @@ def _known_at(moment: int) -> str:
     )
 
 
-def _by_column(rows: Sequence[BarRow]) -> list[list[int]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _listed(stamps: Sequence[int]) -> str:
+    return ",".join(map(str, stamps))
+
+
+def _as_copy(symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> bytes:
+    """Return ``rows`` in PostgreSQL's binary COPY format: every value behind its length, big-endian."""
+    before, after = [symbol.encode(), timeframe.encode()], source.encode()
+    texts = [("text", f"S{len(after)}")]
+    row = np.dtype(
+        [
+            ("fields", ">i2"),
+            *((f"before{n}", [("length", ">i4"), ("text", f"S{len(text)}")]) for n, text in enumerate(before)),
+            *((f"field{n}", _COPY_FIELD) for n in range(6)),
+            ("source", [("length", ">i4"), *texts]),
+            ("now", _COPY_FIELD),
+        ]
+    )
+    data = np.empty(len(rows), dtype=row)
+    data["fields"] = 10
+    for n, text in enumerate(before):
+        data[f"before{n}"]["length"], data[f"before{n}"]["text"] = len(text), text
+    values = rows_to_array(rows, len(rows))
+    for n in range(6):
+        data[f"field{n}"]["length"], data[f"field{n}"]["value"] = 8, values[:, n]
+    data["source"]["length"], data["source"]["text"] = len(after), after
+    data["now"]["length"], data["now"]["value"] = 8, now
+    return _COPY_SIGNATURE + data.tobytes() + _COPY_TRAILER

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from jutsu_assets.store.engine import to_epoch
-from jutsu_assets.store.handlers import MarketDatabase
+from jutsu_assets.store.market import MarketDatabase
 from jutsu_core.bars import Bar, Timeframe, bars_to_frame, from_micros, session_timestamp
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.indicators.catalog import compute_indicators

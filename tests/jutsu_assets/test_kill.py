@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jutsu_assets.settings import Settings
-from jutsu_assets.store.handlers import MarketDatabase
+from jutsu_assets.store.market import MarketDatabase
 from jutsu_core.bars import Timeframe
 from tests.support.graph import SYMBOLS, open_graph
 

@@ -21,7 +21,7 @@ from jutsu_assets.schwab.simulator.market import MarketHistory
 from jutsu_assets.schwab.simulator.transport import mount
 from jutsu_assets.schwab.tokens import MemoryTokenStore
 from jutsu_assets.settings import Settings
-from jutsu_assets.store.handlers import MarketDatabase
+from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.universe import Universe
 
 RANGE_START = "dagster/asset_partition_range_start"

@@ -10,7 +10,9 @@ down_revision = "0001"
 
 _FACTS = sa.table("store_facts", sa.column("name"), sa.column("value"))
 _BARS = sa.table("bars", *(sa.column(name) for name in ("symbol", "timeframe", "ts")))
-_VALUES: tuple[sa.ColumnClause[int], ...] = tuple(sa.column(name) for name in ("ts", "open", "high", "low", "close", "volume"))
+_VALUES: tuple[sa.ColumnClause[int], ...] = tuple(
+    sa.column(name) for name in ("ts", "open", "high", "low", "close", "volume")
+)
 _VERSIONS = sa.table(
     "partition_versions", *(sa.column(name) for name in ("symbol", "timeframe", "content_hash", "bars"))
 )

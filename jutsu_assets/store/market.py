@@ -1,0 +1,37 @@
+"""The system of record as assets see it: a data handler, with what writes beside it."""
+
+from jutsu_assets.clock import SystemClock
+from jutsu_assets.store.bars import SqlBarStore
+from jutsu_assets.store.coordination import RequestLog
+from jutsu_assets.store.handlers import DatabaseDataHandler
+from jutsu_assets.store.manifest import SeriesManifest
+from jutsu_assets.store.reports import PerformanceReports
+from jutsu_core.bars import Timeframe
+from jutsu_core.ports import Clock
+
+
+class MarketDatabase(DatabaseDataHandler):
+    """All that an asset needs of the system of record: a data handler, with what writes beside it.
+
+    Args:
+        db_url: SQLAlchemy URL of the system of record.
+        source: The one source whose bars this database keeps.
+        clock: Tells when something is recorded; the machine's clock if None.
+        timeframe: Which bars to read through the data handler.
+
+    Attributes:
+        bars: The store of bars.
+        requests: The shared log of requests to the broker.
+        manifest: The current files of derived series.
+        reports: The current performance reports.
+    """
+
+    def __init__(
+        self, db_url: str, *, source: str, clock: Clock | None = None, timeframe: Timeframe = Timeframe.D1
+    ) -> None:
+        super().__init__(db_url, timeframe=timeframe)
+        recording = clock or SystemClock()
+        self.bars = SqlBarStore(self.database, source, recording)
+        self.requests = RequestLog(self.database, recording)
+        self.manifest = SeriesManifest(self.database, recording)
+        self.reports = PerformanceReports(self.database, recording)
