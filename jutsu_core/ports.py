@@ -13,7 +13,8 @@ from typing import Protocol
 
 import pandas as pd
 
-from jutsu_core.bars import Bar, RejectedBar, Timeframe
+from jutsu_core.bars import Bar, RejectedBar, Timeframe, require_aware
+from jutsu_core.errors import InvalidInputError
 from jutsu_core.events import MarketDataEvent
 
 
@@ -85,6 +86,31 @@ class DataHandler(ABC):
             The columns ``jutsu_core.bars.BAR_COLUMNS`` (prices float64, volume int64,
             timestamp datetime64[us, UTC]), ordered by symbol as asked, then by time.
         """
+
+
+def checked_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
+    """Return ``symbols``, each once, in their order.
+
+    Raises:
+        InvalidInputError: ``symbols`` is a string, whose letters would be taken for symbols.
+    """
+    if isinstance(symbols, str):
+        message = f"symbols must be a list of symbols, was the string {symbols!r}; write [{symbols!r}]"
+        raise InvalidInputError(message)
+    return tuple(dict.fromkeys(symbols))
+
+
+def checked_window(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Return the window ``start ≤ t < end``.
+
+    Raises:
+        InvalidInputError: A bound is naive, or ``end`` is before ``start``.
+    """
+    first, after = require_aware("start", start), require_aware("end", end)
+    if after < first:
+        message = f"end must be at or after start {first.isoformat()}, was {after.isoformat()}"
+        raise InvalidInputError(message)
+    return first, after
 
 
 def merge_in_time_order(streams: Iterable[Iterable[MarketDataEvent]]) -> Iterator[MarketDataEvent]:

@@ -12,11 +12,11 @@ from jutsu_assets.schwab.fetcher import SchwabDataFetcher
 from jutsu_assets.schwab.throttle import RequestPlaces, Throttle, transport_to
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
 from jutsu_assets.settings import LIVE_SOURCE, SAMPLE_SOURCE, SCHWAB_ORIGIN, Credentials
-from jutsu_core.bars import Bar, Timeframe, bars_to_frame, from_micros, require_aware, session_timestamp
+from jutsu_core.bars import Bar, Timeframe, bars_to_frame, from_micros, session_timestamp
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import NoDataError
 from jutsu_core.events import MarketDataEvent
-from jutsu_core.ports import Clock, DataHandler, Sleeper, merge_in_time_order
+from jutsu_core.ports import Clock, DataHandler, Sleeper, checked_symbols, checked_window, merge_in_time_order
 
 _CALENDAR_MARGIN = timedelta(days=14)
 _LATEST_LOOKBACK = timedelta(days=14)
@@ -87,15 +87,15 @@ class SchwabDataHandler(DataHandler):
         self, symbols: Sequence[str], start: datetime, end: datetime
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the daily bars of each of ``symbols``, one request a symbol."""
-        return {symbol: self.get_bars_range(symbol, start, end) for symbol in symbols}
+        return {symbol: self.get_bars_range(symbol, start, end) for symbol in checked_symbols(symbols)}
 
     def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
         """Return the daily bars of ``symbols`` as columns, one request a symbol."""
-        frames = [bars_to_frame(symbol, self._bars(symbol, start, end)) for symbol in dict.fromkeys(symbols)]
+        frames = [bars_to_frame(symbol, self._bars(symbol, start, end)) for symbol in checked_symbols(symbols)]
         return pd.concat(frames, ignore_index=True) if frames else bars_to_frame("", [])
 
     def _bars(self, symbol: str, start: datetime, end: datetime) -> tuple[Bar, ...]:
-        first, after = require_aware("start", start), require_aware("end", end)
+        first, after = checked_window(start, end)
         if first == after:
             return ()
         return self.fetcher.fetch(symbol, Timeframe.D1, first, after).bars

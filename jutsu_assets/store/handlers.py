@@ -4,6 +4,9 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -12,12 +15,13 @@ from sqlalchemy import Connection
 
 from jutsu_assets.clock import SystemSleeper
 from jutsu_assets.store.content import BarRow
+from jutsu_assets.store.csv_files import CsvBars
 from jutsu_assets.store.engine import Database, from_epoch, to_epoch
 from jutsu_assets.store.rows import BarRows, bar_rows, run
-from jutsu_core.bars import BAR_COLUMNS, MICROS_PER_UNIT, PRICE_COLUMNS, Bar, Timeframe, require_aware
+from jutsu_core.bars import BAR_COLUMNS, MICROS_PER_UNIT, PRICE_COLUMNS, Bar, Timeframe, bars_to_frame, require_aware
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
-from jutsu_core.ports import DataHandler, merge_in_time_order
+from jutsu_core.ports import DataHandler, checked_symbols, checked_window, merge_in_time_order
 
 _STREAMED_ROWS = 50_000
 _LEAST_STREAMED_ROWS = 50
@@ -55,7 +59,7 @@ class DatabaseDataHandler(DataHandler):
             raise InvalidInputError(message)
         self.database = Database(db_url, SystemSleeper())
         self.timeframe = timeframe
-        self._symbols = None if symbols is None else tuple(dict.fromkeys(symbols))
+        self._symbols = None if symbols is None else checked_symbols(symbols)
         self._as_of = None if as_of is None else to_epoch(require_aware("as_of", as_of))
         self._cache_size = cache_size
         self._latest: OrderedDict[str, tuple[str, MarketDataEvent]] = OrderedDict()
@@ -106,7 +110,7 @@ class DatabaseDataHandler(DataHandler):
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the bars of each of ``symbols`` with ``start ≤ timestamp < end``, in one query."""
         window = _window(start, end)
-        events: dict[str, list[MarketDataEvent]] = {symbol: [] for symbol in symbols}
+        events: dict[str, list[MarketDataEvent]] = {symbol: [] for symbol in checked_symbols(symbols)}
         if not events:
             return events
         with self._rows() as rows:
@@ -118,7 +122,7 @@ class DatabaseDataHandler(DataHandler):
     def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
         """Return the bars of ``symbols`` with ``start ≤ timestamp < end`` as columns, of one state of the store."""
         window = _window(start, end)
-        wanted = list(dict.fromkeys(symbols))
+        wanted = checked_symbols(symbols)
         with self._rows() as rows:
             arrays = [rows.array(symbol, self.timeframe.value, *window) for symbol in wanted]
         return _as_frame(wanted, arrays)
@@ -157,11 +161,138 @@ class DatabaseDataHandler(DataHandler):
         return "" if self._as_of is None else f" as known at {from_epoch(self._as_of).isoformat()}"
 
 
+class CSVDataHandler(DataHandler):
+    """A :class:`jutsu_core.ports.DataHandler` over one CSV file, or a folder of ``SYMBOL.csv`` files.
+
+    The header decides what a file is: the exports of Yahoo, Stooq, Alpha Vantage, Nasdaq.com, MetaTrader
+    and Schwab are understood, as is ``get_frame(...).to_csv()``. The delimiter is a comma, a semicolon or
+    a tab. Rows run oldest or newest first throughout; in a file of several symbols, over all of them.
+    Prices are exact, and are the raw ``Close``: an ``Adj Close`` is not read.
+
+    Every method reads the files as they are then; nothing is kept in memory between two calls.
+
+    Args:
+        path: The file or the folder. In a folder, a file's name is its symbol (``BRK%2FB.csv`` holds
+            ``BRK/B``); files without the suffix ``.csv`` and hidden ones are not read.
+        symbol: The only symbol of a single file. If None, its symbol column says, or else its name.
+        timeframe: How long the bars last. A bar of a day or longer starts at 00:00 UTC of its date.
+        symbols: Which symbols :meth:`get_next_bar` streams; all in the files if None.
+        timezone: Where times without an offset are meant, for example ``America/New_York``.
+
+    Raises:
+        InvalidInputError: ``path`` is neither a file nor a folder, ``symbol`` is given for a folder,
+            ``symbols`` is a string, or ``timezone`` is unknown. Every method raises it for a file it
+            cannot read, and for the first malformed, repeated or misplaced row that it comes to.
+
+    Examples:
+        >>> bars = CSVDataHandler("AAPL.csv")  # doctest: +SKIP
+        >>> bars.get_latest_bar("AAPL").close  # doctest: +SKIP
+        Decimal('430.470000')
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        symbol: str | None = None,
+        timeframe: Timeframe = Timeframe.D1,
+        symbols: Sequence[str] | None = None,
+        timezone: str = "UTC",
+    ) -> None:
+        self.path = Path(path)
+        self.timeframe = timeframe
+        self._is_folder = self.path.is_dir()
+        if not self._is_folder and not self.path.is_file():
+            message = f"path must be a CSV file or a folder of them, was {str(path)!r}, which is neither"
+            raise InvalidInputError(message)
+        if self._is_folder and symbol is not None:
+            message = f"symbol must be None for a folder, was {symbol!r}; choose with symbols=[{symbol!r}]"
+            raise InvalidInputError(message)
+        try:
+            self._zone = ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            message = f"timezone must be an IANA name such as America/New_York, was {timezone!r}"
+            raise InvalidInputError(message) from None
+        self._symbol = symbol
+        self._symbols = None if symbols is None else frozenset(checked_symbols(symbols))
+
+    def get_next_bar(self) -> Iterator[MarketDataEvent]:
+        """Return the bars in time order, ties by symbol, in constant memory."""
+        streams = [self._events(file) for _, file in sorted(self._files(self._symbols).items())]
+        yield from merge_in_time_order(streams)
+
+    def get_latest_bar(self, symbol: str) -> MarketDataEvent:
+        """Return the newest bar of ``symbol``; only the newest end of its file is read.
+
+        Raises:
+            NoDataError: No file holds a bar of ``symbol``.
+            InvalidInputError: A row is malformed, from the newest to that of ``symbol``.
+        """
+        for file in self._files((symbol,)).values():
+            bar = file.newest(symbol)
+            if bar is not None:
+                return self._event(symbol, bar)
+        message = (
+            f"symbol {symbol!r} must have {self.timeframe.value} bars, has none in {self.path}; add them there,"
+            " or ask for a symbol as the files spell it"
+        )
+        raise NoDataError(message)
+
+    def get_bars_range(self, symbol: str, start: datetime, end: datetime) -> list[MarketDataEvent]:
+        """Return the bars of ``symbol`` with ``start ≤ timestamp < end``, ascending; reading stops at ``end``."""
+        return self.get_bars_batch((symbol,), start, end)[symbol]
+
+    def get_bars_batch(
+        self, symbols: Sequence[str], start: datetime, end: datetime
+    ) -> dict[str, list[MarketDataEvent]]:
+        """Return the bars of each of ``symbols`` with ``start ≤ timestamp < end``, reading each file once."""
+        between = self._between(symbols, start, end)
+        return {symbol: [self._event(symbol, bar) for bar in bars] for symbol, bars in between.items()}
+
+    def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
+        """Return the bars of ``symbols`` with ``start ≤ timestamp < end`` as columns, reading each file once."""
+        between = self._between(symbols, start, end)
+        frames = [bars_to_frame(symbol, bars) for symbol, bars in between.items() if bars]
+        return pd.concat(frames, ignore_index=True) if frames else bars_to_frame("", [])
+
+    def _between(self, symbols: Sequence[str], start: datetime, end: datetime) -> dict[str, list[Bar]]:
+        first, after = checked_window(start, end)
+        found: dict[str, list[Bar]] = {symbol: [] for symbol in checked_symbols(symbols)}
+        for file in self._files(frozenset(found)).values():
+            for symbol, bar in file.rows(found, after):
+                if bar.timestamp >= first:
+                    found[symbol].append(bar)
+        return found
+
+    def _files(self, wanted: frozenset[str] | tuple[str, ...] | None) -> dict[str, CsvBars]:
+        """Return the files that can hold ``wanted`` (all of them if None), by the symbol that names them."""
+        if not self._is_folder:
+            return {self.path.stem: CsvBars(self.path, self.timeframe, self._zone, self._symbol)}
+        paths: dict[str, Path] = {}
+        for path in sorted(self.path.iterdir()):
+            if path.suffix.lower() != ".csv" or path.name.startswith("."):
+                continue
+            symbol = unquote(path.stem)
+            if symbol in paths:
+                message = f"{path} must be the only file of {symbol}, was beside {paths[symbol].name}; remove one"
+                raise InvalidInputError(message)
+            paths[symbol] = path
+        return {
+            symbol: CsvBars(path, self.timeframe, self._zone, symbol)
+            for symbol, path in paths.items()
+            if wanted is None or symbol in wanted
+        }
+
+    def _events(self, file: CsvBars) -> Iterator[MarketDataEvent]:
+        for symbol, bar in file.rows(self._symbols):
+            yield self._event(symbol, bar)
+
+    def _event(self, symbol: str, bar: Bar) -> MarketDataEvent:
+        return MarketDataEvent.of_bar(symbol, bar, self.timeframe)
+
+
 def _window(start: datetime, end: datetime) -> tuple[int, int]:
-    first, after = require_aware("start", start), require_aware("end", end)
-    if after < first:
-        message = f"end must be at or after start {first.isoformat()}, was {after.isoformat()}"
-        raise InvalidInputError(message)
+    first, after = checked_window(start, end)
     return to_epoch(first), to_epoch(after)
 
 
