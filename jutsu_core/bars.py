@@ -100,7 +100,7 @@ def to_micros(price: Decimal) -> int:
     if not price.is_finite():
         message = f"price must be a finite number, was {price}"
         raise InvalidInputError(message)
-    if not -_MAX_PRICE <= price <= _MAX_PRICE:
+    if price.copy_abs() > _MAX_PRICE:  # a minus sign or abs() would round
         message = f"price must be below {MAX_MICROS // MICROS_PER_UNIT}, was {price}"
         raise InvalidInputError(message)
     micros = int(price.scaleb(6, _EXACT))
@@ -137,7 +137,7 @@ def require_aware(name: str, moment: object) -> datetime:
         InvalidInputError: ``moment`` is not a datetime or has no timezone; a naive time
             means a different instant on every machine.
     """
-    if not isinstance(moment, datetime):
+    if moment is pd.NaT or not isinstance(moment, datetime):  # NaT says that it is a datetime
         message = f"{name} must be a timezone-aware datetime, was {moment!r}"
         raise InvalidInputError(message)
     if moment.utcoffset() is None:

@@ -27,7 +27,8 @@ class TradingCalendar:
         last: Last date that may be asked about.
 
     Raises:
-        InvalidInputError: The name is unknown, or ``last`` is before ``first``.
+        InvalidInputError: The name is unknown, ``last`` is before ``first``, or the exchange's
+            sessions are not known for all of the span.
 
     Examples:
         >>> nyse = TradingCalendar("XNYS", date(2012, 10, 26), date(2012, 10, 31))
@@ -47,7 +48,14 @@ class TradingCalendar:
         self._sessions = list(self._closes)
 
     def sessions(self, first: date, last: date) -> list[date]:
-        """Return the sessions from ``first`` to ``last``, both included, ascending."""
+        """Return the sessions from ``first`` to ``last``, both included, ascending.
+
+        Raises:
+            InvalidInputError: The span reaches beyond this calendar's.
+        """
+        if first <= last and not (self.first <= first and last <= self.last):
+            message = f"sessions must lie within {self.first}..{self.last} of this calendar, were {first}..{last}"
+            raise InvalidInputError(message)
         return self._sessions[bisect_left(self._sessions, first) : bisect_right(self._sessions, last)]
 
     def close(self, session: date) -> datetime:
@@ -74,8 +82,12 @@ def _closes(name: str, first_year: int, last_year: int) -> dict[date, datetime]:
     if name not in known:
         message = f"calendar must be a code that exchange_calendars knows, such as XNYS, was {name!r}"
         raise InvalidInputError(message)
-    calendar = exchange_calendars.get_calendar(
-        name, start=pd.Timestamp(first_year, 1, 1), end=pd.Timestamp(last_year, 12, 31)
-    )
+    try:
+        calendar = exchange_calendars.get_calendar(
+            name, start=pd.Timestamp(first_year, 1, 1), end=pd.Timestamp(last_year, 12, 31)
+        )
+    except ValueError as error:
+        message = f"calendar {name} must be known from {first_year} to {last_year}: {error}"
+        raise InvalidInputError(message) from error
     closes = calendar.closes.dt.tz_convert(UTC)
     return dict(zip((day.date() for day in closes.index), closes.dt.to_pydatetime(), strict=True))

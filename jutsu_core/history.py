@@ -1,21 +1,24 @@
 """Bringing one symbol's stored daily history up to date, through the ports alone.
 
 The order is: what should be there, what is there, what is known not to exist; ask for the
-rest in one window, with a few sessions of overlap; if the overlap shows that the source
-restated what we hold as far back as we looked, ask for everything; write once.
+rest in one window, widened by a few held sessions on either side; if what comes for the
+outermost of them differs, the source restated what lies beyond too (a split does), so ask for
+everything; write once. Stored prices are therefore never on two scales.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from jutsu_core.bars import Timeframe
+from jutsu_core.bars import Timeframe, session_timestamp
 from jutsu_core.calendar import TradingCalendar
-from jutsu_core.errors import InvalidInputError, UnknownSymbolError
+from jutsu_core.errors import InvalidInputError, MalformedResponseError, UnknownSymbolError
 from jutsu_core.ports import BarSource, BarStore, Clock, FetchedBars, WriteResult
 from jutsu_core.windows import SessionWindow, known_empty, window_around, with_overlap
 
 OVERLAP_SESSIONS = 5
+LEAST_KNOWN_SHARE = 0.9
+"""The share of held sessions that an answer must hold, to replace what is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,7 @@ class HistoryRequest:
         symbol: Ticker as the source spells it.
         first: First session date wanted.
         last: Last session date wanted; None for the newest complete session.
-        verify: Ask again for what is already stored, and compare.
+        verify: Ask again for what is already stored, compare, and withdraw what the source no longer has.
     """
 
     symbol: str
@@ -42,7 +45,8 @@ class HistoryUpdate:
     Attributes:
         calls: Questions put to the source; retries are not counted here.
         written: What changed in the store; None when nothing was asked.
-        was_restated: The source disagreed with the oldest bar of the overlap, so all was fetched again.
+        was_restated: The source disagreed with a bar at the edge of what was asked, beyond which more is held, so
+            all was fetched again.
     """
 
     calls: int
@@ -78,62 +82,93 @@ class DailyHistory:
         expected = self.expected_sessions(request.first, request.last)
         if request.verify:
             return expected
-        present = {stamp.date() for stamp in self._store.timestamps(request.symbol, Timeframe.D1)}
+        symbol = request.symbol
+        present = {stamp.date() for stamp in self._store.timestamps(symbol, Timeframe.D1)}
         absent = [session for session in expected if session not in present]
-        empty = known_empty(absent, self._store.coverage(request.symbol, Timeframe.D1), self._calendar)
+        quarantined = self._store.quarantined(symbol, Timeframe.D1) if absent else []
+        empty = known_empty(
+            absent,
+            self._store.coverage(symbol, Timeframe.D1),
+            self._calendar,
+            now=self._clock.now(),
+            broken={bar.timestamp.date() for bar in quarantined if bar.timestamp is not None},
+        )
         return [session for session in absent if session not in empty]
 
     def update(self, request: HistoryRequest) -> HistoryUpdate:
         """Bring the store up to date for ``request``; ask the source only for what is missing.
 
         Raises:
-            InvalidInputError: ``last`` is before ``first``.
+            InvalidInputError: No session that is complete by now lies in what is asked for.
             UnknownSymbolError: The source has no bar at all for the symbol; nothing is written.
-            SourceError: The source could not be read; nothing is written.
+            SourceError: The source could not be read, or lost most of what it said before;
+                nothing is written.
             StoreError: The store could not be written; it is as it was.
         """
-        if request.last is not None and request.last < request.first:
-            message = f"end must be on or after start {request.first}, was {request.last}"
-            raise InvalidInputError(message)
+        expected = self.expected_sessions(request.first, request.last)
+        if not expected:
+            raise self._no_session(request)
         window = window_around(self.missing_sessions(request))
         if window is None:
             return HistoryUpdate(calls=0, written=None)
-        expected = self.expected_sessions(request.first, request.last)
-        whole = SessionWindow(expected[0], expected[-1])
-        asked = with_overlap(window, expected, OVERLAP_SESSIONS)
+        held = [stamp.date() for stamp in self._store.timestamps(request.symbol, Timeframe.D1)]
+        asked = with_overlap(window, held, OVERLAP_SESSIONS)
         fetched = self._fetch(request.symbol, asked)
-        was_restated = asked.first > whole.first and self._is_restated(request.symbol, asked, fetched)
+        was_restated = self._is_restated_beyond(request.symbol, asked, held, fetched)
         if was_restated:
-            fetched = self._fetch(request.symbol, self._all_held(request.symbol, whole))
-        self._refuse_unknown(request.symbol, whole, fetched, is_whole_history=request.last is None)
-        written = self._store.write(request.symbol, Timeframe.D1, fetched)
+            fetched = self._fetch(request.symbol, SessionWindow(min(asked.first, held[0]), max(asked.last, held[-1])))
+        if not held and request.last is None:
+            self._refuse_unknown(request.symbol, expected, fetched)
+        replace = was_restated or request.verify
+        if replace:
+            self._refuse_lost(request.symbol, held, fetched)
+        written = self._store.write(request.symbol, Timeframe.D1, fetched, replace=replace)
         return HistoryUpdate(calls=1 + was_restated, written=written, was_restated=was_restated)
 
     def _fetch(self, symbol: str, window: SessionWindow) -> FetchedBars:
         return self._source.fetch(symbol, Timeframe.D1, window.start, window.end)
 
-    def _is_restated(self, symbol: str, asked: SessionWindow, fetched: FetchedBars) -> bool:
-        held = {bar.timestamp: bar for bar in self._store.read(symbol, Timeframe.D1, asked.start, asked.end)}
+    def _is_restated_beyond(
+        self, symbol: str, asked: SessionWindow, held: Sequence[date], fetched: FetchedBars
+    ) -> bool:
+        inside = {bar.timestamp: bar for bar in self._store.read(symbol, Timeframe.D1, asked.start, asked.end)}
         came = {bar.timestamp: bar for bar in fetched.bars}
-        common = sorted(held.keys() & came.keys())
-        return bool(common) and held[common[0]] != came[common[0]]
+        # An edge matters where bars are held beyond it; the outermost held bar there stands for them.
+        edges = [
+            *([min(inside)] if inside and held[0] < asked.first else []),
+            *([max(inside)] if inside and held[-1] > asked.last else []),
+        ]
+        return any(came.get(edge) != inside[edge] for edge in edges)
 
-    def _all_held(self, symbol: str, whole: SessionWindow) -> SessionWindow:
-        version = self._store.version(symbol, Timeframe.D1)
-        if version is None:
-            return whole
-        return SessionWindow(min(whole.first, version.first.date()), max(whole.last, version.last.date()))
+    def _no_session(self, request: HistoryRequest) -> InvalidInputError:
+        newest = self._calendar.last_complete_session(self._clock.now())
+        message = (
+            f"a complete session of {self._calendar.name} must lie from {request.first} to"
+            f" {request.last or 'now'}, but there is none; the newest complete one is {newest}:"
+            " choose an earlier start, or a later end"
+        )
+        return InvalidInputError(message)
 
-    def _refuse_unknown(
-        self, symbol: str, whole: SessionWindow, fetched: FetchedBars, *, is_whole_history: bool
-    ) -> None:
-        if fetched.bars or fetched.rejected or not is_whole_history:
+    def _refuse_lost(self, symbol: str, held: Sequence[date], fetched: FetchedBars) -> None:
+        came = {bar.timestamp.date() for bar in fetched.bars} | {
+            bar.timestamp.date() for bar in fetched.rejected if bar.timestamp is not None
+        }
+        wanted = [session for session in held if fetched.start <= session_timestamp(session) < fetched.end]
+        known = sum(session in came for session in wanted)
+        if known >= len(wanted) * LEAST_KNOWN_SHARE:
             return
-        if self._store.version(symbol, Timeframe.D1) is not None:
+        message = (
+            f"{self._source.name} must send again what it sent before of {symbol!r}, to replace it, but sent only"
+            f" {known:,} of the {len(wanted):,} sessions held; nothing was written: try again later"
+        )
+        raise MalformedResponseError(message)
+
+    def _refuse_unknown(self, symbol: str, expected: Sequence[date], fetched: FetchedBars) -> None:
+        if fetched.bars or fetched.rejected:
             return
         message = (
             f"symbol {symbol!r} must be one that {self._source.name} knows, but it has no daily bar at all"
-            f" from {whole.first} to {whole.last}; check the spelling (share classes take a slash: BRK/B,"
+            f" from {expected[0]} to {expected[-1]}; check the spelling (share classes take a slash: BRK/B,"
             " indexes a dollar sign: $SPX) or take it out of the universe"
         )
         raise UnknownSymbolError(message)

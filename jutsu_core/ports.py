@@ -8,7 +8,7 @@ import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 import pandas as pd
@@ -16,6 +16,9 @@ import pandas as pd
 from jutsu_core.bars import Bar, RejectedBar, Timeframe, require_aware
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.events import MarketDataEvent
+
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -235,8 +238,10 @@ class BarStore(ABC):
         """
 
     @abstractmethod
-    def read(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime) -> list[Bar]:
-        """Return the stored bars with ``start ≤ timestamp < end``, ascending."""
+    def read(
+        self, symbol: str, timeframe: Timeframe, start: datetime = BEGINNING, end: datetime = END_OF_TIME
+    ) -> list[Bar]:
+        """Return the stored bars with ``start ≤ timestamp < end``, ascending; all of them by default."""
 
     @abstractmethod
     def timestamps(self, symbol: str, timeframe: Timeframe) -> list[datetime]:

@@ -4,7 +4,7 @@ Daily history comes whole in one call, so the fewest requests are one window fro
 missing session to the last, whatever lies between.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -14,6 +14,12 @@ from jutsu_core.ports import CoverageWindow
 
 BELIEVED_AFTER = timedelta(days=7)
 """How long after a session's close an empty answer is believed; before that it may just be late."""
+
+BELIEVED_FOR = timedelta(days=30)
+"""How long an empty answer is believed: one that was cut short must not hide history for ever."""
+
+BROKEN_BELIEVED_FOR = timedelta(hours=20)
+"""The same where a broken candle came: the source mends those, so they are asked for again each day."""
 
 
 class SessionWindow(NamedTuple):
@@ -33,23 +39,33 @@ class SessionWindow(NamedTuple):
         return session_timestamp(self.last + timedelta(days=1))
 
 
-def known_empty(absent: Iterable[date], coverage: Sequence[CoverageWindow], calendar: TradingCalendar) -> set[date]:
+def known_empty(
+    absent: Iterable[date],
+    coverage: Sequence[CoverageWindow],
+    calendar: TradingCalendar,
+    *,
+    now: datetime | None = None,
+    broken: Collection[date] = (),
+) -> set[date]:
     """Return those of ``absent`` sessions for which the source was asked late enough and had nothing.
 
     Args:
         absent: Sessions without a stored bar.
         coverage: The windows that were asked for.
         calendar: Knows when each session closed.
+        now: Believe only answers that are young enough now; of any age if None.
+        broken: Sessions for which the source sent something that broke a rule.
     """
-    return {
-        session
-        for session in absent
-        if any(
+
+    def is_believed(session: date, window: CoverageWindow) -> bool:
+        believed_for = BROKEN_BELIEVED_FOR if session in broken else BELIEVED_FOR
+        return (
             window.start <= session_timestamp(session) < window.end
             and window.asked_at >= calendar.close(session) + BELIEVED_AFTER
-            for window in coverage
+            and (now is None or now < window.asked_at + believed_for)
         )
-    }
+
+    return {session for session in absent if any(is_believed(session, window) for window in coverage)}
 
 
 def window_around(missing: Iterable[date]) -> SessionWindow | None:
@@ -65,13 +81,16 @@ def window_around(missing: Iterable[date]) -> SessionWindow | None:
     return SessionWindow(sessions[0], sessions[-1]) if sessions else None
 
 
-def with_overlap(window: SessionWindow, expected: Sequence[date], sessions: int) -> SessionWindow:
-    """Return ``window`` begun up to ``sessions`` expected sessions earlier.
+def with_overlap(window: SessionWindow, held: Sequence[date], sessions: int) -> SessionWindow:
+    """Return ``window`` widened to the nearest ``sessions`` held sessions on either side.
+
+    What comes for those tells whether the source still says what is held around the window.
 
     Examples:
-        >>> days = [date(2013, 2, 27), date(2013, 2, 28), date(2013, 3, 1)]
-        >>> with_overlap(SessionWindow(days[2], days[2]), days, 1).first
-        datetime.date(2013, 2, 28)
+        >>> held = [date(2013, 2, 26), date(2013, 2, 27), date(2013, 3, 4), date(2013, 3, 5)]
+        >>> with_overlap(SessionWindow(date(2013, 2, 28), date(2013, 3, 1)), held, 1)
+        SessionWindow(first=datetime.date(2013, 2, 27), last=datetime.date(2013, 3, 4))
     """
-    earlier = [session for session in expected if session < window.first]
-    return SessionWindow(earlier[-sessions:][0] if earlier and sessions else window.first, window.last)
+    before = [session for session in held if session < window.first][-sessions:]
+    after = [session for session in held if session > window.last][:sessions]
+    return SessionWindow(min([window.first, *before]), max([window.last, *after]))

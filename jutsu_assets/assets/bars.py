@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -20,7 +20,6 @@ from jutsu_core.history import DailyHistory, HistoryRequest, sessions_without_ba
 
 DAILY_BARS = "daily_bars"
 CODE_VERSION = "1"
-_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 
 
 class HistoryConfig(dg.Config):
@@ -29,7 +28,7 @@ class HistoryConfig(dg.Config):
     Attributes:
         start: First session date, ISO; the universe's ``history_start`` if empty.
         end: Last session date, ISO; the newest complete session if empty.
-        verify: Ask again for what is already stored, and compare.
+        verify: Ask again for what is already stored, compare, and withdraw what the source no longer has.
     """
 
     start: str = ""
@@ -62,6 +61,12 @@ def build_daily_bars(universe: Universe, partitions: dg.PartitionsDefinition[str
         schwab: dg.ResourceParam[SchwabDataHandler],
     ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         first = _session_date("start", config.start) or universe.history_start
+        if first < universe.history_start:
+            message = (
+                f"start must be on or after the universe's history_start {universe.history_start}, was {first};"
+                " set history_start earlier in the universe file for more history"
+            )
+            raise ConfigurationError(message)
         last = _session_date("end", config.end)
         history = DailyHistory(schwab.fetcher, database.bars, schwab.calendar, schwab.clock)
         updater = _Updater(universe, database, schwab, history)
@@ -100,6 +105,7 @@ class _Updater:
             "rows_inserted": written.inserted if written else 0,
             "rows_changed": written.changed if written else 0,
             "rows_unchanged": self._rows(request.symbol) - (written.inserted + written.changed if written else 0),
+            "rows_withdrawn": written.withdrawn if written else 0,
             "rows_quarantined": written.quarantined if written else 0,
             "was_restated": update.was_restated,
             "throttle_wait_seconds": round(waited, 3),
@@ -118,7 +124,7 @@ class _Updater:
             return {"dagster/partition_row_count": 0, "source": self._schwab.fetcher.name}
         expected = self._history.expected_sessions(self._universe.history_start)
         missing = sessions_without_bar(expected, store, symbol, self._schwab.calendar)
-        bars = store.read(symbol, Timeframe.D1, *_EVER)
+        bars = store.read(symbol, Timeframe.D1)
         present = [bar.timestamp.date() for bar in bars]
         return {
             "chart": image(price_chart_png(bars_to_frame(symbol, bars), symbol=symbol), f"closes of {symbol}"),

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -24,7 +23,6 @@ from jutsu_core.indicators.catalog import (
 
 DAILY_INDICATORS = "daily_indicators"
 _CHARTED_BARS = 504
-_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 
 
 def build_daily_indicators(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -63,7 +61,7 @@ def _update(symbol: str, database: MarketDatabase, lake: Lake) -> dict[str, Any]
         message = f"symbol {symbol!r} must have stored daily bars, has none; materialize {DAILY_BARS} for it first"
         raise NoDataError(message)
     input_hash = f"{version.content_hash[:32]}-{catalog_fingerprint(DEFAULT_INDICATORS)}"
-    bars = bars_to_frame(symbol, database.bars.read(symbol, Timeframe.D1, *_EVER))
+    bars = bars_to_frame(symbol, database.bars.read(symbol, Timeframe.D1))
     series = compute_indicators(bars, DEFAULT_INDICATORS)
     was_current = lake.is_current(DAILY_INDICATORS, symbol, input_hash)
     if not was_current:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -23,7 +22,6 @@ from jutsu_core.metrics.periods import symbol_performance as measure
 
 SYMBOL_PERFORMANCE = "symbol_performance"
 CODE_VERSION = "1"
-_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 _SHOWN = (
     "total_return",
     "cagr",
@@ -61,7 +59,8 @@ def build_symbol_performance(universe: Universe, partitions: dg.PartitionsDefini
         try:
             work_through(context, lambda symbol: _update(symbol, universe, database, report_folder), describe=_describe)
         finally:
-            report_folder.write_overview(database.reports.all_current())
+            reports = database.reports.all_current()
+            report_folder.write_overview({name: reports[name] for name in universe.symbols if name in reports})
 
     return symbol_performance
 
@@ -73,7 +72,7 @@ def _update(symbol: str, universe: Universe, database: MarketDatabase, folder: R
         message = f"symbol {symbol!r} must have stored daily bars, has none; materialize {DAILY_BARS} for it first"
         raise NoDataError(message)
     settings = universe.performance
-    bars = bars_to_frame(symbol, database.bars.read(symbol, Timeframe.D1, *_EVER))
+    bars = bars_to_frame(symbol, database.bars.read(symbol, Timeframe.D1))
     closes = pd.Series(bars["close"].to_numpy(), index=pd.DatetimeIndex(bars["timestamp"]), name=symbol)
     report = measure(closes, periods_per_year=settings.periods_per_year, risk_free_rate=settings.risk_free_rate)
     content = json.dumps([version.content_hash, settings.model_dump(), report], sort_keys=True)

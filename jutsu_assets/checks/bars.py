@@ -6,7 +6,6 @@ materialized after a broken one.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -17,10 +16,9 @@ from jutsu_core.bars import Bar, Timeframe
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.history import DailyHistory, sessions_without_bar
 from jutsu_core.ports import BarStore
-from jutsu_core.quality.rules import duplicated_sessions, faulty_bars
+from jutsu_core.quality.rules import duplicated_sessions, faulty_bars, split_suspects
 
 LISTED_FINDINGS = 50
-_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 
 Finding = Mapping[str, str]
 
@@ -48,6 +46,11 @@ class Check(NamedTuple):
 def _inconsistent(subject: Subject) -> Iterable[Finding]:
     for bar, fault in faulty_bars(subject.bars):
         yield {"symbol": subject.symbol, "session": str(bar.timestamp.date()), "finding": fault}
+
+
+def _rescaled(subject: Subject) -> Iterable[Finding]:
+    for bar, finding in split_suspects(subject.bars):
+        yield {"symbol": subject.symbol, "session": str(bar.timestamp.date()), "finding": finding}
 
 
 def _duplicated(subject: Subject) -> Iterable[Finding]:
@@ -89,6 +92,13 @@ DAILY_BAR_CHECKS = (
         _duplicated,
     ),
     Check(
+        "prices_are_on_one_scale",
+        "No close is followed by a bar at a common split ratio of it, as if a split had been applied to one side"
+        " only. Materialize the symbol with verify: true to fetch its whole history again.",
+        dg.AssetCheckSeverity.WARN,
+        _rescaled,
+    ),
+    Check(
         "no_candle_is_quarantined",
         "Nothing that the source sent broke a rule; what did is kept apart, as it came, with the reason.",
         dg.AssetCheckSeverity.WARN,
@@ -109,7 +119,7 @@ def evaluate(
     findings: dict[str, list[Finding]] = {check.name: [] for check in DAILY_BAR_CHECKS}
     judged = [symbol for symbol in universe.symbols if store.version(symbol, Timeframe.D1) is not None]
     for symbol in judged:
-        bars = store.read(symbol, Timeframe.D1, *_EVER)
+        bars = store.read(symbol, Timeframe.D1)
         subject = Subject(symbol, bars, store, history, calendar, universe)
         for check in DAILY_BAR_CHECKS:
             findings[check.name].extend(check.find(subject))

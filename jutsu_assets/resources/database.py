@@ -25,6 +25,7 @@ class DatabaseResource(dg.ConfigurableResource[MarketDatabase]):
         del context
         database = MarketDatabase(self.url, source=self.source)
         try:
+            database.bars.refuse_other_source()
             yield database
         finally:
             database.database.close()

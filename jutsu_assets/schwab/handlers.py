@@ -12,9 +12,9 @@ from jutsu_assets.schwab.fetcher import SchwabDataFetcher
 from jutsu_assets.schwab.throttle import RequestPlaces, Throttle, transport_to
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
 from jutsu_assets.settings import LIVE_SOURCE, SAMPLE_SOURCE, SCHWAB_ORIGIN, Credentials
-from jutsu_core.bars import Bar, Timeframe, bars_to_frame, from_micros, session_timestamp
+from jutsu_core.bars import Bar, Timeframe, bars_to_frame, session_timestamp
 from jutsu_core.calendar import TradingCalendar
-from jutsu_core.errors import NoDataError
+from jutsu_core.errors import ConfigurationError, NoDataError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import Clock, DataHandler, Sleeper, checked_symbols, checked_window, merge_in_time_order
 
@@ -81,7 +81,7 @@ class SchwabDataHandler(DataHandler):
 
     def get_bars_range(self, symbol: str, start: datetime, end: datetime) -> list[MarketDataEvent]:
         """Return the daily bars of ``symbol`` with ``start ≤ timestamp < end``, in one request."""
-        return [_event(symbol, bar) for bar in self._bars(symbol, start, end)]
+        return [MarketDataEvent.of_bar(symbol, bar, Timeframe.D1) for bar in self._bars(symbol, start, end)]
 
     def get_bars_batch(
         self, symbols: Sequence[str], start: datetime, end: datetime
@@ -162,11 +162,19 @@ def open_handler(
         app_secret: App secret.
         tokens: Where the login's token is kept.
         sleeper: Waits for turns and between attempts; really, if None.
+
+    Raises:
+        ConfigurationError: The market's history starts after today.
     """
     waiting = sleeper or SystemSleeper()
-    calendar = TradingCalendar(
-        market.calendar, market.history_start - _CALENDAR_MARGIN, clock.now().astimezone(UTC).date() + _CALENDAR_MARGIN
-    )
+    today = clock.now().astimezone(UTC).date()
+    if market.history_start > today:
+        message = (
+            f"history_start must be on or before today, which is {today} for {source} bars, was"
+            f" {market.history_start}; set an earlier one in the universe file"
+        )
+        raise ConfigurationError(message)
+    calendar = TradingCalendar(market.calendar, market.history_start - _CALENDAR_MARGIN, today + _CALENDAR_MARGIN)
     fetcher = SchwabDataFetcher(
         api_key=api_key,
         app_secret=app_secret,
@@ -180,14 +188,3 @@ def open_handler(
     )
     return SchwabDataHandler(fetcher, market=market, calendar=calendar, clock=clock)
 
-
-def _event(symbol: str, bar: Bar) -> MarketDataEvent:
-    return MarketDataEvent(
-        symbol=symbol,
-        timestamp=bar.timestamp,
-        open=from_micros(bar.open),
-        high=from_micros(bar.high),
-        low=from_micros(bar.low),
-        close=from_micros(bar.close),
-        volume=bar.volume,
-    )

@@ -13,6 +13,8 @@ from jutsu_assets.store.rows import bar_rows, run
 from jutsu_core.bars import Bar, RejectedBar, Timeframe
 from jutsu_core.errors import MixedSourceError
 from jutsu_core.ports import (
+    BEGINNING,
+    END_OF_TIME,
     BarRevision,
     BarStore,
     Clock,
@@ -71,7 +73,9 @@ class SqlBarStore(BarStore):
             withdrawn=len(difference.withdrawn),
         )
 
-    def read(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime) -> list[Bar]:
+    def read(
+        self, symbol: str, timeframe: Timeframe, start: datetime = BEGINNING, end: datetime = END_OF_TIME
+    ) -> list[Bar]:
         """Return the stored bars with ``start ≤ timestamp < end``, ascending."""
         with self._database.reading() as connection:
             rows = bar_rows(connection).between(symbol, timeframe.value, to_epoch(start), to_epoch(end))
@@ -144,16 +148,32 @@ class SqlBarStore(BarStore):
             for row in revisions
         ]
 
+    def refuse_other_source(self) -> None:
+        """Make sure that what is stored came from this store's source, before anything is made of it.
+
+        Raises:
+            MixedSourceError: The store keeps the bars of another source.
+        """
+        with self._database.reading() as connection:
+            self._check_owner(_owner(connection))
+
     def _claim_source(self, connection: Connection) -> None:
-        query = "select value from store_facts where name = 'source'"
-        owner = run(connection, query).fetchone()
+        owner = _owner(connection)
         if owner is None:
             insert = "insert into store_facts (name, value) values ('source', ?) on conflict (name) do nothing"
             run(connection, insert, (self._source,))
-            owner = run(connection, query).fetchone()
-        if owner[0] != self._source:
+            owner = _owner(connection)
+        self._check_owner(owner)
+
+    def _check_owner(self, owner: str | None) -> None:
+        if owner not in (None, self._source):
             message = (
-                f"{self._database!r} must keep bars of one source: it holds bars of {owner[0]!r}, and these come"
+                f"{self._database!r} must keep bars of one source: it holds bars of {owner!r}, and these come"
                 f" from {self._source!r}; give each source its own JUTSU_DATABASE_URL"
             )
             raise MixedSourceError(message)
+
+
+def _owner(connection: Connection) -> str | None:
+    row = run(connection, "select value from store_facts where name = 'source'").fetchone()
+    return None if row is None else row[0]

@@ -7,8 +7,18 @@ out (the fetcher), fails a check (the asset) or fills a table (the UI).
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import pairwise
 
 from jutsu_core.bars import MAX_VOLUME, Bar, from_micros
+
+_SPLIT_TOLERANCE = 0.03
+_WHOLE_RATIOS = (*range(2, 21), 25, 30, 40, 50, 100)
+_SPLIT_RATIOS = (
+    *((1 / n, f"{n}:1") for n in _WHOLE_RATIOS),
+    *((float(n), f"1:{n}") for n in _WHOLE_RATIOS),
+    (2 / 3, "3:2"),
+    (3 / 2, "2:3"),
+)
 
 
 def bar_fault(bar: Bar) -> str | None:
@@ -44,6 +54,26 @@ def bar_fault(bar: Bar) -> str | None:
 def faulty_bars(bars: Iterable[Bar]) -> list[tuple[Bar, str]]:
     """Return the bars that break a rule of :func:`bar_fault`, with what is wrong."""
     return [(bar, fault) for bar in bars if (fault := bar_fault(bar)) is not None]
+
+
+def split_suspects(bars: Sequence[Bar]) -> list[tuple[Bar, str]]:
+    """Return the bars at which the price scale seems to change, as where a split was applied to one side only.
+
+    Formula: the open and the close, each divided by the close before, both lie within 3 % of n:1,
+    1:n (n from 2 to 20, 25, 30, 40, 50 and 100), 3:2 or 2:3. A real move of that size on one day is
+    rare, and is found too.
+
+    Args:
+        bars: Ascending.
+    """
+    suspects = []
+    for before, bar in pairwise(bars):
+        for ratio, words in _SPLIT_RATIOS:
+            if all(abs(price / before.close / ratio - 1) <= _SPLIT_TOLERANCE for price in (bar.open, bar.close)):
+                was, now = from_micros(before.close), from_micros(bar.close)
+                suspects.append((bar, f"close {was} became {now}: as if split {words} here and not before"))
+                break
+    return suspects
 
 
 def duplicated_sessions(bars: Iterable[Bar]) -> list[tuple[date, Sequence[Bar]]]:

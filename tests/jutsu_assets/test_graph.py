@@ -14,6 +14,7 @@ from jutsu_assets.definitions import build_defs, defs
 from jutsu_assets.lake.views import connect_to
 from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
 from jutsu_core.bars import Timeframe
+from jutsu_core.errors import ConfigurationError
 from jutsu_core.ports import DataHandler
 from tests.support.graph import SYMBOLS, Graph, open_graph
 
@@ -259,6 +260,17 @@ def test_history_config_limits_what_is_asked(tmp_path: Path) -> None:
         failure = bad.failure_data_for_node("daily_bars")
         assert failure is not None
         assert "start must be a date such as 2015-01-02, was '01/03/2005'" in str(failure.error)
+        early = graph.run("IBM", config={"start": "1999-01-04"}).failure_data_for_node("daily_bars")
+        assert early is not None
+        assert "start must be on or after the universe's history_start 2000-03-01, was 1999-01-04" in str(early.error)
+
+
+def test_a_universe_that_starts_after_the_sample_ends_is_refused_by_name(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConfigurationError, match=r"history_start must be on or before today, which is 2013-03-02"),
+        open_graph(tmp_path, start=date(2015, 1, 2)),
+    ):
+        pytest.fail("the graph must not open")
 
 
 def test_overriding_the_executor_and_resources_uses_the_same_assembly(tmp_path: Path) -> None:

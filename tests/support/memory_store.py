@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from jutsu_core.bars import Bar, RejectedBar, Timeframe
-from jutsu_core.ports import BarRevision, BarStore, Clock, CoverageWindow, FetchedBars, PartitionVersion, WriteResult
+from jutsu_core.ports import (
+    BEGINNING,
+    END_OF_TIME,
+    BarRevision,
+    BarStore,
+    Clock,
+    CoverageWindow,
+    FetchedBars,
+    PartitionVersion,
+    WriteResult,
+)
 from tests.support.builders import SettableClock
 
 
@@ -70,7 +80,9 @@ class MemoryBarStore(BarStore):
             withdrawn=len(withdrawn),
         )
 
-    def read(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime) -> list[Bar]:
+    def read(
+        self, symbol: str, timeframe: Timeframe, start: datetime = BEGINNING, end: datetime = END_OF_TIME
+    ) -> list[Bar]:
         bars = self._partitions[symbol, timeframe].bars
         return [bars[stamp] for stamp in sorted(bars) if start <= stamp < end]
 

@@ -103,3 +103,16 @@ def test_a_sound_symbol_does_not_hide_a_broken_one(tmp_path: Path) -> None:
         evaluations = {item.check_name: item for item in graph.run("MSFT").get_asset_check_evaluations()}
     assert not evaluations["no_session_is_missing"].passed
     assert exceptions_of(evaluations["no_session_is_missing"])[0]["symbol"] == "IBM"
+
+
+def test_a_close_at_a_split_ratio_of_the_one_before_is_on_another_scale(tmp_path: Path) -> None:
+    with open_graph(tmp_path, symbols=("IBM",), start=START) as graph:
+        assert results(graph)["prices_are_on_one_scale"].passed
+        half = dict.fromkeys(("open", "high", "low", "close"), 91_935_000)
+        insert_bar(graph, datetime(2011, 12, 30, tzinfo=UTC), **half)
+        check = results(graph)["prices_are_on_one_scale"]
+    assert not check.passed
+    assert check.severity == dg.AssetCheckSeverity.WARN
+    [exception] = exceptions_of(check)
+    assert exception["session"] == "2012-01-03"
+    assert "as if split 1:2 here and not before" in exception["finding"]

@@ -111,7 +111,7 @@ def test_an_empty_range_asks_nothing_and_a_reversed_one_is_refused(
     handler: SchwabDataHandler, simulator: SchwabSimulator
 ) -> None:
     assert handler.get_bars_range("JTS", WEEK_START, WEEK_START) == []
-    with pytest.raises(InvalidInputError, match="end must be after start"):
+    with pytest.raises(InvalidInputError, match="end must be at or after start"):
         handler.get_bars_range("JTS", WEEK_END, WEEK_START)
     with pytest.raises(InvalidInputError, match="start must be timezone-aware"):
         handler.get_bars_range("JTS", WEEK_START.replace(tzinfo=None), WEEK_END)
