@@ -298,9 +298,8 @@ def _window(start: datetime, end: datetime) -> tuple[int, int]:
 
 def _as_frame(symbols: Sequence[str], arrays: Sequence[NDArray[np.int64]]) -> pd.DataFrame:
     values = np.concatenate([np.empty((0, 6), dtype=np.int64), *arrays])
-    owners = np.repeat(np.arange(len(symbols)), [len(array) for array in arrays])
     columns: dict[str, object] = {
-        "symbol": pd.Series(pd.Categorical.from_codes(owners, pd.Index(list(symbols), dtype="str"))).astype("str"),
+        "symbol": pd.array(list(symbols), dtype="str").repeat([len(array) for array in arrays]),
         "timestamp": pd.DatetimeIndex(values[:, 0].astype("datetime64[us]")).tz_localize("UTC"),
     }
     columns |= {name: values[:, index + 1] / MICROS_PER_UNIT for index, name in enumerate(PRICE_COLUMNS)}

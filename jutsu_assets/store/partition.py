@@ -95,11 +95,11 @@ class PartitionWrite:
 
     def apply(self, difference: Difference, fetched: FetchedBars) -> None:
         """Bring bars, revisions, version and coverage up to what was ``fetched``."""
-        ended = [row[0] for row in (*difference.changed, *difference.withdrawn)]
+        changed, withdrawn = ([row[0] for row in rows] for rows in (difference.changed, difference.withdrawn))
         put = [*difference.new, *difference.changed]
         with self._rows.together(len(put)):
-            if ended:
-                self._rows.supersede(*self._of, ended, self._now)
+            if changed or withdrawn:
+                self._rows.supersede(*self._of, changed, withdrawn, self._now)
             if put:
                 self._rows.put(*self._of, put, self._source, self._now)
             if difference:

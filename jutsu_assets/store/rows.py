@@ -2,7 +2,7 @@
 
 SQL is written once, with ``?`` for a parameter. What SQLite and PostgreSQL do well in different
 ways stands in one class each: SQLite runs one statement for many rows inside the process,
-PostgreSQL takes and hands out many rows as binary COPY.
+PostgreSQL takes many rows as binary COPY and hands them out packed.
 """
 
 from abc import ABC, abstractmethod
@@ -19,19 +19,20 @@ from jutsu_assets.store.content import BarRow, rows_to_array
 VALUES = "ts, open, high, low, close, volume"
 _COLUMNS = f"symbol, timeframe, {VALUES}, source, recorded_at"
 _OF_PARTITION = "symbol = ? and timeframe = ?"
+_WIDTH = 6
 _FETCHED_AT_A_TIME = 20_000
 _FEW = 20
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
 _COPY_FIELD = [("length", ">i4"), ("value", ">i8")]
-_COPY_ROW = np.dtype([("fields", ">i2"), *((f"field{n}", _COPY_FIELD) for n in range(6))])
 
 
 def run(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> Any:  # noqa: ANN401 - a DBAPI cursor
     """Return a cursor on which ``sql``, with ``?`` for each of ``parameters``, was executed."""
-    cursor = connection.connection.cursor()
-    cursor.execute(sql if connection.dialect.name == "sqlite" else sql.replace("?", "%s"), tuple(parameters))
-    return cursor
+    if connection.dialect.name == "sqlite":
+        return connection.connection.cursor().execute(sql, tuple(parameters))
+    # Binary results spare the parsing of every number.
+    return connection.connection.cursor(binary=True).execute(sql.replace("?", "%s"), tuple(parameters))
 
 
 class BarRows(ABC):
@@ -41,6 +42,9 @@ class BarRows(ABC):
         connection: The transaction.
         as_of: Read the bars as they were known then, microseconds since 1970; as they are if None.
     """
+
+    _AMONG: str
+    _BRACKETS: str
 
     def __init__(self, connection: Connection, *, as_of: int | None = None) -> None:
         self.connection = connection
@@ -79,8 +83,25 @@ class BarRows(ABC):
         """Add bars, in place of those that are there."""
 
     @abstractmethod
-    def supersede(self, symbol: str, timeframe: str, stamps: Sequence[int], now: int) -> None:
-        """Keep what the bars at ``stamps`` say as revisions that ended ``now``, and remove them."""
+    def supersede(
+        self, symbol: str, timeframe: str, changed: Sequence[int], withdrawn: Sequence[int], now: int
+    ) -> None:
+        """Keep what the bars at these stamps say as revisions that ended ``now``; make room for the changed ones."""
+
+    def _those(self, symbol: str, timeframe: str, stamps: Sequence[int]) -> tuple[str, tuple[object, ...]]:
+        """Return the condition, with its parameters, that selects the bars at ``stamps``, ascending."""
+        if len(stamps) < _FEW:
+            marks = ", ".join("?" * len(stamps))
+            return f"{_OF_PARTITION} and ts in ({marks})", (symbol, timeframe, *stamps)
+        span = (symbol, timeframe, stamps[0], stamps[-1])
+        between = f"{_OF_PARTITION} and ts >= ? and ts <= ?"
+        if run(self.connection, f"select count(*) from bars where {between}", span).fetchone()[0] == len(stamps):
+            return between, span  # all of them in a row, as after a split
+        return f"{_OF_PARTITION} and {self._AMONG}", (
+            symbol,
+            timeframe,
+            self._BRACKETS[0] + ",".join(map(str, stamps)) + self._BRACKETS[1],
+        )
 
     @abstractmethod
     def together(self, count: int) -> AbstractContextManager[object]:
@@ -90,10 +111,12 @@ class BarRows(ABC):
 class SqliteBarRows(BarRows):
     """Rows in SQLite: one statement, run once a row inside the process."""
 
+    _AMONG, _BRACKETS = "ts in (select value from json_each(?))", "[]"
+
     def array(self, symbol: str, timeframe: str, start: int, end: int) -> NDArray[np.int64]:  # noqa: D102
         sql = f"select {VALUES} from {self._table} where {_OF_PARTITION} and ts >= ? and ts < ? order by ts"
         cursor = run(self.connection, sql, (symbol, timeframe, start, end))
-        parts = [np.empty((0, 6), dtype=np.int64)]
+        parts = [np.empty((0, _WIDTH), dtype=np.int64)]
         while rows := cursor.fetchmany(_FETCHED_AT_A_TIME):
             parts.append(rows_to_array(rows, len(rows)))
         return np.concatenate(parts)
@@ -103,12 +126,15 @@ class SqliteBarRows(BarRows):
         parameters = [(symbol, timeframe, *row, source, now) for row in rows]
         self.connection.connection.cursor().executemany(sql, parameters)
 
-    def supersede(self, symbol: str, timeframe: str, stamps: Sequence[int], now: int) -> None:  # noqa: D102
-        ended = f"{_OF_PARTITION} and ts in (select value from json_each(?))"
-        of = (symbol, timeframe, f"[{_listed(stamps)}]")
+    def supersede(  # noqa: D102
+        self, symbol: str, timeframe: str, changed: Sequence[int], withdrawn: Sequence[int], now: int
+    ) -> None:
+        ended, of = self._those(symbol, timeframe, sorted([*changed, *withdrawn]))
         keep = f"insert into bar_revisions ({_COLUMNS}, superseded_at) select {_COLUMNS}, ? from bars where {ended}"
         run(self.connection, keep, (now, *of))
-        run(self.connection, f"delete from bars where {ended}", of)
+        if withdrawn:
+            gone, of = self._those(symbol, timeframe, withdrawn)
+            run(self.connection, f"delete from bars where {gone}", of)
 
     def together(self, count: int) -> AbstractContextManager[object]:  # noqa: D102
         del count
@@ -118,18 +144,17 @@ class SqliteBarRows(BarRows):
 class PostgresBarRows(BarRows):
     """Rows in PostgreSQL: many at a time as binary COPY, and few round trips."""
 
+    _AMONG, _BRACKETS = "ts = any(?::bigint[])", "{}"
+
     def array(self, symbol: str, timeframe: str, start: int, end: int) -> NDArray[np.int64]:  # noqa: D102
+        # One value a partition: a row a bar would cost more on the way than in the table.
+        packed = " || ".join(f"int8send({name})" for name in VALUES.split(", "))
         sql = (
-            f"copy (select {VALUES} from {self._table} where {_OF_PARTITION} and ts >= ? and ts < ? order by ts)"
-            " to stdout (format binary)"
-        ).replace("?", "%s")
-        cursor = self.connection.connection.cursor()
-        with cursor.copy(sql, (symbol, timeframe, start, end)) as copy:
-            data = b"".join(copy)
-        # Every row has the same width: a count of fields, then each one's length and value; a trailer ends them.
-        count = (len(data) - len(_COPY_SIGNATURE)) // _COPY_ROW.itemsize
-        rows = np.frombuffer(data, dtype=_COPY_ROW, count=count, offset=len(_COPY_SIGNATURE))
-        return np.stack([rows[f"field{n}"]["value"].astype(np.int64) for n in range(6)], axis=1)
+            f"select string_agg({packed}, ''::bytea order by ts) from {self._table}"
+            f" where {_OF_PARTITION} and ts >= ? and ts < ?"
+        )
+        data = run(self.connection, sql, (symbol, timeframe, start, end)).fetchone()[0] or b""
+        return np.frombuffer(data, dtype=">i8").astype(np.int64).reshape(-1, _WIDTH)
 
     def put(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:  # noqa: D102
         if len(rows) < _FEW:
@@ -142,12 +167,15 @@ class PostgresBarRows(BarRows):
         with cursor.copy(f"copy bars ({_COLUMNS}) from stdin (format binary)") as copy:
             copy.write(_as_copy(symbol, timeframe, rows, source, now))
 
-    def supersede(self, symbol: str, timeframe: str, stamps: Sequence[int], now: int) -> None:  # noqa: D102
+    def supersede(  # noqa: D102
+        self, symbol: str, timeframe: str, changed: Sequence[int], withdrawn: Sequence[int], now: int
+    ) -> None:
+        those, of = self._those(symbol, timeframe, sorted([*changed, *withdrawn]))
         sql = (
-            f"with ended as (delete from bars where {_OF_PARTITION} and ts = any(?::bigint[]) returning {_COLUMNS})"
+            f"with ended as (delete from bars where {those} returning {_COLUMNS})"
             f" insert into bar_revisions ({_COLUMNS}, superseded_at) select {_COLUMNS}, ?::bigint from ended"
         )
-        run(self.connection, sql, (symbol, timeframe, f"{{{_listed(stamps)}}}", now))
+        run(self.connection, sql, (*of, now))
 
     def together(self, count: int) -> AbstractContextManager[object]:  # noqa: D102
         if count >= _FEW:  # COPY is not possible within a pipeline
@@ -172,10 +200,6 @@ def _known_at(moment: int) -> str:
     )
 
 
-def _listed(stamps: Sequence[int]) -> str:
-    return ",".join(map(str, stamps))
-
-
 def _as_copy(symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> bytes:
     """Return ``rows`` in PostgreSQL's binary COPY format: every value behind its length, big-endian."""
     before, after = [symbol.encode(), timeframe.encode()], source.encode()
@@ -184,7 +208,7 @@ def _as_copy(symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, n
         [
             ("fields", ">i2"),
             *((f"before{n}", [("length", ">i4"), ("text", f"S{len(text)}")]) for n, text in enumerate(before)),
-            *((f"field{n}", _COPY_FIELD) for n in range(6)),
+            *((f"field{n}", _COPY_FIELD) for n in range(_WIDTH)),
             ("source", [("length", ">i4"), *texts]),
             ("now", _COPY_FIELD),
         ]
@@ -194,7 +218,7 @@ def _as_copy(symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, n
     for n, text in enumerate(before):
         data[f"before{n}"]["length"], data[f"before{n}"]["text"] = len(text), text
     values = rows_to_array(rows, len(rows))
-    for n in range(6):
+    for n in range(_WIDTH):
         data[f"field{n}"]["length"], data[f"field{n}"]["value"] = 8, values[:, n]
     data["source"]["length"], data["source"]["text"] = len(after), after
     data["now"]["length"], data["now"]["value"] = 8, now

@@ -153,7 +153,7 @@ def test_a_row_that_fails_in_the_middle_rolls_everything_back(store: SqlBarStore
 
 def test_a_change_that_fails_keeps_no_revision(store: SqlBarStore, database: Database) -> None:
     store.write("AAPL", D1, fetched(*(bar(day) for day in WEEK)))
-    refuse(database, "delete", when="true", because="read only")
+    refuse(database, "insert", when="true", because="read only")
     before = everything(database)
     with pytest.raises(StoreUnavailableError, match="read only"):
         store.write("AAPL", D1, fetched(bar(WEEK[1], "7")))
