@@ -115,7 +115,7 @@ class MarketDataEvent:
         """
         timestamp, open_, high, low, close, volume = bar
         is_sound = 0 < low <= open_ <= high and low <= close <= high and volume >= 0
-        if not is_sound or not symbol or timestamp.tzinfo is None:
+        if not is_sound or not symbol.strip() or timestamp.tzinfo is None:
             prices = {name: from_micros(getattr(bar, name)) for name in ("open", "high", "low", "close")}
             return cls(symbol=symbol, timestamp=timestamp, **prices, volume=volume, timeframe=timeframe)
         # The fields are sound already: the checks of __post_init__ would cost more than all the rest.

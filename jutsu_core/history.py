@@ -119,7 +119,8 @@ class DailyHistory:
             fetched = self._fetch(request.symbol, SessionWindow(min(asked.first, held[0]), max(asked.last, held[-1])))
         if not held and request.last is None:
             self._refuse_unknown(request.symbol, expected, fetched)
-        replace = was_restated or request.verify
+        # A broken candle is no proof that the sound bar held for its session is gone.
+        replace = was_restated or (request.verify and not _broken(fetched).intersection(held))
         if replace:
             self._refuse_lost(request.symbol, held, fetched)
         written = self._store.write(request.symbol, Timeframe.D1, fetched, replace=replace)
@@ -131,7 +132,9 @@ class DailyHistory:
     def _is_restated_beyond(
         self, symbol: str, asked: SessionWindow, held: Sequence[date], fetched: FetchedBars
     ) -> bool:
-        inside = {bar.timestamp: bar for bar in self._store.read(symbol, Timeframe.D1, asked.start, asked.end)}
+        broken = _broken(fetched)
+        stored = self._store.read(symbol, Timeframe.D1, asked.start, asked.end)
+        inside = {bar.timestamp: bar for bar in stored if bar.timestamp.date() not in broken}
         came = {bar.timestamp: bar for bar in fetched.bars}
         # An edge matters where bars are held beyond it; the outermost held bar there stands for them.
         edges = [
@@ -150,9 +153,7 @@ class DailyHistory:
         return InvalidInputError(message)
 
     def _refuse_lost(self, symbol: str, held: Sequence[date], fetched: FetchedBars) -> None:
-        came = {bar.timestamp.date() for bar in fetched.bars} | {
-            bar.timestamp.date() for bar in fetched.rejected if bar.timestamp is not None
-        }
+        came = {bar.timestamp.date() for bar in fetched.bars} | _broken(fetched)
         wanted = [session for session in held if fetched.start <= session_timestamp(session) < fetched.end]
         known = sum(session in came for session in wanted)
         if known >= len(wanted) * LEAST_KNOWN_SHARE:
@@ -172,6 +173,10 @@ class DailyHistory:
             " indexes a dollar sign: $SPX) or take it out of the universe"
         )
         raise UnknownSymbolError(message)
+
+
+def _broken(fetched: FetchedBars) -> set[date]:
+    return {bar.timestamp.date() for bar in fetched.rejected if bar.timestamp is not None}
 
 
 def sessions_without_bar(

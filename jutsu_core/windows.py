@@ -91,6 +91,7 @@ def with_overlap(window: SessionWindow, held: Sequence[date], sessions: int) -> 
         >>> with_overlap(SessionWindow(date(2013, 2, 28), date(2013, 3, 1)), held, 1)
         SessionWindow(first=datetime.date(2013, 2, 27), last=datetime.date(2013, 3, 4))
     """
-    before = [session for session in held if session < window.first][-sessions:]
+    before = [session for session in held if session < window.first]
+    before = before[max(0, len(before) - sessions) :]
     after = [session for session in held if session > window.last][:sessions]
     return SessionWindow(min([window.first, *before]), max([window.last, *after]))

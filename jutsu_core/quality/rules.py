@@ -68,6 +68,8 @@ def split_suspects(bars: Sequence[Bar]) -> list[tuple[Bar, str]]:
     """
     suspects = []
     for before, bar in pairwise(bars):
+        if before.close <= 0:
+            continue
         for ratio, words in _SPLIT_RATIOS:
             if all(abs(price / before.close / ratio - 1) <= _SPLIT_TOLERANCE for price in (bar.open, bar.close)):
                 was, now = from_micros(before.close), from_micros(bar.close)

@@ -144,6 +144,22 @@ def test_verifying_withdraws_what_the_source_no_longer_has() -> None:
     assert (update.written.withdrawn, update.written.unchanged) == (1, 288)
 
 
+@pytest.mark.parametrize("wanted", [{"verify": True}, {}], ids=["verifying", "at the edge of the overlap"])
+def test_a_sound_bar_stays_when_its_candle_comes_broken_later(wanted: dict[str, object]) -> None:
+    clock = SettableClock(BEFORE)
+    source = ScriptedSource(clock, (bar(day) for day in SESSIONS if day <= SPLIT_DAY))
+    store = MemoryBarStore(clock)
+    same = World(clock, source, store, DailyHistory(source, store, CALENDAR, clock))
+    same.update()
+    held = same.bars()
+    clock.moment = AFTER
+    edge = held[-5].timestamp.date()
+    source.drop(edge)
+    source.rejected = (RejectedBar("x", "broken", session_timestamp(edge)),)
+    assert not same.update(**wanted).was_restated
+    assert same.bars()[:-1] == held
+
+
 class TestWhatIsBelieved:
     """An empty answer is believed for a time, a broken one for less."""
 

@@ -1,0 +1,113 @@
+"""Moving a store to another database keeps everything, down to what was known when."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from jutsu_assets.store import schema
+from jutsu_assets.store.bars import SqlBarStore
+from jutsu_assets.store.copying import copy_store
+from jutsu_assets.store.engine import Database
+from jutsu_assets.store.handlers import DatabaseDataHandler
+from jutsu_core.bars import RejectedBar, Timeframe
+from jutsu_core.errors import StoreError
+from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO, WEEK
+from tests.support.builders import NOON, RecordingSleeper, SettableClock, bar, fetched
+
+D1 = Timeframe.D1
+
+
+def nothing(_table: str, _rows: int) -> None:
+    """Show no progress."""
+
+
+def everything(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    with database.reading() as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
+            for table in schema.metadata.sorted_tables
+            if table is not schema.api_requests
+        }
+
+
+def fill(database: Database) -> None:
+    clock = SettableClock()
+    store = SqlBarStore(database, "scripted", clock)
+    store.write("AAPL", D1, fetched(*(bar(day) for day in WEEK), rejected=[RejectedBar("x", "bad")]))
+    clock.advance(timedelta(days=1))
+    store.write("AAPL", D1, fetched(*(bar(day, "50") for day in WEEK)))
+    store.write("MSFT", D1, fetched(bar(WEEK[0])))
+
+
+@pytest.fixture(params=["from sqlite", "from postgres"])
+def way(request: pytest.FixtureRequest, sqlite_url: str, postgres_url: str) -> Iterator[tuple[Database, Database]]:
+    urls = (sqlite_url, postgres_url) if request.param == "from sqlite" else (postgres_url, sqlite_url)
+    source, target = (Database(url, RecordingSleeper()) for url in urls)
+    yield source, target
+    source.close()
+    target.close()
+
+
+def test_everything_arrives(way: tuple[Database, Database]) -> None:
+    source, target = way
+    fill(source)
+    seen: list[str] = []
+    copied = copy_store(source, target, lambda table, rows: seen.append(f"{table} {rows}"))
+    assert everything(target) == everything(source)
+    assert copied.rows["bars"] == 6
+    assert copied.rows["bar_revisions"] == 5
+    assert "bars 6" in seen
+
+
+def test_what_was_known_when_is_the_same_in_the_copy(way: tuple[Database, Database]) -> None:
+    source, target = way
+    fill(source)
+    copy_store(source, target, nothing)
+    then = NOON + timedelta(hours=1)
+    known = []
+    for database in way:
+        handler = DatabaseDataHandler(database.url.render_as_string(hide_password=False), as_of=then)
+        known.append(handler.get_bars_range("AAPL", LONG_AGO, FAR_AHEAD))
+        handler.database.close()
+    assert known[0] == known[1]
+    assert {event.close for event in known[1]} == {100}
+
+
+def test_the_copy_goes_on_as_a_store(way: tuple[Database, Database]) -> None:
+    source, target = way
+    fill(source)
+    copy_store(source, target, nothing)
+    store = SqlBarStore(target, "scripted", SettableClock())
+    assert store.write("AAPL", D1, fetched(*(bar(day, "50") for day in WEEK))).unchanged == 5
+
+
+def test_a_target_that_holds_something_is_refused_and_left_alone(way: tuple[Database, Database]) -> None:
+    source, target = way
+    fill(source)
+    SqlBarStore(target, "scripted", SettableClock()).write("IBM", D1, fetched(bar(WEEK[0])))
+    before = everything(target)
+    with pytest.raises(StoreError, match=r"must be empty to take a copy, but its table \w+ holds rows"):
+        copy_store(source, target, nothing)
+    assert everything(target) == before
+
+
+def test_a_copy_onto_itself_is_refused(database: Database) -> None:
+    with pytest.raises(StoreError, match="must go to another database"):
+        copy_store(database, database, nothing)
+
+
+def test_a_copy_that_is_interrupted_leaves_nothing(way: tuple[Database, Database]) -> None:
+    source, target = way
+    fill(source)
+
+    def interrupt(table: str, _rows: int) -> None:
+        if table == "bars":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copy_store(source, target, interrupt)
+    assert everything(target)["bars"] == []
+    copy_store(source, target, nothing)
+    assert everything(target) == everything(source)
