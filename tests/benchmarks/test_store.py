@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
-from jutsu_assets.store.handlers import DatabaseDataHandler
-from jutsu_core.bars import Bar, Timeframe, from_micros, session_timestamp
+from jutsu_assets.store.handlers import CSVDataHandler, DatabaseDataHandler
+from jutsu_core.bars import Bar, Timeframe, bars_to_frame, from_micros, session_timestamp
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import FetchedBars
 from tests.support.postgres import running_server
@@ -26,7 +27,12 @@ from tests.support.postgres import running_server
 D1 = Timeframe.D1
 FIRST = date(1990, 1, 1)
 DATABASES = ["sqlite", "postgres"]
-PANEL_SYMBOLS, PANEL_BARS = 50, 5_040
+
+
+@pytest.fixture(scope="module")
+def whole(request: pytest.FixtureRequest) -> int:
+    """How many bars a partition has: twenty years, or few where nothing is timed."""
+    return 300 if request.config.getoption("benchmark_disable") else 5_040
 
 
 def bars(number: int, *, close: int = 100_000_000, start: int = 0) -> tuple[Bar, ...]:
@@ -107,10 +113,10 @@ def url(request: pytest.FixtureRequest, urls: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[SqlBarStore]:
+def store(url: str, whole: int) -> Iterator[SqlBarStore]:
     database = Database(url, SystemSleeper())
     store = SqlBarStore(database, "simulator", SystemClock())
-    store.write("IBM", D1, fetched(bars(5_040)))
+    store.write("IBM", D1, fetched(bars(whole)))
     yield store
     database.close()
 
@@ -124,10 +130,10 @@ def handler(url: str, store: SqlBarStore) -> Iterator[DatabaseDataHandler]:
 
 
 @pytest.fixture
-def orm(url: str) -> Iterator[OrmStore]:
+def orm(url: str, whole: int) -> Iterator[OrmStore]:
     store = OrmStore(url)
     if not store.between("IBM", *window(1)):
-        store.write("IBM", bars(5_040))
+        store.write("IBM", bars(whole))
     yield store
     store.engine.dispose()
 
@@ -144,23 +150,23 @@ def fresh_symbol() -> str:
 
 
 @pytest.mark.benchmark(group="latest bar")
-def test_latest_bar(benchmark: Any, handler: DatabaseDataHandler) -> None:
-    assert benchmark(handler.get_latest_bar, "IBM").volume == 6_039
+def test_latest_bar(benchmark: Any, handler: DatabaseDataHandler, whole: int) -> None:
+    assert benchmark(handler.get_latest_bar, "IBM").volume == 999 + whole
 
 
 @pytest.mark.benchmark(group="latest bar")
-def test_latest_bar_orm(benchmark: Any, orm: OrmStore) -> None:
-    assert benchmark(orm.latest, "IBM").volume == 6_039
+def test_latest_bar_orm(benchmark: Any, orm: OrmStore, whole: int) -> None:
+    assert benchmark(orm.latest, "IBM").volume == 999 + whole
 
 
 @pytest.mark.benchmark(group="1,000 bars as events")
-def test_a_thousand_bars(benchmark: Any, handler: DatabaseDataHandler) -> None:
-    assert len(benchmark(handler.get_bars_range, "IBM", *window(1_000))) == 1_000
+def test_a_thousand_bars(benchmark: Any, handler: DatabaseDataHandler, whole: int) -> None:
+    assert len(benchmark(handler.get_bars_range, "IBM", *window(1_000))) == min(whole, 1_000)
 
 
 @pytest.mark.benchmark(group="1,000 bars as events")
-def test_a_thousand_bars_orm(benchmark: Any, orm: OrmStore) -> None:
-    assert len(benchmark(orm.between, "IBM", *window(1_000))) == 1_000
+def test_a_thousand_bars_orm(benchmark: Any, orm: OrmStore, whole: int) -> None:
+    assert len(benchmark(orm.between, "IBM", *window(1_000))) == min(whole, 1_000)
 
 
 @pytest.mark.benchmark(group="insert one")
@@ -185,44 +191,76 @@ def test_insert_a_thousand(benchmark: Any, store: SqlBarStore) -> None:
 
 
 @pytest.mark.benchmark(group="insert 1,000")
-def test_insert_a_thousand_orm(benchmark: Any, orm: OrmStore) -> None:
-    symbol, answer = fresh_symbol(), bars(1_000)
-    benchmark.pedantic(orm.write, setup=lambda: ((fresh_symbol(), answer), {}), rounds=3)
-    orm.write(symbol, answer[:1])
-    assert orm.latest(symbol).volume == 1_000
+def test_insert_a_thousand_orm(benchmark: Any, orm: OrmStore, whole: int) -> None:
+    symbols: list[str] = []
+
+    def setup() -> tuple[tuple[str, tuple[Bar, ...]], dict[str, object]]:
+        symbols.append(fresh_symbol())
+        return (symbols[-1], bars(min(whole, 1_000))), {}
+
+    benchmark.pedantic(orm.write, setup=setup, rounds=3)
+    assert orm.latest(symbols[-1]).volume == 999 + min(whole, 1_000)
 
 
 @pytest.mark.benchmark(group="replace 5,040")
-def test_replace_a_partition(benchmark: Any, store: SqlBarStore) -> None:
+def test_replace_a_partition(benchmark: Any, store: SqlBarStore, whole: int) -> None:
     symbol, closes = fresh_symbol(), count(1_000_000, 1_000)
-    store.write(symbol, D1, fetched(bars(5_040)))
-    answers = {"setup": lambda: ((symbol, D1, fetched(bars(5_040, close=next(closes)))), {}), "rounds": 15}
-    assert benchmark.pedantic(store.write, **answers).changed == 5_040
+    store.write(symbol, D1, fetched(bars(whole)))
+    answers = {"setup": lambda: ((symbol, D1, fetched(bars(whole, close=next(closes)))), {}), "rounds": 15}
+    assert benchmark.pedantic(store.write, **answers).changed == whole
 
 
 @pytest.mark.benchmark(group="replace 5,040")
-def test_replace_a_partition_orm(benchmark: Any, orm: OrmStore) -> None:
+def test_replace_a_partition_orm(benchmark: Any, orm: OrmStore, whole: int) -> None:
     closes = count(1_000_000, 1_000)
-    benchmark.pedantic(orm.write, setup=lambda: (("IBM2", bars(5_040, close=next(closes))), {}), rounds=3)
-    assert orm.latest("IBM2").volume == 6_039
+    benchmark.pedantic(orm.write, setup=lambda: (("IBM2", bars(whole, close=next(closes))), {}), rounds=3)
+    assert orm.latest("IBM2").volume == 999 + whole
 
 
 @pytest.mark.benchmark(group="5,040 unchanged")
-def test_an_unchanged_partition(benchmark: Any, store: SqlBarStore) -> None:
-    assert benchmark(store.write, "IBM", D1, fetched(bars(5_040))).unchanged == 5_040
+def test_an_unchanged_partition(benchmark: Any, store: SqlBarStore, whole: int) -> None:
+    assert benchmark(store.write, "IBM", D1, fetched(bars(whole))).unchanged == whole
 
 
 @pytest.mark.benchmark(group="5,040 unchanged")
-def test_an_unchanged_partition_orm(benchmark: Any, orm: OrmStore) -> None:
-    benchmark.pedantic(orm.write, args=("IBM", bars(5_040)), rounds=3)
-    assert orm.latest("IBM").volume == 6_039
+def test_an_unchanged_partition_orm(benchmark: Any, orm: OrmStore, whole: int) -> None:
+    benchmark.pedantic(orm.write, args=("IBM", bars(whole)), rounds=3)
+    assert orm.latest("IBM").volume == 999 + whole
 
 
-@pytest.mark.benchmark(group="panel of 252,000 bars")
-def test_a_panel(benchmark: Any, store: SqlBarStore, handler: DatabaseDataHandler) -> None:
-    symbols = [f"PANEL{number}" for number in range(PANEL_SYMBOLS)]
-    if store.version(symbols[-1], D1) is None:
-        for symbol in symbols:
-            store.write(symbol, D1, fetched(bars(PANEL_BARS)))
+@pytest.mark.benchmark(group="panel of 2.5 M bars")
+def test_a_panel(benchmark: Any, store: SqlBarStore, handler: DatabaseDataHandler, whole: int) -> None:
+    symbols = [f"PANEL{number}" for number in range(500 if whole > 1_000 else 3)]
+    answer = fetched(bars(whole))
+    for symbol in symbols:
+        store.write(symbol, D1, answer)
     frame = benchmark.pedantic(handler.get_frame, args=(symbols, *window(9_999)), rounds=3)
-    assert len(frame) == PANEL_SYMBOLS * PANEL_BARS
+    assert len(frame) == len(symbols) * whole
+
+
+@pytest.mark.benchmark(group="1,000 bars as events")
+def test_a_thousand_bars_csv(benchmark: Any, tmp_path: Path) -> None:
+    path = tmp_path / "IBM.csv"
+    rows = (f"{one.timestamp:%Y-%m-%d},100.5,101.25,99.75,100.5,{one.volume}\n" for one in bars(1_000))
+    path.write_text("Date,Open,High,Low,Close,Volume\n" + "".join(rows))
+    handler = CSVDataHandler(path)
+    assert len(benchmark(handler.get_bars_range, "IBM", *window(1_000))) == 1_000
+
+
+@pytest.fixture
+def arctic(tmp_path: Path, whole: int) -> Any:
+    arcticdb = pytest.importorskip("arcticdb", reason="ArcticDB does not install beside pandas 3")
+    library = arcticdb.Arctic(f"lmdb://{tmp_path}").get_library("bars", create_if_missing=True)
+    library.write("IBM", bars_to_frame("IBM", bars(whole)).set_index("timestamp"))
+    return library
+
+
+@pytest.mark.benchmark(group="latest bar")
+def test_latest_bar_arcticdb(benchmark: Any, arctic: Any) -> None:
+    assert len(benchmark(lambda: arctic.tail("IBM", 1).data)) == 1
+
+
+@pytest.mark.benchmark(group="1,000 bars as events")
+def test_a_thousand_bars_arcticdb(benchmark: Any, arctic: Any, whole: int) -> None:
+    first, after = window(1_000)
+    assert len(benchmark(lambda: arctic.read("IBM", date_range=(first, after)).data)) == min(whole, 1_000)
