@@ -76,6 +76,7 @@ def _update(symbol: str, database: MarketDatabase, lake: Lake) -> dict[str, Any]
         "path": dg.MetadataValue.path(str(lake.root / file.path)) if file else None,
         "content_hash": file.content_hash if file else None,
         "bars_content_hash": version.content_hash,
+        "source": database.source,
         "compute_seconds": round(time.perf_counter() - began, 3),
     }
 

@@ -91,6 +91,7 @@ def _update(symbol: str, universe: Universe, database: MarketDatabase, folder: R
         "calendar_years": table([_year_row(row) for row in report["calendar_years"]]),
         "report": dg.MetadataValue.url(folder.page(symbol).resolve().as_uri()),
         "bars_content_hash": version.content_hash,
+        "source": database.source,
         "compute_seconds": round(time.perf_counter() - began, 3),
     }
 

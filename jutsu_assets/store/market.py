@@ -20,6 +20,7 @@ class MarketDatabase(DatabaseDataHandler):
         timeframe: Which bars to read through the data handler.
 
     Attributes:
+        source: The one source whose bars this database keeps.
         bars: The store of bars.
         requests: The shared log of requests to the broker.
         manifest: The current files of derived series.
@@ -31,6 +32,7 @@ class MarketDatabase(DatabaseDataHandler):
     ) -> None:
         super().__init__(db_url, timeframe=timeframe)
         recording = clock or SystemClock()
+        self.source = source
         self.bars = SqlBarStore(self.database, source, recording)
         self.requests = RequestLog(self.database, recording)
         self.manifest = SeriesManifest(self.database, recording)

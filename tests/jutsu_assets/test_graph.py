@@ -70,6 +70,13 @@ def test_a_second_run_asks_nothing_and_changes_nothing(whole: Graph) -> None:
     assert metadata["rows_unchanged"] == 196
 
 
+def test_every_partition_says_where_its_bars_come_from(whole: Graph) -> None:
+    """Live and sample runs may share one Dagster instance; their partitions must be told apart."""
+    result = whole.run("IBM")
+    for asset in ("daily_bars", "daily_indicators", "symbol_performance"):
+        assert metadata_of(result, asset, "IBM")["source"] == "simulator"
+
+
 def test_history_before_listing_is_known_to_be_empty_and_shown(whole: Graph) -> None:
     metadata = metadata_of(whole.run("FB"), "daily_bars", "FB")
     rows = {record.data["year"]: record.data for record in metadata["coverage_by_year"]}
