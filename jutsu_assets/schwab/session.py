@@ -10,6 +10,8 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -259,7 +261,19 @@ def _status_error(response: httpx.Response, what: str) -> SourceError:
 
 def _retry_after(response: httpx.Response) -> float | None:
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdecimal() else None
+    if value.isdecimal():
+        return float(value)
+    try:
+        # A date is measured from the reply's own: its clock need not agree with ours.
+        pause = _http_date(value) - _http_date(response.headers.get("Date", ""))
+    except ValueError:
+        return None
+    return max(0.0, pause.total_seconds())
+
+
+def _http_date(text: str) -> datetime:
+    moment = parsedate_to_datetime(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _detail(response: httpx.Response) -> str:

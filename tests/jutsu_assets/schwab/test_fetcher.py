@@ -245,6 +245,28 @@ def test_it_waits_as_long_as_it_is_asked_within_reason(asked: str | int, pause: 
     assert table.sleeper.pauses == [pause]
 
 
+@pytest.mark.parametrize(
+    ("sent_at", "retry_at", "pause"),
+    [
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:07 GMT", 7.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 08:28:00 GMT", LONGEST_RETRY_AFTER_SECONDS),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:27:00 GMT", 1.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:07", 7.0),
+        ("yesterday", "Wed, 21 Oct 2026 07:28:07 GMT", 1.0),
+        (None, "Wed, 21 Oct 2026 07:28:07 GMT", 1.0),
+    ],
+)
+def test_a_date_to_retry_at_is_measured_by_the_clock_that_wrote_it(
+    sent_at: str | None, retry_at: str, pause: float
+) -> None:
+    """The reply's own date counts: the two clocks need not agree."""
+    headers = {"Retry-After": retry_at} | ({"Date": sent_at} if sent_at else {})
+    table = desk(transport=lambda _: httpx.MockTransport(lambda _request: httpx.Response(429, headers=headers)))
+    with pytest.raises(RateLimitedError):
+        table.fetch()
+    assert table.sleeper.pauses[0] == pause
+
+
 def test_a_retry_after_in_foreign_digits_is_no_number() -> None:
     """``"²".isdigit()`` is true, and it is no number all the same."""
     sent: list[httpx.Request] = []
