@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
+BEGAN := $(shell date +%s)
+
 export DAGSTER_HOME := $(CURDIR)
 export DO_NOT_TRACK := 1
 
@@ -22,6 +24,7 @@ $(VENV)/.python:
 $(VENV)/.sample: $(VENV)/.python pyproject.toml requirements.lock
 	@echo "Installing Jutsu with sample data into $(VENV) ..."
 	@$(INSTALL) --editable '.[sample]'
+	@echo "$(BEGAN) $$(date +%s)" > $(VENV)/.installation
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.sample
@@ -32,7 +35,7 @@ $(VENV)/.dev: $(VENV)/.sample
 setup: $(VENV)/.dev  ## install everything that a developer needs
 
 demo: $(VENV)/.sample  ## real sample bars -> indicators -> performance, no credentials
-	@$(BIN)/jutsu demo
+	@JUTSU_MAKE_BEGAN=$(BEGAN) $(BIN)/jutsu demo
 
 dev: $(VENV)/.sample  ## the Dagster UI with the graph, on http://127.0.0.1:3000
 	@mkdir -p var/dagster

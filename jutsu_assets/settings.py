@@ -5,10 +5,13 @@ without Schwab credentials, or with ``SCHWAB_BASE_URL`` pointing at a simulator,
 goes below ``<JUTSU_HOME>/sample``, otherwise below ``<JUTSU_HOME>/live``.
 """
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from dotenv import dotenv_values
 
 from jutsu_core.errors import ConfigurationError
 
@@ -16,6 +19,7 @@ SCHWAB_ORIGIN = "https://api.schwabapi.com"
 LIVE_SOURCE = "schwab"
 SAMPLE_SOURCE = "simulator"
 _LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+_SAMPLE_FOLDER = "sample"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,11 @@ class Settings:
     credentials: Credentials | None
 
     @property
+    def simulator_url(self) -> str | None:
+        """Return the address of the simulator on this machine, or None where there is none."""
+        return self.base_url if self.base_url != SCHWAB_ORIGIN else None
+
+    @property
     def is_sample(self) -> bool:
         """Whether bars are sample bars of the simulator, not live ones."""
         return self.source == SAMPLE_SOURCE
@@ -73,42 +82,104 @@ class Settings:
         """Return the folder of HTML reports."""
         return self.home / "reports"
 
+    def as_sample(self) -> "Settings":
+        """Return these settings if they are of sample bars, else others without credentials.
+
+        The others have nothing in common with the live ones but the universe: a database that
+        was meant for live bars must not be the first to see sample bars.
+        """
+        if self.is_sample:
+            return self
+        home = self.home.with_name(_SAMPLE_FOLDER)
+        url = _database_in(home)
+        return replace(self, home=home, database_url=url, source=SAMPLE_SOURCE, base_url=None, credentials=None)
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, folder: Path | None = None) -> "Settings":
-        """Return the settings that ``environment`` describes.
+        """Return the settings that ``environment`` describes; an empty variable counts as unset.
 
         Args:
             environment: Usually ``os.environ``.
             folder: What relative paths start from; the working directory if None.
 
         Raises:
-            ConfigurationError: Credentials are incomplete, or ``SCHWAB_BASE_URL`` is neither
-                Schwab nor on this machine.
+            ConfigurationError: Credentials are incomplete, a path or URL cannot be understood, or
+                ``SCHWAB_BASE_URL`` is neither Schwab nor on this machine.
         """
         base = (folder or Path.cwd()).resolve()
-        root = base / environment.get("JUTSU_HOME", "var")
+        root = _path(environment, "JUTSU_HOME", base, "var")
         credentials = _credentials(environment, base, root)
         base_url = _base_url(environment)
         source = LIVE_SOURCE if credentials and base_url == SCHWAB_ORIGIN else SAMPLE_SOURCE
-        home = root / ("live" if source == LIVE_SOURCE else "sample")
+        home = root / ("live" if source == LIVE_SOURCE else _SAMPLE_FOLDER)
         return cls(
             home=home,
-            database_url=environment.get("JUTSU_DATABASE_URL") or f"sqlite:///{home / 'jutsu.db'}",
-            universe_path=base / environment.get("JUTSU_UNIVERSE", "universe.yaml"),
+            database_url=environment.get("JUTSU_DATABASE_URL") or _database_in(home),
+            universe_path=_path(environment, "JUTSU_UNIVERSE", base, "universe.yaml"),
             source=source,
             base_url=base_url if credentials else None,
             credentials=credentials,
         )
 
 
+def read_environment(folder: Path | None = None) -> dict[str, str]:
+    """Return the environment, completed by the file ``.env`` of ``folder``; where both speak, the environment wins.
+
+    Args:
+        folder: Where ``.env`` is looked for; the working directory if None.
+
+    Raises:
+        ConfigurationError: The file cannot be read.
+    """
+    path = (folder or Path.cwd()) / ".env"
+    try:
+        written = dotenv_values(path) if path.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"the file {path} must be readable UTF-8 text: {error}; mend it or take it away"
+        raise ConfigurationError(message) from error
+    return {name: value for name, value in written.items() if value is not None} | dict(os.environ)
+
+
+def _database_in(home: Path) -> str:
+    return f"sqlite:///{home / 'jutsu.db'}"
+
+
+def _path(environment: Mapping[str, str], name: str, base: Path, default: str) -> Path:
+    value = environment.get(name) or default
+    try:
+        return base / Path(value).expanduser()
+    except RuntimeError:
+        message = f"{name} must be a path, but {value!r} begins with the home of a user who does not exist; correct it"
+        raise ConfigurationError(message) from None
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
 def _base_url(environment: Mapping[str, str]) -> str:
-    url = environment.get("SCHWAB_BASE_URL", SCHWAB_ORIGIN).rstrip("/")
-    parts = urlsplit(url)
-    is_loopback = parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK_HOSTS
+    url = (environment.get("SCHWAB_BASE_URL") or SCHWAB_ORIGIN).rstrip("/")
+    parts = _split(url)
+    is_loopback = parts is not None and parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK_HOSTS
     if url != SCHWAB_ORIGIN and not is_loopback:
         message = (
             f"SCHWAB_BASE_URL must be {SCHWAB_ORIGIN} or a simulator on this machine such as"
             f" http://127.0.0.1:8081, was {url!r}; credentials are not sent anywhere else"
+        )
+        raise ConfigurationError(message)
+    return url
+
+
+def _callback_url(environment: Mapping[str, str]) -> str:
+    url = environment.get("SCHWAB_CALLBACK_URL") or "https://127.0.0.1"
+    parts = _split(url)
+    if parts is None or parts.scheme != "https" or not parts.hostname:
+        message = (
+            "SCHWAB_CALLBACK_URL must be the https URL that is registered for the app, such as"
+            f" https://127.0.0.1:8182, was {url!r}; copy it from developer.schwab.com"
         )
         raise ConfigurationError(message)
     return url
@@ -126,6 +197,6 @@ def _credentials(environment: Mapping[str, str], base: Path, root: Path) -> Cred
     return Credentials(
         api_key=environment["SCHWAB_API_KEY"],
         app_secret=environment["SCHWAB_APP_SECRET"],
-        callback_url=environment.get("SCHWAB_CALLBACK_URL", "https://127.0.0.1"),
-        token_path=base / environment.get("SCHWAB_TOKEN_PATH", str(root / "schwab_token.json")),
+        callback_url=_callback_url(environment),
+        token_path=_path(environment, "SCHWAB_TOKEN_PATH", base, str(root / "schwab_token.json")),
     )

@@ -17,6 +17,15 @@ from jutsu_core.errors import ConfigurationError
 
 EARLIEST_START = date(1985, 1, 1)
 _SYMBOL = re.compile(r"^[$^]?[A-Z0-9][A-Z0-9./\-]{0,15}$")
+_MUST_BE = {
+    "symbols": "a list of tickers such as [AAPL, MSFT] with at least one ticker",
+    "history_start": "a date such as 2000-01-03",
+    "calendar": "a code that exchange_calendars knows, such as XNYS",
+    "performance": "a group of keys such as risk_free_rate: 0.0",
+    "performance.risk_free_rate": "a number above -1 and below 1 (0.02 is two per cent a year)",
+    "performance.periods_per_year": "a whole number from 200 to 366, such as 252",
+}
+_BOOLEANS = {True: ("ON, YES and TRUE", "ON"), False: ("NO, OFF and FALSE", "NO")}
 
 
 class PerformanceSettings(BaseModel):
@@ -50,11 +59,11 @@ class Universe(BaseModel):
     def _symbols_are_tickers(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
         for symbol in symbols:
             if not _SYMBOL.match(symbol):
-                message = f"every symbol must be a ticker in capitals such as AAPL, BRK/B or $SPX, was {symbol!r}"
+                message = f"must hold tickers in capitals such as AAPL, BRK/B or $SPX, was {symbol!r}"
                 raise ValueError(message)
         repeated = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
         if repeated:
-            message = f"every symbol must occur once, but {', '.join(repeated)} occurs more often"
+            message = f"must hold tickers that occur once, but {', '.join(repeated)} occurs more often"
             raise ValueError(message)
         return symbols
 
@@ -62,7 +71,7 @@ class Universe(BaseModel):
     @classmethod
     def _start_is_within_reach(cls, start: date) -> date:
         if start < EARLIEST_START:
-            message = f"must be on or after {EARLIEST_START}, where Schwab's daily history begins, was {start}"
+            message = f"must be on or after {EARLIEST_START}, where Schwab's daily history begins"
             raise ValueError(message)
         return start
 
@@ -70,7 +79,7 @@ class Universe(BaseModel):
     @classmethod
     def _calendar_is_known(cls, calendar: str) -> str:
         if calendar not in exchange_calendars.get_calendar_names():
-            message = f"must be a code that exchange_calendars knows, such as XNYS, was {calendar!r}"
+            message = f"must be {_MUST_BE['calendar']}"
             raise ValueError(message)
         return calendar
 
@@ -87,25 +96,64 @@ def load_universe(path: Path) -> Universe:
     except FileNotFoundError:
         message = f"universe file {path} must exist; create it, or point JUTSU_UNIVERSE at yours"
         raise ConfigurationError(message) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        message = f"universe file {path} must be readable YAML: {error}; mend the line named above"
+    except yaml.MarkedYAMLError as error:
+        line = 0 if error.problem_mark is None else error.problem_mark.line + 1
+        message = f"universe file {path} must be readable YAML, but line {line} is not: {error.problem}; mend that line"
+        raise ConfigurationError(message) from error
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no text, or no date such as 2000-13-45
+        said = " ".join(str(error).split())
+        message = f"universe file {path} must be readable YAML: {said}; mend or replace the file"
         raise ConfigurationError(message) from error
     if not isinstance(content, dict):
-        message = f"universe file {path} must hold keys such as symbols and history_start, was {content!r}"
+        message = f"universe file {path} must hold keys such as symbols and history_start, was {_shown(content)}"
         raise ConfigurationError(message)
     try:
         return Universe.model_validate(content)
     except ValidationError as error:
-        raise ConfigurationError(_describe(path, error)) from error
+        raise ConfigurationError(_describe(path, error)) from None
 
 
 def _describe(path: Path, error: ValidationError) -> str:
-    findings = "; ".join(_finding(dict(item)) for item in error.errors())
+    # A list that holds nothing sound counts as too short too; that is no second finding.
+    items = [dict(item) for item in error.errors() if item["type"] != "too_short" or not item["input"]]
+    findings = "; ".join(map(_finding, items))
     return f"universe file {path}: {findings}. Mend the file and load again; nothing was changed"
 
 
 def _finding(item: dict[str, Any]) -> str:
+    """Return in plain words what the library that reads the values found: key, value, what it must be, remedy."""
+    *parents, last = item["loc"]
     key = ".".join(str(part) for part in item["loc"])
+    value = item["input"]
+    if item["type"] == "invalid_key":
+        return f"key {_shown(value)} is not known; take it out or correct its spelling"
     if item["type"] == "extra_forbidden":
-        return f"key {key!r} is not known (value {item['input']!r}); take it out or correct its spelling"
-    return f"key {key!r}: {item['msg']} (value {item['input']!r})"
+        return f"key {key!r} is not known (value {_shown(value)}); take it out or correct its spelling"
+    if item["type"] == "missing":
+        return f"key {key!r} is missing; add it: {_MUST_BE[key]}"
+    if item["type"] == "value_error":
+        was = "" if key == "symbols" else f", was {_shown(value)}"
+        return f"key {key!r} {item['ctx']['error']}{was}"
+    if parents == ["symbols"] and isinstance(last, int):
+        return f"key 'symbols' must hold tickers as text, but no. {last + 1} was {_shown(value)}; {_as_ticker(value)}"
+    return f"key {key!r} must be {_MUST_BE[key]}, was {_shown(value)}"
+
+
+def _as_ticker(value: object) -> str:
+    if isinstance(value, bool):
+        words, ticker = _BOOLEANS[value]
+        return f'YAML reads {words} as {_shown(value)}: put it in quotes, such as "{ticker}"'
+    if isinstance(value, list | dict | None):
+        return "write one ticker a line, or take the line out"
+    return f'put it in quotes, such as "{value}"'
+
+
+def _shown(value: object) -> str:
+    """Return ``value`` as it stands in a YAML file, in one line."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_shown(item) for item in value)}]"
+    return str(value) if isinstance(value, date) else repr(value)

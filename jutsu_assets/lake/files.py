@@ -6,6 +6,7 @@ What makes a file the current one is its row in the manifest (``jutsu_assets.sto
 import contextlib
 import hashlib
 import os
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -142,7 +143,8 @@ def _write_parquet(table: pa.Table, path: Path) -> None:
 
 def _write_whole(target: Path, write: Callable[[Path], None]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    # A process id would not do: threads share one, and processes in two containers may have the same.
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         write(temporary)
         with temporary.open("r+b") as file:  # Windows refuses to flush a file opened for reading

@@ -43,6 +43,8 @@ _MANY_YEARS = 14
 _COLOURS = 48
 _SMALL_MARGINS = {"left": 0.1, "right": 0.985, "top": 0.89, "bottom": 0.13}
 _TALL_MARGINS = {"left": 0.1, "right": 0.985, "top": 0.93, "bottom": 0.09, "hspace": 0.22}
+_PAGE_WIDTH = 960
+_PAGE_MARGINS = {"left": 66, "right": 18, "top": 8, "bottom": 24}
 
 
 def price_chart_png(frame: pd.DataFrame, *, symbol: str = "") -> bytes:
@@ -129,14 +131,26 @@ def equity_chart_svg(values: "pd.Series[float]", *, title: str = "Price") -> str
         InvalidInputError: ``values`` is empty.
     """
     array = _values(values)
-    figure, (axes,) = _figure(960, 280)
+    figure, (axes,) = _page_figure(280)
     low, high = float(np.min(array)), float(np.max(array))
-    if low > 0 and high / low >= _LOG_SCALE_FROM:
+    if is_logarithmic(values):
         axes.set_yscale("log")
         _plain_log_ticks(axes, low, high)
     axes.plot(_times(values), array, color=_LINE, linewidth=1.3)
     axes.fill_between(_times(values), array, low, color=_LINE, alpha=0.08, linewidth=0)
     return _svg(figure, title)
+
+
+def is_logarithmic(values: "pd.Series[float]") -> bool:
+    """Whether :func:`equity_chart_svg` draws ``values`` on a logarithmic axis, which its reader must be told.
+
+    Examples:
+        >>> is_logarithmic(pd.Series([10.0, 29.0])), is_logarithmic(pd.Series([10.0, 30.0]))
+        (False, True)
+    """
+    array = _values(values)
+    low, high = float(np.min(array)), float(np.max(array))
+    return low > 0 and high / low >= _LOG_SCALE_FROM
 
 
 def drawdown_chart_svg(values: "pd.Series[float]", *, title: str = "Drawdown") -> str:
@@ -153,7 +167,7 @@ def drawdown_chart_svg(values: "pd.Series[float]", *, title: str = "Drawdown") -
         InvalidInputError: ``values`` is empty or breaks the contract of ``drawdown_series``.
     """
     falls = drawdown_series(values).to_numpy() * 100
-    figure, (axes,) = _figure(960, 190)
+    figure, (axes,) = _page_figure(190)
     axes.fill_between(_times(values), falls, 0, color=_LOSS, alpha=0.22, linewidth=0)
     axes.plot(_times(values), falls, color=_LOSS, linewidth=0.9)
     axes.yaxis.set_major_formatter(lambda value, _position: f"{value:.0f} %".replace("-", "\N{MINUS SIGN}"))
@@ -180,7 +194,7 @@ def annual_returns_chart_svg(returns: Mapping[int, float | None], *, title: str 
     years = sorted(returns)
     known = [year for year in years if returns[year] is not None]
     bars = [100 * (returns[year] or 0.0) for year in known]
-    figure, (axes,) = _figure(960, 210)
+    figure, (axes,) = _page_figure(210)
     axes.bar(known, bars, color=[_GAIN if bar >= 0 else _LOSS for bar in bars], width=0.68)
     axes.axhline(0, color=_INK, linewidth=0.8)
     step = 1 if len(years) <= _MANY_YEARS else 1 + len(years) // _MANY_YEARS
@@ -233,17 +247,21 @@ def _naive_utc(index: pd.DatetimeIndex) -> Any:  # noqa: ANN401 - matplotlib tak
     return utc.to_numpy()
 
 
+def _page_figure(height: int) -> "tuple[Figure, list[Axes]]":
+    """Return a figure for a page: charts below each other have their axes at the same place."""
+    left, right = _PAGE_MARGINS["left"] / _PAGE_WIDTH, 1 - _PAGE_MARGINS["right"] / _PAGE_WIDTH
+    bottom, top = _PAGE_MARGINS["bottom"] / height, 1 - _PAGE_MARGINS["top"] / height
+    return _figure(_PAGE_WIDTH, height, margins={"left": left, "right": right, "top": top, "bottom": bottom})
+
+
 def _figure(
-    width: int, height: int, *, ratios: Sequence[int] = (1,), margins: Mapping[str, float] | None = None
+    width: int, height: int, *, margins: Mapping[str, float], ratios: Sequence[int] = (1,)
 ) -> "tuple[Figure, list[Axes]]":
     from matplotlib.figure import Figure  # noqa: PLC0415 - imported by those who draw
-    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415
 
-    # Finding the room that labels need costs a second drawing; a small chart has fixed margins instead.
-    layout = None if margins else ConstrainedLayoutEngine(w_pad=0.04, h_pad=0.04)
-    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, layout=layout)
-    if margins:
-        figure.subplots_adjust(**margins)
+    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
+    # Finding the room that labels need would cost a second drawing, and move every chart's axes elsewhere.
+    figure.subplots_adjust(**margins)
     grid = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)
     panels = [row[0] for row in grid]
     for axes in panels:

@@ -12,7 +12,12 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from jutsu_assets.reports.charts import annual_returns_chart_svg, drawdown_chart_svg, equity_chart_svg
+from jutsu_assets.reports.charts import (
+    annual_returns_chart_svg,
+    drawdown_chart_svg,
+    equity_chart_svg,
+    is_logarithmic,
+)
 from jutsu_core.metrics.catalog import CATALOG
 
 SIMULATOR = "simulator"
@@ -33,6 +38,7 @@ _COLUMNS = (
     "sessions",
 )
 _OVERVIEW_COLUMNS = tuple(name for name in _COLUMNS if name != "sessions")
+_YEAR_COLUMNS = tuple(name for name in _COLUMNS if name != "cagr")
 _KEY_FIGURES = ("total_return", "cagr", "volatility", "sharpe_ratio", "sortino_ratio", "max_drawdown")
 _SIGNED = ("total_return", "cagr", "max_drawdown", "best_day", "worst_day")
 _CHOICES = {
@@ -47,8 +53,13 @@ _CHOICES = {
     "drawdown": "Drawdown",
     "undefined": "Undefined",
 }
-# A symbol's win rate is one of days, not of trades.
-_TITLES = {name: metric.title for name, metric in CATALOG.items()} | {"win_rate": "Days up"}
+# A symbol's win rate is one of days, not of trades; and its closes are one more than its returns.
+_TITLES = {name: metric.title for name, metric in CATALOG.items()} | {
+    "win_rate": "Days up",
+    "sessions": "Daily returns",
+}
+# A year's growth a year is its return, but for a few days: side by side the two would only mislead.
+_LONGEST_YEAR_DAYS = 375
 # The return at which the heat map's colour is at its fullest.
 _FULL_HEAT = 0.6
 
@@ -103,17 +114,6 @@ def render_tear_sheet(
         InvalidInputError: ``closes`` is empty or breaks the contract of the charts.
     """
     years = list(report["calendar_years"])
-    annual = {row["year"]: row["total_return"] for row in years}
-    # Each chart was made here from numbers alone, so it may stand in the page as it is.
-    charts = [
-        ("Price", "Closing price, split-adjusted", equity_chart_svg(closes, title=f"{symbol}: price")),
-        ("Drawdown", "Below the highest close so far", drawdown_chart_svg(closes, title=f"{symbol}: drawdown")),
-        (
-            "Annual returns",
-            "By calendar year; partial years included",
-            annual_returns_chart_svg(annual, title=f"{symbol}: annual returns"),
-        ),
-    ]
     return (
         _environment()
         .get_template("tear_sheet.html.jinja")
@@ -124,9 +124,10 @@ def render_tear_sheet(
             report=report,
             overview_href=overview_href,
             key_figures=[_cell(name, report["since_inception"]) for name in _KEY_FIGURES],
-            charts=[(name, note, Markup(svg)) for name, note, svg in charts],  # noqa: S704
+            charts=_charts(symbol, closes, {row["year"]: row["total_return"] for row in years}),
             heads=[_TITLES[name] for name in _COLUMNS],
-            years=[(row, _cells(row)) for row in reversed(years)],
+            year_heads=[_TITLES[name] for name in _YEAR_COLUMNS],
+            years=[(row, _cells(row, _YEAR_COLUMNS)) for row in reversed(years)],
             periods=_periods(report),
             falls=_falls(report),
             choices=_choices(report["definitions"]),
@@ -187,8 +188,26 @@ def _environment() -> Environment:
     )
 
 
+def _charts(
+    symbol: str, closes: "pd.Series[float]", annual: Mapping[int, float | None]
+) -> list[tuple[str, str, Markup]]:
+    scale = ", on a logarithmic axis" if is_logarithmic(closes) else ""
+    charts = [
+        ("Price", f"Closing price, split-adjusted{scale}", equity_chart_svg(closes, title=f"{symbol}: price{scale}")),
+        ("Drawdown", "Below the highest close so far", drawdown_chart_svg(closes, title=f"{symbol}: drawdown")),
+        (
+            "Annual returns",
+            "By calendar year; partial years included",
+            annual_returns_chart_svg(annual, title=f"{symbol}: annual returns"),
+        ),
+    ]
+    # Each chart was made here from numbers alone, so it may stand in the page as it is.
+    return [(name, note, Markup(svg)) for name, note, svg in charts]  # noqa: S704
+
+
 def _cell(name: str, row: Mapping[str, Any]) -> dict[str, str]:
-    value = row[name]
+    is_told = name != "cagr" or row["elapsed_days"] > _LONGEST_YEAR_DAYS
+    value = row[name] if is_told else None
     unit = CATALOG[name].unit
     if unit == "fraction":
         text = percent(value, signed=name in _SIGNED and name != "max_drawdown")

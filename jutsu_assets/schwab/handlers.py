@@ -9,8 +9,9 @@ import pandas as pd
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
-from jutsu_assets.schwab.throttle import RequestPlaces, Throttle, transport_to
+from jutsu_assets.schwab.throttle import RequestPlaces, Throttle
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
+from jutsu_assets.schwab.transport import transport_to
 from jutsu_assets.settings import LIVE_SOURCE, SAMPLE_SOURCE, SCHWAB_ORIGIN, Credentials
 from jutsu_core.bars import Bar, Timeframe, bars_to_frame, session_timestamp
 from jutsu_core.calendar import TradingCalendar
@@ -187,4 +188,3 @@ def open_handler(
         name=source,
     )
     return SchwabDataHandler(fetcher, market=market, calendar=calendar, clock=clock)
-

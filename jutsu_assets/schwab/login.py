@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from jutsu_assets.schwab.session import LoginSession, call
+from jutsu_assets.schwab.throttle import Throttle, ThrottledTransport
 from jutsu_assets.schwab.tokens import TokenStore
 from jutsu_core.errors import AuthenticationError
 
@@ -21,6 +22,7 @@ class ManualLogin:
         app_secret: App secret.
         callback_url: Callback URL of the app, character for character.
         transport: Carries the token request.
+        throttle: The request takes its turn among those of all processes.
         tokens: Where the token is kept.
 
     Attributes:
@@ -34,9 +36,10 @@ class ManualLogin:
         app_secret: str,
         callback_url: str,
         transport: httpx.BaseTransport,
+        throttle: Throttle,
         tokens: TokenStore,
     ) -> None:
-        self._session = LoginSession(api_key, app_secret, callback_url, transport)
+        self._session = LoginSession(api_key, app_secret, callback_url, ThrottledTransport(transport, throttle))
         self._tokens = tokens
         self.url = self._session.authorization_url
 

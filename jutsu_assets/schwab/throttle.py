@@ -1,7 +1,8 @@
 """The rate limit: at most two requests in any second, counted over every process.
 
-Every request to Schwab, token calls and retries included, goes through one transport that
-takes its place here first; there is no other way out.
+Every request to Schwab goes through a ``ThrottledTransport``, which takes its place here first:
+those for bars, token calls and retries in ``fetcher``, and a person's login in ``login``. Nothing
+else in Jutsu sends a request.
 """
 
 import threading
@@ -10,7 +11,6 @@ from typing import Protocol
 
 import httpx
 
-from jutsu_assets.settings import SCHWAB_ORIGIN
 from jutsu_core.ports import Clock, Sleeper
 
 REQUESTS_PER_WINDOW = 2
@@ -91,30 +91,3 @@ class ThrottledTransport(httpx.BaseTransport):
     def close(self) -> None:
         """Close the inner transport."""
         self._inner.close()
-
-
-class LoopbackTransport(httpx.BaseTransport):
-    """Sends Schwab's requests to a simulator on this machine instead.
-
-    Args:
-        origin: Scheme, host and port of the simulator.
-    """
-
-    def __init__(self, origin: str) -> None:
-        self._origin = httpx.URL(origin)
-        self._inner = httpx.HTTPTransport()
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send ``request`` with its origin replaced; path, query and body stay as they are."""
-        request.url = request.url.copy_with(scheme=self._origin.scheme, host=self._origin.host, port=self._origin.port)
-        request.headers["Host"] = self._origin.netloc.decode()
-        return self._inner.handle_request(request)
-
-    def close(self) -> None:
-        """Close the connections to the simulator."""
-        self._inner.close()
-
-
-def transport_to(base_url: str) -> httpx.BaseTransport:
-    """Return what carries requests to ``base_url``: Schwab itself, or a simulator on this machine."""
-    return httpx.HTTPTransport() if base_url == SCHWAB_ORIGIN else LoopbackTransport(base_url)

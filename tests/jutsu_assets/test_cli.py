@@ -4,18 +4,28 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from click.testing import CliRunner
 
 from jutsu_assets.cli import main
+from jutsu_assets.clock import SystemClock, SystemSleeper
+from jutsu_assets.demo import _install_seconds
 from jutsu_assets.schwab.login import ManualLogin
 from jutsu_assets.schwab.simulator.app import SchwabSimulator
 from jutsu_assets.schwab.simulator.server import serve
 from jutsu_assets.schwab.simulator.transport import mount
+from jutsu_assets.schwab.throttle import Throttle
 from jutsu_assets.schwab.tokens import FileTokenStore
+from jutsu_assets.store.coordination import RequestLog
+from jutsu_assets.store.engine import Database
 from jutsu_core.errors import AuthenticationError
+from tests.support.schwab import FreePlaces, RecordingSleeper
 
 pytest.importorskip("bokeh_sampledata", reason="the sample data are not installed")
 
@@ -23,23 +33,27 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty home with a universe of two symbols, and no credentials."""
     universe = tmp_path / "universe.yaml"
     universe.write_text("symbols: [FB, IBM]\nhistory_start: 2011-01-03\n", encoding="utf-8")
-    for name in ("SCHWAB_API_KEY", "SCHWAB_APP_SECRET", "SCHWAB_BASE_URL", "JUTSU_DATABASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("JUTSU_UNIVERSE", str(universe))
-    monkeypatch.setenv("JUTSU_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
-    return tmp_path
+    monkeypatch.chdir(tmp_path)
+    # A command puts what a file .env says into the environment of its process.
+    with mock.patch.dict(os.environ):
+        for name in [name for name in os.environ if name.startswith(("SCHWAB_", "JUTSU_"))]:
+            del os.environ[name]
+        os.environ["JUTSU_UNIVERSE"] = str(universe)
+        os.environ["JUTSU_HOME"] = str(tmp_path / "home")
+        os.environ["DAGSTER_HOME"] = str(tmp_path)
+        yield tmp_path
 
 
 def test_the_demo_shows_results_counts_and_time_and_changes_nothing_twice(home: Path) -> None:
     first = CliRunner().invoke(main, ["demo"])
     assert first.exit_code == 0, first.output
     assert "SAMPLE DATA" in first.output
+    assert first.output.count("SAMPLE DATA: ") == 1
     assert "IBM: 543 bars, 543 new, 0 changed, 1 calls (2/2" in first.output
     assert "2 requests, 739 bars inserted, 0 changed, 0 unchanged" in first.output
     for stage in ("Dagster start", "throttle wait", "fetch", "store", "indicators", "performance", "Dagster events"):
@@ -49,7 +63,14 @@ def test_the_demo_shows_results_counts_and_time_and_changes_nothing_twice(home: 
     second = CliRunner().invoke(main, ["demo"])
     assert "0 requests, 0 bars inserted, 0 changed, 739 unchanged" in second.output
 
+    for output in (first.output, second.output):
+        assert f"Report:  {home / 'home' / 'sample' / 'reports' / 'index.html'}" in output
+        assert f"Shell:   source {Path(sys.prefix) / 'bin' / 'activate'}" in output
+        assert not re.search(r"install +│", output)
+
     shown = CliRunner().invoke(main, ["report"])
+    assert f"Report:  {home / 'home' / 'sample' / 'reports' / 'index.html'}" in shown.output
+    assert "SAMPLE DATA" in shown.output
     rows = re.findall(r"│ IBM +│ (\S+) +│ +(\S+%)", shown.output)
     assert [period for period, _ in rows] == ["2011*", "2012", "2013*", "all"]
     assert all(row in second.output for row in shown.output.splitlines() if "IBM" in row)
@@ -59,14 +80,6 @@ def test_the_demo_shows_results_counts_and_time_and_changes_nothing_twice(home: 
     )
     assert re.search(r"FB.* 196 ", counted.output)
     assert re.search(r"IBM.* 543 ", counted.output)
-
-
-def test_a_wrong_query_is_an_error_not_a_traceback(home: Path) -> None:
-    del home
-    result = CliRunner().invoke(main, ["sql", "select * from nowhere"])
-    assert result.exit_code == 1
-    assert "nowhere" in result.output
-    assert "Traceback" not in result.output
 
 
 def test_a_corrupt_universe_is_one_line(home: Path) -> None:
@@ -81,8 +94,48 @@ def test_a_failing_demo_says_that_the_rest_is_kept(home: Path) -> None:
     (home / "universe.yaml").write_text("symbols: [FB, NOSUCH]\nhistory_start: 2012-01-03\n", encoding="utf-8")
     result = CliRunner().invoke(main, ["demo"])
     assert result.exit_code == 1
-    assert "NOSUCH" in result.output
+    assert result.output.count("NOSUCH:") == 1
     assert "what succeeded is kept" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_the_demo_leaves_credentials_and_the_live_store_alone(home: Path) -> None:
+    (home / "universe.yaml").write_text("symbols: [FB]\nhistory_start: 2013-01-02\n", encoding="utf-8")
+    (home / ".env").write_text("SCHWAB_API_KEY=mine\nSCHWAB_APP_SECRET=mine\n", encoding="utf-8")
+    os.environ["JUTSU_DATABASE_URL"] = f"sqlite:///{home / 'live.db'}"
+    result = CliRunner().invoke(main, ["demo"])
+    assert result.exit_code == 0, result.output
+    assert "SAMPLE DATA" in result.output
+    assert "does not use the Schwab credentials" in result.output
+    assert (home / "home" / "sample" / "jutsu.db").is_file()
+    assert not (home / "home" / "live").exists()
+    assert not (home / "live.db").exists()
+
+
+def test_credentials_in_a_file_env_are_seen(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / ".env").write_text("SCHWAB_API_KEY=mine\nSCHWAB_APP_SECRET=mine\n", encoding="utf-8")
+    monkeypatch.setattr("click.prompt", lambda _: "https://127.0.0.1/")
+    result = CliRunner().invoke(main, ["login"])
+    assert "client_id=mine" in result.output
+    assert "must contain code=" in result.output
+
+
+def test_the_environment_wins_over_a_file_env(home: Path) -> None:
+    (home / ".env").write_text("SCHWAB_API_KEY=mine\nSCHWAB_APP_SECRET=mine\n", encoding="utf-8")
+    os.environ |= {"SCHWAB_API_KEY": "", "SCHWAB_APP_SECRET": ""}
+    result = CliRunner().invoke(main, ["login"])
+    assert "SCHWAB_API_KEY and SCHWAB_APP_SECRET must be set" in result.output
+
+
+@pytest.mark.parametrize(("began", "is_shown"), [("1700000000", True), ("1700000099", False), (None, False)])
+def test_the_demo_counts_an_installation_of_the_same_make(
+    home: Path, monkeypatch: pytest.MonkeyPatch, began: str | None, *, is_shown: bool
+) -> None:
+    (home / ".installation").write_text("1700000000 1700000034\n", encoding="utf-8")
+    monkeypatch.setattr("sys.prefix", str(home))
+    if began:
+        os.environ["JUTSU_MAKE_BEGAN"] = began
+    assert _install_seconds() == (34.0 if is_shown else None)
 
 
 def test_login_without_credentials_says_what_to_set(home: Path) -> None:
@@ -100,12 +153,13 @@ def landing_page(simulator: SchwabSimulator, url: str) -> str:
         return browser.get(url).headers["Location"]
 
 
-def manual_login(simulator: SchwabSimulator, path: Path) -> ManualLogin:
+def manual_login(simulator: SchwabSimulator, path: Path, places: FreePlaces | None = None) -> ManualLogin:
     return ManualLogin(
         api_key=simulator.key,
         app_secret=simulator.secret,
         callback_url=simulator.callback_url,
         transport=mount(simulator),
+        throttle=Throttle(places or FreePlaces(), SystemClock(), RecordingSleeper()),
         tokens=FileTokenStore(path),
     )
 
@@ -138,18 +192,49 @@ def test_the_address_of_another_login_is_refused(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_login_command_over_a_loopback_simulator(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    simulator = SchwabSimulator()
-    with serve(simulator, port=0) as server:
-        monkeypatch.setenv("SCHWAB_BASE_URL", server.url)
-        monkeypatch.setenv("SCHWAB_API_KEY", simulator.key)
-        monkeypatch.setenv("SCHWAB_APP_SECRET", simulator.secret)
-        monkeypatch.setenv("SCHWAB_CALLBACK_URL", simulator.callback_url)
-        result = CliRunner().invoke(main, ["login"], input="https://127.0.0.1/?error=access_denied\n")
-    assert "/v1/oauth/authorize" in result.output
+def test_a_login_takes_its_turn_among_all_requests(tmp_path: Path) -> None:
+    simulator, places = SchwabSimulator(), FreePlaces()
+    login = manual_login(simulator, tmp_path / "token.json", places)
+    assert places.claims == 0
+    login.finish(landing_page(simulator, login.url), now_seconds=1_700_000_000)
+    assert places.claims == 1
+
+
+def use_credentials_of(simulator: SchwabSimulator) -> None:
+    os.environ["SCHWAB_API_KEY"] = simulator.key
+    os.environ["SCHWAB_APP_SECRET"] = simulator.secret
+    os.environ["SCHWAB_CALLBACK_URL"] = simulator.callback_url
+
+
+def test_the_login_command_from_the_url_to_the_token_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator, begun = SchwabSimulator(), []
+
+    class Login(ManualLogin):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            begun.append(self)
+
+    use_credentials_of(simulator)
+    monkeypatch.setattr("jutsu_assets.schwab.login.ManualLogin", Login)
+    monkeypatch.setattr("jutsu_assets.schwab.transport.transport_to", lambda _: mount(simulator))
+    monkeypatch.setattr("click.prompt", lambda _: landing_page(simulator, begun[0].url))
+    result = CliRunner().invoke(main, ["login"])
+    assert result.exit_code == 0, result.output
+    assert begun[0].url in result.output
+    assert "Logged in." in result.output
+    assert FileTokenStore(home / "home" / "schwab_token.json").read()["token"]["refresh_token"]
+    database = Database(f"sqlite:///{home / 'home' / 'live' / 'jutsu.db'}", SystemSleeper())
+    assert RequestLog(database, SystemClock()).count_since(datetime(2000, 1, 1, tzinfo=UTC)) == 1
+    database.close()
+
+
+def test_login_to_a_simulator_is_refused_with_the_reason(home: Path) -> None:
+    use_credentials_of(SchwabSimulator())
+    os.environ["SCHWAB_BASE_URL"] = "http://127.0.0.1:8081"
+    result = CliRunner().invoke(main, ["login"])
     assert result.exit_code == 1
-    assert "must contain code=" in result.output
-    assert not (home / "home" / "schwab_token.json").exists()
+    assert "http://127.0.0.1:8081, which needs no login: it writes its own token file" in result.output
+    assert not (home / "home").exists()
 
 
 @pytest.mark.slow

@@ -1,10 +1,11 @@
 """Settings: what the environment says, and what it must not say."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from jutsu_assets.settings import Settings
+from jutsu_assets.settings import Settings, read_environment
 from jutsu_core.errors import ConfigurationError
 
 KEYS = {"SCHWAB_API_KEY": "key", "SCHWAB_APP_SECRET": "hush"}
@@ -67,3 +68,75 @@ def test_everything_can_be_put_elsewhere(tmp_path: Path) -> None:
     assert settings.universe_path == tmp_path / "mine.yaml"
     assert settings.credentials is not None
     assert settings.credentials.token_path == tmp_path / "token.json"
+
+
+PATHS = ("JUTSU_HOME", "JUTSU_UNIVERSE", "SCHWAB_TOKEN_PATH")
+OPTIONAL = (*PATHS, "JUTSU_DATABASE_URL", "SCHWAB_BASE_URL", "SCHWAB_CALLBACK_URL")
+
+
+def test_empty_variables_count_as_unset(tmp_path: Path) -> None:
+    """A CI passes a secret that does not exist as an empty variable."""
+    assert Settings.from_environment(
+        {**KEYS, **dict.fromkeys(OPTIONAL, "")}, folder=tmp_path
+    ) == Settings.from_environment(KEYS, folder=tmp_path)
+    nothing = dict.fromkeys((*OPTIONAL, *KEYS), "")
+    assert Settings.from_environment(nothing, folder=tmp_path) == Settings.from_environment({}, folder=tmp_path)
+
+
+def test_a_tilde_is_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    environment = {**KEYS, "JUTSU_HOME": "~/jutsu", "JUTSU_UNIVERSE": "~/u.yaml", "SCHWAB_TOKEN_PATH": "~/t.json"}
+    settings = Settings.from_environment(environment, folder=tmp_path)
+    assert settings.home == tmp_path / "me" / "jutsu" / "live"
+    assert settings.universe_path == tmp_path / "me" / "u.yaml"
+    assert settings.credentials is not None
+    assert settings.credentials.token_path == tmp_path / "me" / "t.json"
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_the_home_of_nobody_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be a path"):
+        Settings.from_environment({**KEYS, name: "~nobody-of-this-name/x"}, folder=tmp_path)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1:8182", "https://", "https://[", "yes"])
+def test_a_callback_that_is_no_https_url_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="SCHWAB_CALLBACK_URL must be the https URL") as refusal:
+        Settings.from_environment({**KEYS, "SCHWAB_CALLBACK_URL": url}, folder=tmp_path)
+    assert repr(url) in str(refusal.value)
+
+
+def test_a_base_url_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="SCHWAB_BASE_URL must be https://"):
+        Settings.from_environment({"SCHWAB_BASE_URL": "http://["}, folder=tmp_path)
+
+
+def test_sample_settings_of_live_ones_touch_nothing_live(tmp_path: Path) -> None:
+    live = Settings.from_environment({**KEYS, "JUTSU_DATABASE_URL": "postgresql://host/live"}, folder=tmp_path)
+    assert live.as_sample() == Settings.from_environment({}, folder=tmp_path)
+
+
+def test_sample_settings_stay_what_they_are(tmp_path: Path) -> None:
+    for environment in ({}, {**KEYS, "SCHWAB_BASE_URL": "http://127.0.0.1:8081"}):
+        settings = Settings.from_environment(environment, folder=tmp_path)
+        assert settings.as_sample() is settings
+
+
+def test_a_file_env_completes_the_environment_which_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("SCHWAB_API_KEY=file\nSCHWAB_APP_SECRET='hush'\nBARE\n", encoding="utf-8")
+    monkeypatch.setenv("SCHWAB_API_KEY", "environment")
+    monkeypatch.delenv("SCHWAB_APP_SECRET", raising=False)
+    environment = read_environment(tmp_path)
+    assert environment["SCHWAB_API_KEY"] == "environment"
+    assert environment["SCHWAB_APP_SECRET"] == KEYS["SCHWAB_APP_SECRET"]
+    assert "BARE" not in environment
+
+
+def test_without_a_file_env_there_is_the_environment_alone(tmp_path: Path) -> None:
+    assert read_environment(tmp_path) == dict(os.environ)
+
+
+def test_a_file_env_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"A=\xff\xfe")
+    with pytest.raises(ConfigurationError, match=r"\.env must be readable"):
+        read_environment(tmp_path)

@@ -36,28 +36,59 @@ SOUND = "history_start: 2000-01-03\n"
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        (SOUND + "symbols: [AAPL, aapl]\n", ["'symbols'", "ticker in capitals", "'aapl'"]),
+        (SOUND + "symbols: [AAPL, aapl]\n", ["'symbols'", "tickers in capitals", "'aapl'"]),
         (SOUND + "symbols: [AAPL, AAPL]\n", ["'symbols'", "occur once", "AAPL"]),
-        (SOUND + "symbols: []\n", ["'symbols'", "[]"]),
-        (SOUND + "symbols: [ON]\n", ["'symbols.0'", "string", "True"]),
-        (SOUND + "symbols: AAPL\n", ["'symbols'", "'AAPL'"]),
-        ("symbols: [AAPL]\n", ["'history_start'", "required"]),
-        ("symbols: [AAPL]\nhistory_start: 1970-01-01\n", ["'history_start'", "1985-01-01", "1970-01-01"]),
-        ("symbols: [AAPL]\nhistory_start: soon\n", ["'history_start'", "'soon'"]),
-        (SOUND + "symbols: [AAPL]\ncalendar: NYSE!\n", ["'calendar'", "XNYS", "'NYSE!'"]),
+        (SOUND + "symbols: []\n", ["'symbols'", "at least one ticker", "was []"]),
+        (SOUND + "symbols: [IBM, ON, NO]\n", ["'symbols'", "no. 2", "was true", 'put it in quotes, such as "ON"']),
+        (
+            SOUND + "symbols: [NO]\n",
+            ["'symbols'", "no. 1", "was false", "OFF", 'put it in quotes, such as "NO"'],
+        ),
+        (SOUND + "symbols: [700]\n", ["'symbols'", "no. 1", "was 700", 'put it in quotes, such as "700"']),
+        (SOUND + "symbols: [IBM, ]\n- \n", ["readable YAML", "line 3"]),
+        (SOUND + "symbols:\n  - IBM\n  -\n", ["'symbols'", "no. 2", "was empty"]),
+        (SOUND + "symbols: AAPL\n", ["'symbols'", "list of tickers such as [AAPL, MSFT]", "was 'AAPL'"]),
+        (SOUND + "symbols:\n", ["'symbols'", "list of tickers", "was empty"]),
+        ("symbols: [AAPL]\n", ["'history_start'", "is missing", "add it", "a date such as 2000-01-03"]),
+        ("symbols: [AAPL]\nhistory_start: 1980-01-01\n", ["'history_start'", "1985-01-01", "was 1980-01-01"]),
+        ("symbols: [AAPL]\nhistory_start: soon\n", ["'history_start'", "a date such as", "was 'soon'"]),
+        ("symbols: [AAPL]\nhistory_start: 20000103\n", ["'history_start'", "a date such as", "was 20000103"]),
+        ("symbols: [AAPL]\nhistory_start: 2000-13-45\n", ["readable YAML", "month must be in 1..12"]),
+        (SOUND + "symbols: [AAPL]\ncalendar: NYSE!\n", ["'calendar'", "XNYS", "was 'NYSE!'"]),
+        (SOUND + "symbols: [AAPL]\ncalendar: [XNYS]\n", ["'calendar'", "XNYS", "was ['XNYS']"]),
         (SOUND + "symbols: [AAPL]\nsymbol: MSFT\n", ["'symbol'", "not known", "'MSFT'", "take it out"]),
-        (SOUND + "symbols: [AAPL]\nperformance: {risk_free_rate: 5}\n", ["'performance.risk_free_rate'", "5"]),
-        ("symbols: [AAPL\n", ["readable YAML", "mend the line"]),
+        (SOUND + "symbols: [AAPL]\nON: MSFT\n", ["key true", "not known", "take it out"]),
+        (SOUND + "symbols: [AAPL]\nperformance: 5\n", ["'performance'", "risk_free_rate", "was 5"]),
+        (
+            SOUND + "symbols: [AAPL]\nperformance: {risk_free_rate: 5}\n",
+            ["'performance.risk_free_rate'", "above -1 and below 1", "was 5", "0.02 is two per cent"],
+        ),
+        (
+            SOUND + "symbols: [AAPL]\nperformance: {periods_per_year: a lot}\n",
+            ["'performance.periods_per_year'", "from 200 to 366", "was 'a lot'"],
+        ),
+        (SOUND + "symbols: [AAPL]\nperformance: {risk: 5}\n", ["'performance.risk'", "not known"]),
+        ("symbols: [AAPL\n", ["readable YAML", "line 2", "mend that line"]),
         ("- AAPL\n", ["must hold keys", "['AAPL']"]),
-        ("", ["must hold keys", "None"]),
+        ("", ["must hold keys", "was empty"]),
     ],
 )
 def test_a_corrupt_file_is_refused_with_file_key_value_and_remedy(tmp_path: Path, text: str, parts: list[str]) -> None:
     path = write(tmp_path, text)
     with pytest.raises(ConfigurationError) as refusal:
         load_universe(path)
+    said = str(refusal.value)
     for part in [str(path), *parts]:
-        assert part in str(refusal.value)
+        assert part in said
+    for jargon in ("Value error", "Input should", "datetime.", "tuple", "pydantic", "unicode string", "\n"):
+        assert jargon not in said
+
+
+def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        load_universe(write(tmp_path, "symbols: []\nhistory_start: soon\n"))
+    assert "'symbols'" in str(refusal.value)
+    assert "'history_start'" in str(refusal.value)
 
 
 def test_a_missing_file_says_how_to_point_elsewhere(tmp_path: Path) -> None:

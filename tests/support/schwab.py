@@ -20,8 +20,9 @@ from jutsu_assets.schwab.simulator.app import DEFAULT_KEY, DEFAULT_SECRET, PRICE
 from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
 from jutsu_assets.schwab.simulator.market import DailyBar, MarketHistory
 from jutsu_assets.schwab.simulator.transport import mount
-from jutsu_assets.schwab.throttle import LoopbackTransport, RequestPlaces, Throttle
+from jutsu_assets.schwab.throttle import RequestPlaces, Throttle
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore, TokenStore
+from jutsu_assets.schwab.transport import LoopbackTransport
 from jutsu_assets.store.coordination import RequestLog
 from jutsu_assets.store.engine import Database
 from jutsu_core.calendar import TradingCalendar

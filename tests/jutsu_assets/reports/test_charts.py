@@ -1,5 +1,6 @@
 """Charts: size, signature, determinism, and that nothing global is left behind."""
 
+import re
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from jutsu_assets.reports.charts import (
     drawdown_chart_svg,
     equity_chart_svg,
     indicator_chart_png,
+    is_logarithmic,
     png_data_uri,
     price_chart_png,
 )
@@ -98,6 +100,27 @@ def test_a_bar_for_every_year_that_has_a_return() -> None:
     assert years.count("fill: var(--jutsu-loss") == 1
     for year in ("2010", "2011", "2012"):
         assert f">{year}<" in years
+
+
+def dates_of(svg: str) -> dict[str, str]:
+    """Where the year numbers below a chart stand."""
+    texts = re.findall(r"<text ([^>]*)>(\d{4})</text>", svg)
+    return {year: re.sub(r".*?(?:translate\(| x=\")([\d.]+).*", r"\1", attributes) for attributes, year in texts}
+
+
+@pytest.mark.parametrize("scale", [1.0, 40_000.0])
+def test_price_and_drawdown_share_the_place_of_their_dates(scale: float) -> None:
+    """However wide the numbers on the left are."""
+    values = closes() * scale
+    price, drawdown = dates_of(equity_chart_svg(values)), dates_of(drawdown_chart_svg(values))
+    assert len(price) >= 2
+    assert price == drawdown
+
+
+@pytest.mark.parametrize(("highest", "is_log"), [(29.9, False), (30.0, True)])
+def test_an_axis_is_logarithmic_once_the_highest_is_three_times_the_lowest(highest: float, *, is_log: bool) -> None:
+    values = pd.Series([10.0, highest], index=pd.DatetimeIndex(["2012-01-03", "2012-12-31"], tz="UTC"))
+    assert is_logarithmic(values) is is_log
 
 
 def test_bad_input_is_refused() -> None:

@@ -70,7 +70,7 @@ def test_the_sheet_shows_every_figure() -> None:
     texts = set(Page(sheet()).texts)
     whole = report(closes())
     for row in rows_of(whole):
-        for name in ("total_return", "cagr", "best_day"):
+        for name in ("total_return", "best_day"):
             assert percent(row[name], signed=True) in texts
         for name in ("volatility", "max_drawdown", "win_rate"):
             assert percent(row[name]) in texts
@@ -83,6 +83,48 @@ def test_the_sheet_shows_every_figure() -> None:
         assert text in texts
     assert {"2009", "2012", "partial", "AAPL", "All symbols"} <= texts
     assert any(whole["trailing_unavailable"]["10y"] in text for text in texts)
+
+
+def tables_of(html: str) -> dict[str, list[list[str]]]:
+    """The rows of every table as texts, by the heading above it."""
+    sections = re.findall(r"<h2>([^<]*)</h2>(?:(?!<h2>).)*?<table[^>]*>(.*?)</table>", html, flags=re.DOTALL)
+    return {
+        title: [
+            [re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, flags=re.DOTALL)]
+            for row in re.findall(r"<tr>(.*?)</tr>", body, flags=re.DOTALL)
+        ]
+        for title, body in sections
+    }
+
+
+def test_growth_a_year_is_told_of_more_than_one_year_only() -> None:
+    """For one year it would stand beside a return that differs by a few days' worth."""
+    whole, tables = report(closes()), tables_of(sheet())
+    assert "CAGR" not in tables["Calendar years"][0]
+    assert all(len(row) == len(tables["Calendar years"][0]) for row in tables["Calendar years"])
+    place = tables["Trailing periods"][0].index("CAGR")
+    told = {row[0]: row[place] for row in tables["Trailing periods"] if len(row) > place}
+    assert told["Last year"] == "\N{EM DASH}"
+    assert told["Last 3 years"] == percent(whole["trailing"]["3y"]["cagr"], signed=True)
+    assert told["Since inception"] == percent(whole["since_inception"]["cagr"], signed=True)
+    assert whole["trailing"]["1y"]["cagr"] is not None
+
+
+def test_closes_and_returns_are_told_apart() -> None:
+    """There is one return less than there are closes; neither is called a session."""
+    whole, html = report(closes()), sheet()
+    assert f"{whole['closes']:,} closes" in html
+    place = tables_of(html)["Trailing periods"][0].index("Daily returns")
+    since = next(row for row in tables_of(html)["Trailing periods"] if row[0] == "Since inception")
+    assert since[place] == f"{whole['closes'] - 1:,}"
+    assert "Sessions" not in html
+
+
+@pytest.mark.parametrize("factor", [2.9, 3.1])
+def test_a_logarithmic_axis_is_said_to_be_one(factor: float) -> None:
+    days = pd.bdate_range("2010-01-04", periods=300, tz="UTC")
+    html = sheet(values=pd.Series(np.linspace(10, 10 * factor, 300), index=days))
+    assert ("Closing price, split-adjusted, on a logarithmic axis" in html) is (factor > 3)
 
 
 def test_a_page_loads_nothing() -> None:

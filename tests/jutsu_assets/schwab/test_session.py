@@ -17,8 +17,8 @@ from jutsu_assets.schwab.simulator.faults import Fault
 from jutsu_assets.schwab.simulator.replies import Reply, oauth_error
 from jutsu_assets.schwab.simulator.server import serve
 from jutsu_assets.schwab.simulator.transport import mount
-from jutsu_assets.schwab.throttle import LoopbackTransport
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
+from jutsu_assets.schwab.transport import LoopbackTransport
 from jutsu_core.errors import (
     AuthenticationError,
     RateLimitedError,

@@ -10,7 +10,8 @@ import pytest
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.schwab.simulator.faults import Fault
 from jutsu_assets.schwab.simulator.server import serve
-from jutsu_assets.schwab.throttle import REQUESTS_PER_WINDOW, WINDOW, LoopbackTransport, Throttle, ThrottledTransport
+from jutsu_assets.schwab.throttle import REQUESTS_PER_WINDOW, WINDOW, Throttle, ThrottledTransport
+from jutsu_assets.schwab.transport import LoopbackTransport
 from jutsu_assets.store.coordination import RequestLog
 from jutsu_assets.store.engine import Database
 from tests.support.schwab import FreePlaces, RecordingSleeper, ask_in_child, exit_codes, small_simulator

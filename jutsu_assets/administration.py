@@ -1,0 +1,164 @@
+"""The commands that look after the system of record: doctor, revisions, backup, restore, copy."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from jutsu_assets.clock import SystemClock, SystemSleeper
+from jutsu_assets.schwab.tokens import FileTokenStore
+from jutsu_assets.settings import Settings
+from jutsu_assets.store.bars import SqlBarStore
+from jutsu_assets.store.copying import copy_store
+from jutsu_assets.store.engine import Database
+from jutsu_assets.store.maintenance import StoreHealth, backup, examine, restore
+from jutsu_assets.stored import stored_database
+from jutsu_core.bars import Bar, Timeframe, from_micros
+from jutsu_core.errors import AuthenticationError, NoDataError
+
+SettingsOf = Callable[[], Settings]
+
+_LOGIN_WARNING = timedelta(days=2)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.pass_obj
+def doctor(settings_of: SettingsOf) -> None:
+    """Examine the store and the login; exit with 1 when something needs mending."""
+    settings, console = settings_of(), Console()
+    with stored_database(settings) as database:
+        health = examine(database)
+    console.print(_health_table(settings, health))
+    findings = [*health.findings, *_login_findings(settings, console)]
+    for finding in findings:
+        console.print(f"- {finding}", style="yellow", markup=False, soft_wrap=True)
+    console.print("Nothing to mend." if not findings else f"{len(findings)} to mend.", style="bold")
+    raise SystemExit(1 if findings else 0)
+
+
+@click.command()
+@click.argument("symbol")
+@click.option("--timeframe", default=Timeframe.D1.value, show_default=True, help="Which bars, for example 1d.")
+@click.pass_obj
+def revisions(settings_of: SettingsOf, symbol: str, timeframe: str) -> None:
+    """List which bars of SYMBOL were restated or withdrawn, when, and what they said before."""
+    settings, chosen = settings_of(), Timeframe.parse(timeframe)
+    with stored_database(settings) as database:
+        store = SqlBarStore(database, settings.source, SystemClock())
+        changes = store.revisions(symbol, chosen)
+        if not changes and store.version(symbol, chosen) is None:
+            message = (
+                f"symbol {symbol!r} must have stored {chosen.value} bars, has none in {database.shown_url};"
+                " check the spelling"
+            )
+            raise NoDataError(message)
+    table = Table("bar", "changed at (UTC)", "known since (UTC)", "was", "became", title=f"Revisions of {symbol}")
+    for change in changes:
+        table.add_row(
+            f"{change.former.timestamp:%Y-%m-%d %H:%M}".removesuffix(" 00:00"),
+            f"{change.superseded_at:%Y-%m-%d %H:%M:%S}",
+            f"{change.recorded_at:%Y-%m-%d %H:%M:%S}",
+            _shown(change.former),
+            "withdrawn" if change.successor is None else _shown(change.successor),
+        )
+    console = Console()
+    console.print(table if changes else f"No bar of {symbol} was ever restated or withdrawn.")
+
+
+@click.command(name="backup")
+@click.argument("file", type=_FILE)
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@click.pass_obj
+def back_up(settings_of: SettingsOf, file: Path, *, overwrite: bool) -> None:
+    """Copy the store into FILE, consistently, while others may write."""
+    with closing(Database(settings_of().database_url, SystemSleeper())) as database:
+        made = backup(database, file, overwrite=overwrite)
+    click.echo(
+        f"{made.target}: {made.contents.bars:,} bars of {made.contents.symbols:,} symbols, {made.size_bytes:,} bytes."
+    )
+    for finding in made.findings:
+        click.echo(f"- {finding}")
+
+
+@click.command(name="restore")
+@click.argument("file", type=_FILE)
+@click.option("--force", is_flag=True, help="Even over bars of another source, or from or over a damaged store.")
+@click.confirmation_option(prompt="This replaces what the store holds now. Go on?")
+@click.pass_obj
+def bring_back(settings_of: SettingsOf, file: Path, *, force: bool) -> None:
+    """Make the store what the backup FILE holds; others may have it open."""
+    with closing(Database(settings_of().database_url, SystemSleeper())) as database:
+        done = restore(database, file, force=force)
+    before = "nothing" if done.former is None else f"{done.former.bars:,} bars"
+    click.echo(
+        f"{done.url} held {before} and holds {done.contents.bars:,} bars of {done.contents.symbols:,} symbols now."
+    )
+    click.echo("Materialize daily_indicators and symbol_performance to bring what is derived up to it.")
+
+
+@click.command()
+@click.argument("url")
+@click.pass_obj
+def copy(settings_of: SettingsOf, url: str) -> None:
+    """Copy the store to the empty database at URL, for example to move to PostgreSQL."""
+    with (
+        stored_database(settings_of()) as source,
+        closing(Database(url, SystemSleeper())) as target,
+        Progress(SpinnerColumn(), TextColumn("{task.description}"), transient=True) as progress,
+    ):
+        task = progress.add_task("starting")
+        copied = copy_store(
+            source, target, lambda table, rows: progress.update(task, description=f"{table}: {rows:,} rows")
+        )
+        shown = target.shown_url
+    click.echo(f"Copied {sum(copied.rows.values()):,} rows ({copied.rows['bars']:,} bars) to {shown}.")
+    click.echo("Point JUTSU_DATABASE_URL there, then run `jutsu doctor`.")
+
+
+def _health_table(settings: Settings, health: StoreHealth) -> Table:
+    table = Table(show_header=False, title=f"{'SAMPLE' if settings.is_sample else 'Live'} store")
+    rows = {
+        "database": health.url,
+        "library": f"{health.library} {health.version}",
+        "journal": f"{health.journal_mode or 'server'}, synchronous {health.synchronous}",
+        "size": f"{health.size_bytes:,} bytes" + (f" and {health.wal_bytes:,} ahead" if health.wal_bytes else ""),
+    }
+    if health.contents is not None:
+        contents = health.contents
+        rows |= {
+            "schema": contents.schema_revision + (" (newest)" if contents.is_head else ""),
+            "source": contents.source or "none yet",
+            "bars": f"{contents.bars:,} of {contents.symbols:,} symbols",
+            "revisions": f"{contents.revisions:,}",
+            "quarantined": f"{contents.quarantined:,}",
+        }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def _login_findings(settings: Settings, console: Console) -> list[str]:
+    if settings.credentials is None:
+        console.print("login: none is needed for sample bars")
+        return []
+    try:
+        ends = FileTokenStore(settings.credentials.token_path).expires_at()
+    except AuthenticationError as error:
+        return [str(error)]
+    left = ends - SystemClock().now()
+    console.print(f"login: until {ends:%Y-%m-%d %H:%M} UTC, {left / timedelta(days=1):.1f} days left", highlight=False)
+    if left > _LOGIN_WARNING:
+        return []
+    state = "is dead" if left <= timedelta(0) else f"dies at {ends:%Y-%m-%d %H:%M} UTC"
+    return [f"the Schwab login {state}: run `jutsu login`; a login lasts seven days"]
+
+
+def _shown(bar: Bar) -> str:
+    prices = " ".join(f"{from_micros(price):,.4f}" for price in (bar.open, bar.high, bar.low, bar.close))
+    return f"{prices}  {bar.volume:,}"
