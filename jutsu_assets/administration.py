@@ -16,7 +16,8 @@ from jutsu_assets.settings import Settings
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.copying import copy_store
 from jutsu_assets.store.engine import Database
-from jutsu_assets.store.maintenance import StoreHealth, backup, examine, restore
+from jutsu_assets.store.health import StoreHealth, examine
+from jutsu_assets.store.maintenance import backup, restore
 from jutsu_assets.stored import stored_database
 from jutsu_core.bars import Bar, Timeframe, from_micros
 from jutsu_core.errors import AuthenticationError, NoDataError

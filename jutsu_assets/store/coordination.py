@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database, from_epoch, to_epoch
@@ -36,16 +36,25 @@ class RequestLog:
         with self._database.writing() as connection:
             self._database.take_turn(connection, "api_requests")
             now = to_epoch(self._clock.now())
-            # A log that reaches into the future would block until the clock catches up.
-            connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at > now + to_micros(window)))
+            self._bring_back_from_future(connection, now, limit, window)
             query = select(_REQUESTS.c.sent_at).order_by(_REQUESTS.c.sent_at.desc()).limit(limit)
             recent = list(connection.scalars(query))
             if len(recent) == limit and recent[-1] > now - to_micros(window):
                 return from_epoch(recent[-1]) + window
             sent_at = max(now, recent[0] + 1) if recent else now
             connection.execute(insert(_REQUESTS), {"sent_at": sent_at})
-            connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at < now - to_micros(_KEPT)))
+            connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at < now - to_micros(max(_KEPT, window))))
         return None
+
+    @staticmethod
+    def _bring_back_from_future(connection: Connection, now: int, limit: int, window: timedelta) -> None:
+        # A log that reaches far into the future would block until the clock catches up; forgotten
+        # altogether, what was let through a moment ago would not count. Up to the limit they count as of now.
+        count = connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at > now + to_micros(window))).rowcount
+        if count:
+            places = range(now, now - limit, -1)
+            count += connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at.in_(places))).rowcount
+            connection.execute(insert(_REQUESTS), [{"sent_at": place} for place in places[:count]])
 
     def count_since(self, moment: datetime) -> int:
         """Return how many requests were let through at or after ``moment`` (kept for ten minutes)."""

@@ -112,8 +112,8 @@ class Database:
 
     @property
     def shown_url(self) -> str:
-        """Return the URL without its password."""
-        return self.url.render_as_string(hide_password=True)
+        """Return the URL without a password, wherever it stands."""
+        return self.url.difference_update_query(["password"]).render_as_string(hide_password=True)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -183,8 +183,8 @@ class Database:
         try:
             if not self.is_sqlite:
                 return create_engine(self.url, pool_pre_ping=True, **_POOL)
-            path = Path(str(self.url.database))
-            _make_folder(path.parent)
+            if "uri" not in self.url.query:  # file:…?mode=ro&uri=true names no path
+                _make_folder(Path(str(self.url.database)).parent)
             engine = create_engine(self.url, module=sqlite_library(), **_POOL)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             message = (
@@ -192,7 +192,7 @@ class Database:
                 ' for PostgreSQL: pip install "jutsu[postgres]"'
             )
             raise ConfigurationError(message) from error
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", prepare_sqlite)
         event.listen(engine, "begin", self._begin_sqlite)
         return engine
 
@@ -243,7 +243,8 @@ def _make_folder(folder: Path) -> None:
         raise StoreUnavailableError(message) from error
 
 
-def _prepare_sqlite(dbapi_connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type
+def prepare_sqlite(dbapi_connection: Any, _record: object = None) -> None:  # noqa: ANN401 - the driver's own type
+    """Make a new connection to SQLite as every connection of a store is."""
     # The driver must not begin transactions by itself: its implicit BEGIN is deferred,
     # and a deferred transaction that turns into a writer fails instead of waiting.
     dbapi_connection.isolation_level = None

@@ -18,7 +18,7 @@ from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.csv_files import CsvBars
 from jutsu_assets.store.engine import Database, from_epoch, to_epoch
 from jutsu_assets.store.rows import BarRows, bar_rows, run
-from jutsu_core.bars import BAR_COLUMNS, MICROS_PER_UNIT, PRICE_COLUMNS, Bar, Timeframe, bars_to_frame, require_aware
+from jutsu_core.bars import MICROS_PER_UNIT, PRICE_COLUMNS, Bar, Timeframe, bars_to_frame, require_aware
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import DataHandler, checked_symbols, checked_window, merge_in_time_order
@@ -26,6 +26,10 @@ from jutsu_core.ports import DataHandler, checked_symbols, checked_window, merge
 _STREAMED_ROWS = 50_000
 _LEAST_STREAMED_ROWS = 50
 _END_OF_TIME = 2**63 - 1
+
+# A partition's content hash, and when it was recorded: the same bars may come back after others,
+# and as of an instant between the two something else was known.
+_Version = tuple[str, int]
 
 
 class DatabaseDataHandler(DataHandler):
@@ -62,7 +66,7 @@ class DatabaseDataHandler(DataHandler):
         self._symbols = None if symbols is None else checked_symbols(symbols)
         self._as_of = None if as_of is None else to_epoch(require_aware("as_of", as_of))
         self._cache_size = cache_size
-        self._latest: OrderedDict[str, tuple[str, MarketDataEvent]] = OrderedDict()
+        self._latest: OrderedDict[str, tuple[_Version, MarketDataEvent]] = OrderedDict()
 
     def get_next_bar(self) -> Iterator[MarketDataEvent]:
         """Return the bars in time order, ties by symbol, in constant memory.
@@ -82,7 +86,7 @@ class DatabaseDataHandler(DataHandler):
             NoDataError: No bar of ``symbol`` is stored.
         """
         with self._rows() as rows:
-            version = self._content_hash(rows.connection, symbol)
+            version = self._version(rows.connection, symbol)
             kept = self._latest.get(symbol)
             if kept is not None and kept[0] == version:
                 self._latest.move_to_end(symbol)
@@ -143,15 +147,15 @@ class DatabaseDataHandler(DataHandler):
         sql = "select symbol from partition_versions where timeframe = ?"
         return sorted(row[0] for row in run(connection, sql, (self.timeframe.value,)).fetchall())
 
-    def _content_hash(self, connection: Connection, symbol: str) -> str | None:
-        sql = "select content_hash from partition_versions where symbol = ? and timeframe = ?"
-        row = run(connection, sql, (symbol, self.timeframe.value)).fetchone()
-        return None if row is None else row[0]
+    def _version(self, connection: Connection, symbol: str) -> _Version | None:
+        sql = "select content_hash, recorded_at from partition_versions where symbol = ? and timeframe = ?"
+        row: _Version | None = run(connection, sql, (symbol, self.timeframe.value)).fetchone()
+        return row
 
     def _event(self, symbol: str, row: Sequence[int] | BarRow) -> MarketDataEvent:
         return MarketDataEvent.of_bar(symbol, Bar(from_epoch(row[0]), *row[1:]), self.timeframe)
 
-    def _remember(self, symbol: str, version: str, latest: MarketDataEvent) -> None:
+    def _remember(self, symbol: str, version: _Version, latest: MarketDataEvent) -> None:
         self._latest[symbol] = (version, latest)
         self._latest.move_to_end(symbol)
         while len(self._latest) > self._cache_size:
@@ -298,10 +302,11 @@ def _window(start: datetime, end: datetime) -> tuple[int, int]:
 
 def _as_frame(symbols: Sequence[str], arrays: Sequence[NDArray[np.int64]]) -> pd.DataFrame:
     values = np.concatenate([np.empty((0, 6), dtype=np.int64), *arrays])
-    columns: dict[str, object] = {
+    prices = {name: values[:, index + 1] / MICROS_PER_UNIT for index, name in enumerate(PRICE_COLUMNS)}
+    columns = {
         "symbol": pd.array(list(symbols), dtype="str").repeat([len(array) for array in arrays]),
-        "timestamp": pd.DatetimeIndex(values[:, 0].astype("datetime64[us]")).tz_localize("UTC"),
+        "timestamp": pd.DatetimeIndex(values[:, 0].astype("datetime64[us]"), tz="UTC"),
+        **prices,
+        "volume": values[:, 5].copy(),
     }
-    columns |= {name: values[:, index + 1] / MICROS_PER_UNIT for index, name in enumerate(PRICE_COLUMNS)}
-    columns["volume"] = values[:, 5].copy()
-    return pd.DataFrame(columns, columns=list(BAR_COLUMNS))
+    return pd.DataFrame(columns, copy=False)  # every column is the frame's own already

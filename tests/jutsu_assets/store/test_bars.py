@@ -1,9 +1,8 @@
 """Bars in SQL: the contract of every store, and what only this one promises."""
 
 import multiprocessing
-import random
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from multiprocessing.synchronize import Barrier
 
 import pytest
@@ -17,7 +16,7 @@ from jutsu_core.bars import MAX_VOLUME, Bar, RejectedBar, Timeframe
 from jutsu_core.errors import MixedSourceError, StoreUnavailableError
 from jutsu_core.ports import BarStore
 from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO, WEEK, BarStoreContract
-from tests.support.builders import NOON, SettableClock, bar, days, fetched
+from tests.support.builders import NOON, SettableClock, bar, fetched
 from tests.support.memory_store import MemoryBarStore
 
 D1 = Timeframe.D1
@@ -176,25 +175,6 @@ def test_the_largest_values_are_kept_exactly(store: SqlBarStore) -> None:
     assert store.read("AAPL", D1, LONG_AGO, FAR_AHEAD) == [largest]
 
 
-def closes_of(writer: int) -> tuple[Bar, ...]:
-    """What one writer says about the shared partition: its own close on every day."""
-    return tuple(bar(day, str(100 + writer)) for day in days(date(2013, 1, 1), 40))
-
-
-def write_in_child(barrier: Barrier, url: str, writer: int) -> None:
-    """Write the partition that all share, and one of this writer's own, several times."""
-    database = Database(url, SystemSleeper())
-    store = SqlBarStore(database, "scripted", SystemClock())
-    barrier.wait(CHILD_SECONDS)
-    order = random.Random(writer)  # noqa: S311 - the same order in every run
-    for _ in range(5):
-        symbols = ["SHARED", f"OWN{writer}"]
-        order.shuffle(symbols)
-        for symbol in symbols:
-            store.write(symbol, D1, fetched(*closes_of(writer), asked_at=NOON))
-    database.close()
-
-
 def start_in_child(barrier: Barrier, url: str, writer: int) -> None:
     """Be the first to use a database, with others."""
     database = Database(url, SystemSleeper())
@@ -216,25 +196,6 @@ def exit_codes(children: int, work: Callable[[Barrier, str, int], None], url: st
             process.kill()
             process.join()
     return [process.exitcode for process in processes]
-
-
-@pytest.mark.slow
-def test_four_processes_writing_at_once_all_succeed_with_whole_partitions(url: str, database: Database) -> None:
-    assert exit_codes(4, write_in_child, url) == [0] * 4
-    store = SqlBarStore(database, "scripted", SystemClock())
-    for writer in range(4):
-        assert store.read(f"OWN{writer}", D1, LONG_AGO, FAR_AHEAD) == list(closes_of(writer))
-    shared = store.read("SHARED", D1, LONG_AGO, FAR_AHEAD)
-    assert shared in [list(closes_of(writer)) for writer in range(4)], "bars of two writes must never mix"
-    # Every change of the whole partition left exactly one former state of the whole partition.
-    revisions = [row for row in table_rows(database, "bar_revisions") if row[0] == "SHARED"]
-    spans = {row[-2:] for row in revisions}
-    assert len(revisions) == len(shared) * len(spans)
-    version = store.version("SHARED", D1)
-    assert version is not None
-    assert version.content_hash in {
-        own.content_hash for writer in range(4) if (own := store.version(f"OWN{writer}", D1)) is not None
-    }
 
 
 @pytest.mark.slow

@@ -1,0 +1,131 @@
+"""The views over the lake: floats for calculating, exact prices, and errors that are one clear line."""
+
+import re
+import warnings
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from jutsu_assets import lake
+from jutsu_assets.clock import SystemClock, SystemSleeper
+from jutsu_assets.lake.files import Lake
+from jutsu_assets.settings import Settings
+from jutsu_assets.store.engine import Database
+from jutsu_assets.store.manifest import SeriesManifest
+from jutsu_core.errors import InvalidInputError, NoDataError, StoreUnavailableError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """An environment whose home is empty."""
+    for name in ("JUTSU_DATABASE_URL", "JUTSU_UNIVERSE", "SCHWAB_API_KEY", "SCHWAB_APP_SECRET", "SCHWAB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("JUTSU_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return Settings.from_environment({"JUTSU_HOME": str(tmp_path / "home")})
+
+
+@pytest.fixture
+def filled(settings: Settings) -> Settings:
+    """The same with a series of AAPL."""
+    days = pd.bdate_range("2012-01-03", periods=40, tz="UTC")
+    frame = pd.DataFrame({"symbol": "AAPL", "timestamp": days, "close": 100.25 + pd.Series(range(40)) / 100})
+    frame["volume"] = range(40)
+    frame["sma_200"] = frame["close"].rolling(20).mean()
+    database = Database(settings.database_url, SystemSleeper())
+    clock = SystemClock()
+    Lake(settings.lake_path, SeriesManifest(database, clock), clock).publish(
+        "daily_indicators", "AAPL", frame, input_hash="1"
+    )
+    database.close()
+    return settings
+
+
+def test_a_frame_has_prices_to_calculate_with_and_warns_of_nothing(filled: Settings) -> None:
+    del filled
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frame = lake.frame("select * from daily_indicators order by timestamp")
+        distance = frame["close"] - frame["sma_200"]
+    assert distance.dtype == "float64"
+    assert distance.notna().sum() == 21
+    assert frame["timestamp"].iloc[0] == pd.Timestamp("2012-01-03", tz="UTC")
+    assert frame["volume"].dtype == "int64"
+    assert frame["close"].iloc[1] == 100.26
+
+
+def test_two_columns_of_one_name_are_both_there(filled: Settings) -> None:
+    del filled
+    frame = lake.frame('select close, close, close + 1 as "a ""b""" from daily_indicators')
+    assert frame.shape == (40, 3)
+    assert set(map(str, frame.dtypes)) == {"float64"}
+
+
+def test_exact_prices_are_to_be_had(filled: Settings) -> None:
+    del filled
+    with lake.connect() as connection:
+        row = connection.execute("select close from daily_indicators order by timestamp").fetchone()
+    assert row == (Decimal("100.250000"),)
+
+
+def test_the_recipes_of_the_readme_work(filled: Settings) -> None:
+    del filled
+    recipes = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    recipe = next(text for text in recipes if "lake" in text)
+    names: dict[str, object] = {}
+    exec(recipe, names)  # noqa: S102 - what a reader would paste
+    frame = names["frame"]
+    assert isinstance(frame, pd.DataFrame)
+    assert len(frame) == 40
+    assert names["exact"] == Decimal("100.640000")
+
+
+def test_a_file_env_says_where_the_lake_is(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUTSU_HOME")
+    Path(".env").write_text(f"JUTSU_HOME={filled.home.parent}\n", encoding="utf-8")
+    assert len(lake.frame("select * from daily_indicators")) == 40
+
+
+def test_where_nothing_is_stored_nothing_is_created(settings: Settings) -> None:
+    with pytest.raises(NoDataError, match=r"nothing is stored in .*jutsu\.db yet; materialize first: `jutsu demo`"):
+        lake.connect()
+    assert not settings.home.parent.exists()
+
+
+def test_a_store_without_series_says_so_too(settings: Settings) -> None:
+    database = Database(settings.database_url, SystemSleeper())
+    with database.reading():
+        pass
+    database.close()
+    with pytest.raises(NoDataError, match="nothing is stored"):
+        lake.connect()
+
+
+def test_a_file_that_is_missing_is_to_be_materialized_again(filled: Settings) -> None:
+    next(filled.lake_path.rglob("*.parquet")).unlink()
+    with pytest.raises(StoreUnavailableError, match="is missing; materialize daily_indicators of AAPL again"):
+        lake.connect()
+
+
+def test_a_file_that_is_broken_is_to_be_materialized_again(filled: Settings) -> None:
+    next(filled.lake_path.rglob("*.parquet")).write_bytes(b"no parquet")
+    with pytest.raises(StoreUnavailableError, match=r"must be whole: .*AAPL-.*delete the file named here"):
+        lake.connect()
+
+
+@pytest.mark.parametrize("query", ["", "  ", "-- nothing"])
+def test_a_query_without_rows_is_refused(filled: Settings, query: str) -> None:
+    del filled
+    with pytest.raises(InvalidInputError, match="query must be one that returns rows"):
+        lake.frame(query)
+
+
+def test_a_wrong_query_is_the_error_of_duckdb(filled: Settings) -> None:
+    del filled
+    with pytest.raises(duckdb.Error, match="nowhere"):
+        lake.frame("select * from nowhere")

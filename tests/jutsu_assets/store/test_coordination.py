@@ -1,0 +1,225 @@
+"""The log of requests: never over the limit in any window, whoever asks, and whatever the clock does."""
+
+import multiprocessing
+import random
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from multiprocessing.synchronize import Barrier
+
+import pytest
+from sqlalchemy import select
+
+from jutsu_assets.clock import SystemClock, SystemSleeper
+from jutsu_assets.store import schema
+from jutsu_assets.store.coordination import RequestLog, to_micros
+from jutsu_assets.store.engine import Database
+from tests.support.builders import NOON, RecordingSleeper, SettableClock
+
+WINDOW = timedelta(seconds=1)
+MICROSECOND = timedelta(microseconds=1)
+CHILD_SECONDS = 60.0
+
+
+@pytest.fixture
+def log(database: Database, clock: SettableClock) -> RequestLog:
+    return RequestLog(database, clock)
+
+
+def entries(database: Database) -> list[int]:
+    """Return the times in the log, microseconds since 1970, ascending."""
+    column = schema.api_requests.c.sent_at
+    with database.reading() as connection:
+        return list(connection.scalars(select(column).order_by(column)))
+
+
+def closest(times: Sequence[timedelta], limit: int) -> timedelta:
+    """Return the shortest time in which one more than ``limit`` of ``times`` lie."""
+    return min(later - earlier for earlier, later in zip(times, times[limit:], strict=False))
+
+
+def test_the_limit_is_let_through_at_once_and_the_next_learns_when_to_ask_again(
+    log: RequestLog, clock: SettableClock
+) -> None:
+    assert [log.claim(3, WINDOW) for _ in range(3)] == [None] * 3
+    assert log.claim(3, WINDOW) == NOON + WINDOW
+    clock.advance(WINDOW - MICROSECOND)
+    assert log.claim(3, WINDOW) == NOON + WINDOW
+    clock.advance(MICROSECOND)
+    assert log.claim(3, WINDOW) is None
+
+
+def test_being_refused_takes_no_place(log: RequestLog, clock: SettableClock, database: Database) -> None:
+    answers = [log.claim(2, WINDOW) for _ in range(20)]
+    assert answers.count(None) == len(entries(database)) == 2
+    clock.advance(WINDOW + MICROSECOND)
+    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_no_window_ever_holds_more_than_the_limit_and_waiting_as_told_is_enough(
+    log: RequestLog, clock: SettableClock, limit: int
+) -> None:
+    rng = random.Random(limit)  # noqa: S311 - the same walk in every run
+    let_through: list[timedelta] = []
+    for _ in range(120):
+        clock.advance(rng.choice([timedelta(0), WINDOW * rng.random() / limit, WINDOW * rng.random() * 2]))
+        free_at = log.claim(limit, WINDOW)
+        if free_at is not None:
+            assert clock.moment < free_at <= clock.moment + WINDOW + limit * MICROSECOND
+            clock.moment = free_at
+            assert log.claim(limit, WINDOW) is None
+        let_through.append(clock.moment - NOON)
+    # Requests of one instant are entered a microsecond apart.
+    assert closest(let_through, limit) >= WINDOW - limit * MICROSECOND
+
+
+@pytest.mark.parametrize("step", [MICROSECOND, WINDOW / 2, WINDOW, 2 * WINDOW, timedelta(hours=1), timedelta(days=9)])
+def test_a_clock_that_is_set_back_lets_no_more_through_and_blocks_briefly(
+    log: RequestLog, clock: SettableClock, step: timedelta
+) -> None:
+    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
+    clock.advance(-step)
+    free_at = log.claim(2, WINDOW)
+    assert free_at is not None, "what was just let through still counts"
+    assert WINDOW - 2 * MICROSECOND <= free_at - clock.moment <= 2 * WINDOW
+    clock.advance(2 * WINDOW)
+    assert log.claim(2, WINDOW) is None
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_however_often_the_clock_is_set_back_no_window_holds_more_than_the_limit(
+    log: RequestLog, clock: SettableClock, limit: int
+) -> None:
+    """Time goes on while the clock jumps; the limit holds in time."""
+    rng = random.Random(limit)  # noqa: S311 - the same walk in every run
+    passed = timedelta(0)
+    let_through: list[timedelta] = []
+    for _ in range(300):
+        duration = WINDOW * rng.random() / limit
+        passed += duration
+        clock.advance(duration)
+        if rng.random() < 0.08:
+            clock.advance(-WINDOW * rng.choice([0.1, 0.9, 1.5, 3.0, 1000.0]))
+        if log.claim(limit, WINDOW) is None:
+            let_through.append(passed)
+    assert len(let_through) > 5 * limit
+    assert closest(let_through, limit) >= WINDOW - 2 * limit * MICROSECOND
+
+
+def test_a_clock_that_is_set_back_onto_old_entries_still_finds_room_for_its_own(
+    log: RequestLog, clock: SettableClock
+) -> None:
+    for _ in range(5):
+        assert log.claim(5, WINDOW) is None
+    clock.advance(timedelta(minutes=5))
+    assert [log.claim(5, WINDOW) for _ in range(5)] == [None] * 5
+    clock.moment = NOON + 2 * MICROSECOND
+    assert log.claim(5, WINDOW) is not None
+    clock.advance(2 * WINDOW)
+    assert log.claim(5, WINDOW) is None
+
+
+def test_a_clock_that_is_set_forward_blocks_nobody(log: RequestLog, clock: SettableClock) -> None:
+    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
+    clock.advance(timedelta(days=365))
+    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
+    assert log.claim(2, WINDOW) == clock.moment + WINDOW
+
+
+def test_old_entries_are_pruned_and_counted_no_longer(
+    log: RequestLog, clock: SettableClock, database: Database
+) -> None:
+    for _ in range(4):
+        assert log.claim(1, WINDOW) is None
+        clock.advance(timedelta(minutes=4))
+    assert log.claim(1, WINDOW) is None
+    minutes = [(clock.moment - NOON) / timedelta(minutes=1) - age for age in (8, 4, 0)]
+    assert minutes == [8, 12, 16]
+    assert len(entries(database)) == 3
+    assert log.count_since(NOON) == 3
+
+
+def test_a_count_includes_the_moment_it_begins_at(log: RequestLog, clock: SettableClock) -> None:
+    for _ in range(3):
+        assert log.claim(9, WINDOW) is None
+        clock.advance(WINDOW)
+    assert [log.count_since(NOON + n * WINDOW) for n in range(4)] == [3, 2, 1, 0]
+    assert log.count_since(NOON + MICROSECOND) == 2
+
+
+def test_a_window_may_be_longer_than_the_log_is_kept_otherwise(log: RequestLog, clock: SettableClock) -> None:
+    granted = 0
+    for _ in range(7):
+        granted += log.claim(3, timedelta(hours=1)) is None
+        clock.advance(timedelta(minutes=8))
+    assert granted == 3
+
+
+def test_durations_are_counted_in_whole_microseconds() -> None:
+    assert to_micros(timedelta(days=1, seconds=1, microseconds=5)) == 86_401_000_005
+    assert to_micros(-MICROSECOND) == -1
+
+
+def test_threads_at_one_instant_get_exactly_the_places_there_are(database: Database, clock: SettableClock) -> None:
+    log = RequestLog(database, clock)
+    for _ in range(3):
+        with ThreadPoolExecutor(5) as pool:
+            answers = list(pool.map(lambda _: log.claim(7, WINDOW), range(40)))
+        assert answers.count(None) == 7
+        clock.advance(2 * WINDOW)
+    assert len(entries(database)) == 21
+
+
+def test_threads_on_the_machine_s_clock_stay_within_the_limit(url: str, database: Database) -> None:
+    """Scaled down: three in any twentieth of a second, over four connections to one database."""
+    limit, window, claims = 3, timedelta(seconds=0.05), 5
+    clock, sleeper = SystemClock(), SystemSleeper()
+    barrier = threading.Barrier(4)
+
+    def work(_: int) -> int:
+        own = Database(url, RecordingSleeper())
+        log = RequestLog(own, clock)
+        log.count_since(NOON)  # opens the database before the race
+        barrier.wait(CHILD_SECONDS)
+        for _ in range(claims):
+            while (free_at := log.claim(limit, window)) is not None:
+                sleeper.sleep(max((free_at - clock.now()).total_seconds(), 0.001))
+        own.close()
+        return claims
+
+    assert entries(database) == []
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(work, range(4))) == 20
+    times = [timedelta(microseconds=micros) for micros in entries(database)]
+    assert len(times) == 20
+    assert closest(times, limit) >= window
+
+
+def claim_in_child(barrier: Barrier, url: str, moment: datetime, limit: int) -> None:
+    """Claim a place at ``moment`` until refused; the exit code says how many places were had."""
+    database = Database(url, SystemSleeper())
+    log = RequestLog(database, SettableClock(moment))
+    barrier.wait(CHILD_SECONDS)
+    had = 0
+    while log.claim(limit, WINDOW) is None:
+        had += 1
+    database.close()
+    raise SystemExit(had)
+
+
+@pytest.mark.slow
+def test_processes_at_one_instant_get_exactly_the_places_there_are(url: str, database: Database) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(3)
+    children = [context.Process(target=claim_in_child, args=(barrier, url, NOON, 20)) for _ in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(CHILD_SECONDS)
+        if child.exitcode is None:
+            child.kill()
+            child.join()
+    assert sum(child.exitcode or 0 for child in children) == 20
+    assert len(entries(database)) == 20
