@@ -32,7 +32,10 @@ CHILD_SECONDS = 60.0
 SOURCE = "scripted"
 BARS = 500
 CHUNK = 25
-_PRELOADED = ["pytest", "psycopg", "sqlalchemy.dialects.postgresql.psycopg", "pysqlite3.dbapi2", __name__]
+_PRELOADED = [
+    *("pytest", "psycopg", "sqlalchemy.dialects.postgresql.psycopg", "pysqlite3.dbapi2"),
+    *("alembic.command", "alembic.config", __name__),
+]
 _NOBODY = 65534
 
 
@@ -172,6 +175,14 @@ def write_own_and_shared(reports: Connection, barrier: Barrier, url: str, number
             inserted, changed = inserted + result.inserted, changed + result.changed
     database.close()
     reports.send((inserted, changed))
+
+
+def start_fresh(reports: Connection, barrier: Barrier, url: str, number: int) -> None:
+    """Be among the first to use a database."""
+    database, store = open_store(url)
+    barrier.wait(CHILD_SECONDS)
+    reports.send(store.write(f"OWN{number}", D1, fetched(*A[:1])).inserted)
+    database.close()
 
 
 def write_under_limits(reports: Connection, url: str, limits: list[int]) -> None:

@@ -1,14 +1,10 @@
 """Bars in SQL: the contract of every store, and what only this one promises."""
 
-import multiprocessing
-from collections.abc import Callable
 from datetime import timedelta
-from multiprocessing.synchronize import Barrier
 
 import pytest
 from sqlalchemy import select, text
 
-from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store import schema
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database, to_epoch
@@ -18,6 +14,7 @@ from jutsu_core.ports import BarStore
 from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO, WEEK, BarStoreContract
 from tests.support.builders import NOON, SettableClock, bar, fetched
 from tests.support.memory_store import MemoryBarStore
+from tests.support.writers import start_fresh, started_together
 
 D1 = Timeframe.D1
 DAY = timedelta(days=1)
@@ -175,31 +172,10 @@ def test_the_largest_values_are_kept_exactly(store: SqlBarStore) -> None:
     assert store.read("AAPL", D1, LONG_AGO, FAR_AHEAD) == [largest]
 
 
-def start_in_child(barrier: Barrier, url: str, writer: int) -> None:
-    """Be the first to use a database, with others."""
-    database = Database(url, SystemSleeper())
-    barrier.wait(CHILD_SECONDS)
-    SqlBarStore(database, "scripted", SystemClock()).write(f"OWN{writer}", D1, fetched(bar(WEEK[0])))
-    database.close()
-
-
-def exit_codes(children: int, work: Callable[[Barrier, str, int], None], url: str) -> list[int | None]:
-    """Run ``work`` in several fresh processes that begin together; return how each ended."""
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(children)
-    processes = [context.Process(target=work, args=(barrier, url, number)) for number in range(children)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(CHILD_SECONDS)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-    return [process.exitcode for process in processes]
-
-
-@pytest.mark.slow
 def test_ten_processes_on_a_fresh_database_make_one_schema(url: str, database: Database) -> None:
-    assert exit_codes(10, start_in_child, url) == [0] * 10
+    with started_together(start_fresh, *((url, number) for number in range(10))) as children:
+        for child in children:
+            child.hear_all()
+    assert [child.said for child in children] == [[1]] * 10
     assert sorted(table_rows(database, "store_facts")) == [("schema_version", "2"), ("source", "scripted")]
     assert len(table_rows(database, "bars")) == 10
