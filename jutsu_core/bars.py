@@ -29,6 +29,7 @@ BAR_COLUMNS = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
 PRICE_COLUMNS = ("open", "high", "low", "close")
 
 _EXACT = Context(prec=40)  # whatever precision the caller's own context has
+_exactly_scaled = _EXACT.scaleb
 _MAX_PRICE = Decimal(MAX_MICROS).scaleb(-6, _EXACT)
 
 
@@ -117,7 +118,7 @@ def from_micros(micros: int) -> Decimal:
         >>> from_micros(190037500)
         Decimal('190.037500')
     """
-    return Decimal(micros).scaleb(-6, _EXACT)
+    return _exactly_scaled(micros, -6)
 
 
 def session_timestamp(session: date) -> datetime:

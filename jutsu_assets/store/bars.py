@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from jutsu_assets.store import schema
 from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.engine import Database, from_epoch, to_epoch
-from jutsu_assets.store.partition import PartitionWrite
+from jutsu_assets.store.partition import VERSION, PartitionWrite
 from jutsu_assets.store.rows import bar_rows, run
 from jutsu_core.bars import Bar, RejectedBar, Timeframe
 from jutsu_core.errors import MixedSourceError
@@ -23,6 +23,8 @@ from jutsu_core.ports import (
     PartitionVersion,
     WriteResult,
 )
+
+_OWNER = "select value from store_facts where name = 'source'"
 
 
 def _of(table: Any, symbol: str, timeframe: Timeframe) -> Any:  # noqa: ANN401 - SQLAlchemy's expression types
@@ -59,9 +61,13 @@ class SqlBarStore(BarStore):
             StoreUnavailableError: The database failed; the partition is as it was.
         """
         with self._database.writing() as connection:
-            self._database.take_turn(connection, f"bars/{symbol}/{timeframe.value}")
-            self._claim_source(connection)
-            partition = PartitionWrite(connection, symbol, timeframe, self._source, to_epoch(self._clock.now()))
+            rows = bar_rows(connection)
+            with rows.together():  # one round trip for the lock and what it protects
+                self._database.take_turn(connection, f"bars/{symbol}/{timeframe.value}")
+                owner, stored = run(connection, _OWNER), run(connection, VERSION, (symbol, timeframe.value))
+            self._claim_source(connection, owner.fetchone())
+            now = to_epoch(self._clock.now())
+            partition = PartitionWrite(rows, symbol, timeframe, stored=stored.fetchone(), source=self._source, now=now)
             difference = partition.difference(fetched, replace=replace)
             quarantined = partition.quarantine(fetched.rejected)
             partition.apply(difference, fetched)
@@ -155,25 +161,19 @@ class SqlBarStore(BarStore):
             MixedSourceError: The store keeps the bars of another source.
         """
         with self._database.reading() as connection:
-            self._check_owner(_owner(connection))
+            self._check_owner(run(connection, _OWNER).fetchone())
 
-    def _claim_source(self, connection: Connection) -> None:
-        owner = _owner(connection)
+    def _claim_source(self, connection: Connection, owner: tuple[str] | None) -> None:
         if owner is None:
             insert = "insert into store_facts (name, value) values ('source', ?) on conflict (name) do nothing"
             run(connection, insert, (self._source,))
-            owner = _owner(connection)
+            owner = run(connection, _OWNER).fetchone()
         self._check_owner(owner)
 
-    def _check_owner(self, owner: str | None) -> None:
-        if owner not in (None, self._source):
+    def _check_owner(self, owner: tuple[str] | None) -> None:
+        if owner not in (None, (self._source,)):
             message = (
-                f"{self._database!r} must keep bars of one source: it holds bars of {owner!r}, and these come"
+                f"{self._database!r} must keep bars of one source: it holds bars of {owner[0]!r}, and these come"
                 f" from {self._source!r}; give each source its own JUTSU_DATABASE_URL"
             )
             raise MixedSourceError(message)
-
-
-def _owner(connection: Connection) -> str | None:
-    row = run(connection, "select value from store_facts where name = 'source'").fetchone()
-    return None if row is None else row[0]

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,6 +45,7 @@ def to_epoch(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=2**15)  # the sessions of one symbol are those of the next
 def from_epoch(microseconds: int) -> datetime:
     """Return the UTC instant that many ``microseconds`` after 1970.
 
@@ -138,7 +140,7 @@ class Database:
         """
         if not self.is_sqlite:
             key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-            connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (key,))
+            connection.connection.cursor().execute("select pg_advisory_xact_lock(%s)", (key,))
 
     def close(self) -> None:
         """Close the pooled connections; the next transaction opens new ones."""

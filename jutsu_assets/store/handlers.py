@@ -1,9 +1,11 @@
 """Bars through the interface that a backtesting engine reads: from the system of record, or from files."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -98,7 +100,7 @@ class DatabaseDataHandler(DataHandler):
                 f" {self.database!r}{self._as_known()}; materialize its partition of the bars asset first"
             )
             raise NoDataError(message)
-        latest = self._event(symbol, newest)
+        (latest,) = self._events(symbol, [newest])
         self._remember(symbol, version, latest)
         return latest
 
@@ -107,7 +109,7 @@ class DatabaseDataHandler(DataHandler):
         window = _window(start, end)
         with self._rows() as rows:
             found = rows.between(symbol, self.timeframe.value, *window)
-        return [self._event(symbol, row) for row in found]
+        return self._events(symbol, found)
 
     def get_bars_batch(
         self, symbols: Sequence[str], start: datetime, end: datetime
@@ -119,8 +121,8 @@ class DatabaseDataHandler(DataHandler):
             return events
         with self._rows() as rows:
             found = rows.of_symbols(list(events), self.timeframe.value, *window)
-        for symbol, *row in found:
-            events[symbol].append(self._event(symbol, row))
+        for symbol, rows_of in groupby(found, key=itemgetter(0)):
+            events[symbol] = self._events(symbol, [row[1:] for row in rows_of])
         return events
 
     def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
@@ -139,8 +141,7 @@ class DatabaseDataHandler(DataHandler):
     def _stream(self, rows: BarRows, symbol: str, at_a_time: int) -> Iterator[MarketDataEvent]:
         start = -_END_OF_TIME
         while found := rows.between(symbol, self.timeframe.value, start, _END_OF_TIME, limit=at_a_time):
-            for row in found:
-                yield self._event(symbol, row)
+            yield from self._events(symbol, found)
             start = found[-1][0] + 1
 
     def _stored_symbols(self, connection: Connection) -> list[str]:
@@ -152,8 +153,9 @@ class DatabaseDataHandler(DataHandler):
         row: _Version | None = run(connection, sql, (symbol, self.timeframe.value)).fetchone()
         return row
 
-    def _event(self, symbol: str, row: Sequence[int] | BarRow) -> MarketDataEvent:
-        return MarketDataEvent.of_bar(symbol, Bar(from_epoch(row[0]), *row[1:]), self.timeframe)
+    def _events(self, symbol: str, rows: Iterable[BarRow]) -> list[MarketDataEvent]:
+        event, timeframe = MarketDataEvent.of_bar, self.timeframe
+        return [event(symbol, Bar(from_epoch(ts), *values), timeframe) for ts, *values in rows]
 
     def _remember(self, symbol: str, version: _Version, latest: MarketDataEvent) -> None:
         self._latest[symbol] = (version, latest)

@@ -6,17 +6,21 @@ Everything here happens inside the one transaction that its caller opened, after
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import insert
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.content import EMPTY, BarRow, Content, changed, content_of, from_hex, to_hex
 from jutsu_assets.store.engine import to_epoch
-from jutsu_assets.store.rows import bar_rows, run
+from jutsu_assets.store.rows import BarRows, run
 from jutsu_core.bars import RejectedBar, Timeframe
 from jutsu_core.ports import FetchedBars
 
 _OF_PARTITION = "symbol = ? and timeframe = ?"
+
+VERSION = f"select content_hash, bars, first_ts, last_ts, recorded_at from partition_versions where {_OF_PARTITION}"
+"""What a write has to know of a partition before anything else, by symbol and timeframe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +65,29 @@ class PartitionWrite:
     """One write transaction's view of one partition.
 
     Args:
-        connection: The transaction; it holds the partition's lock.
+        rows: The bars, within a transaction that holds the partition's lock.
         symbol: Ticker.
         timeframe: Which of its bars.
+        stored: What :data:`VERSION` found.
         source: Where the bars come from.
         now: The time by the clock, microseconds since 1970.
     """
 
-    def __init__(self, connection: Connection, symbol: str, timeframe: Timeframe, source: str, now: int) -> None:
-        self._connection = connection
-        self._rows = bar_rows(connection)
+    def __init__(
+        self,
+        rows: BarRows,
+        symbol: str,
+        timeframe: Timeframe,
+        *,
+        stored: tuple[Any, ...] | None,
+        source: str,
+        now: int,
+    ) -> None:
+        self._connection = rows.connection
+        self._rows = rows
         self._of = (symbol, timeframe.value)
         self._source = source
-        self._stored = self._read_version()
+        self._stored = None if stored is None else StoredVersion(from_hex(stored[0]), *stored[1:])
         # Always later than the partition's last change, even where the clock is coarse or was
         # set back: the times of a bar's revisions must not meet.
         self._now = now if self._stored is None else max(now, self._stored.recorded_at + 1)
@@ -82,7 +96,8 @@ class PartitionWrite:
         """Return what ``fetched`` changes."""
         came: list[BarRow] = sorted([(to_epoch(bar[0]), *bar[1:]) for bar in fetched.bars])
         stored = self._stored
-        if stored is None or not (came or replace):
+        is_beyond = stored is not None and bool(came) and came[0][0] > stored.last and not replace
+        if stored is None or is_beyond or not (came or replace):
             return Difference(came, [], [], [], 0)
         first, last = (came[0][0], came[-1][0]) if came else (0, 0)
         # Where the answer spans the whole partition, equal hashes spare the reading of what is held.
@@ -137,11 +152,6 @@ class PartitionWrite:
         run(self._connection, inside, (*self._of, *window))
         sql = "insert into coverage (symbol, timeframe, start_ts, end_ts, asked_at, bars) values (?, ?, ?, ?, ?, ?)"
         run(self._connection, sql, (*self._of, *window, to_epoch(fetched.asked_at), len(fetched.bars)))
-
-    def _read_version(self) -> StoredVersion | None:
-        sql = f"select content_hash, bars, first_ts, last_ts, recorded_at from partition_versions where {_OF_PARTITION}"
-        row = run(self._connection, sql, self._of).fetchone()
-        return None if row is None else StoredVersion(from_hex(row[0]), *row[1:])
 
     def _set_version(self, difference: Difference) -> None:
         content = changed(

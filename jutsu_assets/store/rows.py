@@ -104,7 +104,7 @@ class BarRows(ABC):
         )
 
     @abstractmethod
-    def together(self, count: int) -> AbstractContextManager[object]:
+    def together(self, count: int = 0) -> AbstractContextManager[object]:
         """Return a context in which statements about ``count`` bars are sent in one go, where that helps."""
 
 
@@ -136,7 +136,7 @@ class SqliteBarRows(BarRows):
             gone, of = self._those(symbol, timeframe, withdrawn)
             run(self.connection, f"delete from bars where {gone}", of)
 
-    def together(self, count: int) -> AbstractContextManager[object]:  # noqa: D102
+    def together(self, count: int = 0) -> AbstractContextManager[object]:  # noqa: D102
         del count
         return nullcontext()
 
@@ -177,7 +177,7 @@ class PostgresBarRows(BarRows):
         )
         run(self.connection, sql, (*of, now))
 
-    def together(self, count: int) -> AbstractContextManager[object]:  # noqa: D102
+    def together(self, count: int = 0) -> AbstractContextManager[object]:  # noqa: D102
         if count >= _FEW:  # COPY is not possible within a pipeline
             return nullcontext()
         driver: Any = self.connection.connection.driver_connection
