@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -117,8 +118,12 @@ def as_table(frame: pd.DataFrame) -> pa.Table:
             columns[name] = pa.array(values, type=pa.timestamp("us", tz="UTC"))
         elif name == "symbol":
             columns[name] = pa.array(values, type=pa.string()).dictionary_encode()
+        elif values.dtype.kind == "f":
+            numbers = values.to_numpy()
+            # A NaN's sign depends on the processor; no reader sees it, and it must not show in the hash.
+            columns[name] = pa.array(np.where(np.isnan(numbers), np.nan, numbers), from_pandas=True)
         else:
-            columns[name] = pa.array(values.to_numpy(), from_pandas=values.dtype.kind == "f")
+            columns[name] = pa.array(values.to_numpy())
     return pa.table(columns)
 
 

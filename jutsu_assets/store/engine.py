@@ -45,7 +45,7 @@ def to_epoch(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-@lru_cache(maxsize=2**15)  # the sessions of one symbol are those of the next
+@lru_cache(maxsize=2**13)  # the sessions of one symbol are those of the next
 def from_epoch(microseconds: int) -> datetime:
     """Return the UTC instant that many ``microseconds`` after 1970.
 

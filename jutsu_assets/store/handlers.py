@@ -109,7 +109,7 @@ class DatabaseDataHandler(DataHandler):
         window = _window(start, end)
         with self._rows() as rows:
             found = rows.between(symbol, self.timeframe.value, *window)
-        return self._events(symbol, found)
+        return list(self._events(symbol, found))
 
     def get_bars_batch(
         self, symbols: Sequence[str], start: datetime, end: datetime
@@ -122,7 +122,7 @@ class DatabaseDataHandler(DataHandler):
         with self._rows() as rows:
             found = rows.of_symbols(list(events), self.timeframe.value, *window)
         for symbol, rows_of in groupby(found, key=itemgetter(0)):
-            events[symbol] = self._events(symbol, [row[1:] for row in rows_of])
+            events[symbol] = list(self._events(symbol, (row[1:] for row in rows_of)))
         return events
 
     def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
@@ -153,9 +153,9 @@ class DatabaseDataHandler(DataHandler):
         row: _Version | None = run(connection, sql, (symbol, self.timeframe.value)).fetchone()
         return row
 
-    def _events(self, symbol: str, rows: Iterable[BarRow]) -> list[MarketDataEvent]:
+    def _events(self, symbol: str, rows: Iterable[BarRow]) -> Iterator[MarketDataEvent]:
         event, timeframe = MarketDataEvent.of_bar, self.timeframe
-        return [event(symbol, Bar(from_epoch(ts), *values), timeframe) for ts, *values in rows]
+        return (event(symbol, Bar(from_epoch(ts), *values), timeframe) for ts, *values in rows)
 
     def _remember(self, symbol: str, version: _Version, latest: MarketDataEvent) -> None:
         self._latest[symbol] = (version, latest)

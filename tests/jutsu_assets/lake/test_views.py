@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import pytest
 from jutsu_assets import lake
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.lake.files import Lake
+from jutsu_assets.lake.views import connect_to
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.engine import Database
-from jutsu_assets.store.manifest import SeriesManifest
+from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
 from jutsu_core.errors import InvalidInputError, NoDataError, StoreUnavailableError
 
 ROOT = Path(__file__).resolve().parents[3]
+Publish = Callable[..., SeriesFile]
 
 
 @pytest.fixture
@@ -110,6 +113,15 @@ def test_a_file_that_is_missing_is_to_be_materialized_again(filled: Settings) ->
     next(filled.lake_path.rglob("*.parquet")).unlink()
     with pytest.raises(StoreUnavailableError, match="is missing; materialize daily_indicators of AAPL again"):
         lake.connect()
+
+
+def test_of_several_files_the_one_that_is_missing_is_named(app_settings: Settings, publish: Publish) -> None:
+    publish(symbol="AAPL")
+    missing = app_settings.lake_path / publish(symbol="MSFT").path
+    missing.unlink()
+    with pytest.raises(StoreUnavailableError) as caught:
+        connect_to(app_settings)
+    assert str(caught.value) == f"the lake must hold {missing}, which is missing; materialize daily of MSFT again"
 
 
 def test_a_file_that_is_broken_is_to_be_materialized_again(filled: Settings) -> None:

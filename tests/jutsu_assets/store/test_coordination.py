@@ -1,11 +1,11 @@
 """The log of requests: never over the limit in any window, whoever asks, and whatever the clock does."""
 
-import multiprocessing
 import random
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
+from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 
 import pytest
@@ -15,11 +15,11 @@ from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store import schema
 from jutsu_assets.store.coordination import RequestLog, to_micros
 from jutsu_assets.store.engine import Database
-from tests.support.builders import NOON, RecordingSleeper, SettableClock
+from tests.support.builders import NOON, SettableClock
+from tests.support.writers import CHILD_SECONDS, started_together
 
 WINDOW = timedelta(seconds=1)
 MICROSECOND = timedelta(microseconds=1)
-CHILD_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -128,6 +128,21 @@ def test_a_clock_that_is_set_forward_blocks_nobody(log: RequestLog, clock: Setta
     assert log.claim(2, WINDOW) == clock.moment + WINDOW
 
 
+@pytest.mark.parametrize("step", [WINDOW * 1.5, 2 * WINDOW, timedelta(hours=1), timedelta(days=365)])
+def test_a_clock_that_is_set_forward_and_back_again_blocks_briefly_and_lets_no_more_through(
+    log: RequestLog, clock: SettableClock, step: timedelta
+) -> None:
+    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
+    clock.advance(step)
+    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
+    clock.advance(-step)
+    free_at = log.claim(2, WINDOW)
+    assert free_at is not None
+    assert free_at - clock.moment <= 2 * WINDOW
+    clock.advance(2 * WINDOW)
+    assert [log.claim(2, WINDOW) for _ in range(3)] == [None, None, clock.moment + WINDOW]
+
+
 def test_old_entries_are_pruned_and_counted_no_longer(
     log: RequestLog, clock: SettableClock, database: Database
 ) -> None:
@@ -172,54 +187,66 @@ def test_threads_at_one_instant_get_exactly_the_places_there_are(database: Datab
     assert len(entries(database)) == 21
 
 
+def claim_in_time(url: str, limit: int, window: timedelta, claims: int, begin: Barrier | threading.Barrier) -> None:
+    """Claim places as they become free, on the machine's clock and a connection of one's own."""
+    clock, sleeper = SystemClock(), SystemSleeper()
+    database = Database(url, sleeper)
+    log = RequestLog(database, clock)
+    log.count_since(NOON)  # opens the database before the race
+    begin.wait(CHILD_SECONDS)
+    for _ in range(claims):
+        while (free_at := log.claim(limit, window)) is not None:
+            sleeper.sleep(max((free_at - clock.now()).total_seconds(), 0.001))
+    database.close()
+
+
+def claim_in_child(reports: Connection, begin: Barrier, url: str, limit: int, window: timedelta, claims: int) -> None:
+    claim_in_time(url, limit, window, claims, begin)
+    reports.send("done")
+
+
 def test_threads_on_the_machine_s_clock_stay_within_the_limit(url: str, database: Database) -> None:
     """Scaled down: three in any twentieth of a second, over four connections to one database."""
     limit, window, claims = 3, timedelta(seconds=0.05), 5
-    clock, sleeper = SystemClock(), SystemSleeper()
-    barrier = threading.Barrier(4)
-
-    def work(_: int) -> int:
-        own = Database(url, RecordingSleeper())
-        log = RequestLog(own, clock)
-        log.count_since(NOON)  # opens the database before the race
-        barrier.wait(CHILD_SECONDS)
-        for _ in range(claims):
-            while (free_at := log.claim(limit, window)) is not None:
-                sleeper.sleep(max((free_at - clock.now()).total_seconds(), 0.001))
-        own.close()
-        return claims
-
     assert entries(database) == []
+    barrier = threading.Barrier(4)
     with ThreadPoolExecutor(4) as pool:
-        assert sum(pool.map(work, range(4))) == 20
+        for done in [pool.submit(claim_in_time, url, limit, window, claims, barrier) for _ in range(4)]:
+            done.result()
     times = [timedelta(microseconds=micros) for micros in entries(database)]
     assert len(times) == 20
     assert closest(times, limit) >= window
 
 
-def claim_in_child(barrier: Barrier, url: str, moment: datetime, limit: int) -> None:
-    """Claim a place at ``moment`` until refused; the exit code says how many places were had."""
+def test_processes_on_the_machine_s_clock_stay_within_the_limit(url: str, database: Database) -> None:
+    """The same in four processes, a few more times."""
+    limit, window, claims = 3, timedelta(seconds=0.05), 10
+    assert entries(database) == []
+    with started_together(claim_in_child, *[(url, limit, window, claims)] * 4) as children:
+        for child in children:
+            child.hear_all()
+    assert [child.said for child in children] == [["done"]] * 4
+    times = [timedelta(microseconds=micros) for micros in entries(database)]
+    assert len(times) == 40
+    assert closest(times, limit) >= window
+
+
+def claim_all_in_child(reports: Connection, begin: Barrier, url: str, limit: int) -> None:
+    """Claim places at one instant until refused; report how many were had."""
     database = Database(url, SystemSleeper())
-    log = RequestLog(database, SettableClock(moment))
-    barrier.wait(CHILD_SECONDS)
+    log = RequestLog(database, SettableClock(NOON))
+    begin.wait(CHILD_SECONDS)
     had = 0
     while log.claim(limit, WINDOW) is None:
         had += 1
     database.close()
-    raise SystemExit(had)
+    reports.send(had)
 
 
-@pytest.mark.slow
 def test_processes_at_one_instant_get_exactly_the_places_there_are(url: str, database: Database) -> None:
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(3)
-    children = [context.Process(target=claim_in_child, args=(barrier, url, NOON, 20)) for _ in range(3)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join(CHILD_SECONDS)
-        if child.exitcode is None:
-            child.kill()
-            child.join()
-    assert sum(child.exitcode or 0 for child in children) == 20
-    assert len(entries(database)) == 20
+    assert entries(database) == []
+    with started_together(claim_all_in_child, *[(url, 50)] * 3) as children:
+        for child in children:
+            child.hear_all()
+    assert sum(had for child in children for had in child.said) == 50
+    assert len(entries(database)) == 50

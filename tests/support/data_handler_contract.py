@@ -1,0 +1,196 @@
+"""What every :class:`jutsu_core.ports.DataHandler` does; one suite for all of them.
+
+A subject is a subclass whose name begins with ``Test`` and which has a fixture ``handler`` over
+the bars of the fixture ``history``, and nothing else. The dates are sessions of New York, so that
+a handler that knows the calendar can be a subject too.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pytest
+
+from jutsu_core.bars import BAR_COLUMNS, Bar, bars_to_frame, from_micros, session_timestamp
+from jutsu_core.errors import InvalidInputError, NoDataError
+from jutsu_core.events import MarketDataEvent
+from jutsu_core.ports import DataHandler
+from tests.support.builders import bar
+
+History = dict[str, list[Bar]]
+
+SESSIONS = (date(2013, 2, 22), date(2013, 2, 25), date(2013, 2, 26), date(2013, 2, 27), date(2013, 2, 28))
+BEGIN, FAR = datetime(2013, 2, 15, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+FRAME_TYPES = {
+    "symbol": "str",
+    "timestamp": "datetime64[us, UTC]",
+    "open": "float64",
+    "high": "float64",
+    "low": "float64",
+    "close": "float64",
+    "volume": "int64",
+}
+Window = tuple[datetime, datetime]
+Ask = Callable[[DataHandler, datetime, datetime], object]
+ASKS: dict[str, Ask] = {
+    "range": lambda handler, start, end: handler.get_bars_range("AAPL", start, end),
+    "batch": lambda handler, start, end: handler.get_bars_batch(["AAPL"], start, end),
+    "frame": lambda handler, start, end: handler.get_frame(["AAPL"], start, end),
+}
+
+
+def contract_history() -> History:
+    """Return bars of three symbols whose sessions overlap, with prices that floats cannot hold."""
+    return {
+        "AAPL": [bar(day, f"{438 + n}.1799", volume=19_730_300 + n) for n, day in enumerate(SESSIONS)],
+        "BRK/B": [bar(SESSIONS[0], "102.0001"), bar(SESSIONS[4], "103.3333")],
+        "MSFT": [bar(day, f"{27 + n}.0003", volume=n) for n, day in enumerate(SESSIONS[1:4])],
+    }
+
+
+def event_of(symbol: str, one: Bar) -> MarketDataEvent:
+    """Return a daily bar as the event it must come out as."""
+    open_, high, low, close = (from_micros(micros) for micros in one[1:5])
+    return MarketDataEvent(
+        symbol=symbol, timestamp=one.timestamp, open=open_, high=high, low=low, close=close, volume=one.volume
+    )
+
+
+def events_of(history: History, symbol: str, start: datetime = BEGIN, end: datetime = FAR) -> list[MarketDataEvent]:
+    """Return the bars of ``symbol`` in ``history`` with ``start ≤ timestamp < end``, as events."""
+    return [event_of(symbol, one) for one in history.get(symbol, []) if start <= one.timestamp < end]
+
+
+class DataHandlerContract:
+    """The behaviour; a subject adds the handler."""
+
+    @pytest.fixture
+    def history(self) -> History:
+        return contract_history()
+
+    @pytest.fixture
+    def handler(self, history: History) -> DataHandler:
+        raise NotImplementedError
+
+    def test_it_is_a_data_handler(self, handler: DataHandler) -> None:
+        assert isinstance(handler, DataHandler)
+
+    def test_the_latest_bar_is_the_newest_of_its_symbol(self, handler: DataHandler, history: History) -> None:
+        for symbol in history:
+            assert handler.get_latest_bar(symbol) == events_of(history, symbol)[-1]
+
+    def test_prices_are_exact_decimals_and_volume_is_a_whole_number(self, handler: DataHandler) -> None:
+        latest = handler.get_latest_bar("AAPL")
+        assert (latest.open, latest.high, latest.low, latest.close) == (
+            Decimal("442.1799"),
+            Decimal("442.6799"),
+            Decimal("441.6799"),
+            Decimal("442.1799"),
+        )
+        assert {type(price) for price in (latest.open, latest.high, latest.low, latest.close)} == {Decimal}
+        assert type(latest.volume) is int
+        assert latest.volume == 19_730_304
+
+    def test_times_come_out_in_utc(self, handler: DataHandler) -> None:
+        events = [
+            handler.get_latest_bar("AAPL"),
+            *handler.get_bars_range("AAPL", BEGIN, FAR),
+            *handler.get_bars_batch(["MSFT"], BEGIN, FAR)["MSFT"],
+            *handler.get_next_bar(),
+        ]
+        assert {event.timestamp.tzinfo for event in events} == {UTC}
+
+    def test_a_symbol_without_bars_has_no_latest_one_and_the_error_says_which(self, handler: DataHandler) -> None:
+        with pytest.raises(NoDataError, match=r"^symbol 'NONE' must have .* bar.*; \w+"):
+            handler.get_latest_bar("NONE")
+
+    def test_every_range_holds_what_begins_in_it_and_not_what_begins_at_its_end(
+        self, handler: DataHandler, history: History
+    ) -> None:
+        bounds = [session_timestamp(day) + shift for day in SESSIONS for shift in (timedelta(0), DAY / 2)]
+        windows = [(start, end) for start in bounds for end in bounds if start <= end]
+        found = [handler.get_bars_range("AAPL", *window) for window in windows]
+        assert found == [events_of(history, "AAPL", *window) for window in windows]
+
+    def test_a_range_without_bars_is_empty(self, handler: DataHandler) -> None:
+        assert handler.get_bars_range("NONE", BEGIN, FAR) == []
+        assert handler.get_bars_range("MSFT", session_timestamp(SESSIONS[4]), FAR) == []
+        assert handler.get_bars_range("MSFT", session_timestamp(SESSIONS[1]), session_timestamp(SESSIONS[1])) == []
+
+    @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+    def test_bounds_may_be_in_any_timezone(self, handler: DataHandler, history: History, zone: str) -> None:
+        window = (session_timestamp(SESSIONS[1]), session_timestamp(SESSIONS[3]))
+        start, end = (bound.astimezone(ZoneInfo(zone)) for bound in window)
+        expected = events_of(history, "AAPL", *window)
+        assert handler.get_bars_range("AAPL", start, end) == expected
+        assert handler.get_bars_batch(["AAPL"], start, end) == {"AAPL": expected}
+        assert len(handler.get_frame(["AAPL"], start, end)) == len(expected) == 2
+
+    @pytest.mark.parametrize("ask", ASKS.values(), ids=list(ASKS))
+    @pytest.mark.parametrize(
+        ("window", "problem"),
+        [
+            ((BEGIN.replace(tzinfo=None), FAR), "start must be timezone-aware"),
+            ((BEGIN, FAR.replace(tzinfo=None)), "end must be timezone-aware"),
+            ((FAR, BEGIN), "end must be at or after start"),
+        ],
+        ids=["naive start", "naive end", "end before start"],
+    )
+    def test_bounds_that_mean_no_range_are_refused(
+        self, handler: DataHandler, ask: Ask, window: Window, problem: str
+    ) -> None:
+        with pytest.raises(InvalidInputError, match=problem):
+            ask(handler, *window)
+
+    def test_the_stream_holds_every_bar_in_time_order_and_ties_by_symbol(
+        self, handler: DataHandler, history: History
+    ) -> None:
+        every = [event for symbol in history for event in events_of(history, symbol)]
+        assert list(handler.get_next_bar()) == sorted(every, key=lambda event: (event.timestamp, event.symbol))
+
+    def test_two_streams_do_not_disturb_each_other_and_each_ends(self, handler: DataHandler, history: History) -> None:
+        first, second = handler.get_next_bar(), handler.get_next_bar()
+        total = sum(map(len, history.values()))
+        pairs = [(next(first), next(second)) for _ in range(total)]
+        assert all(one == other for one, other in pairs)
+        assert next(first, None) is next(second, None) is None
+
+    def test_a_batch_is_the_range_of_every_symbol_asked_for(self, handler: DataHandler) -> None:
+        asked = ["MSFT", "NONE", "AAPL", "BRK/B", "MSFT"]
+        window = (session_timestamp(SESSIONS[0]), session_timestamp(SESSIONS[3]))
+        batch = handler.get_bars_batch(asked, *window)
+        assert list(batch) == ["MSFT", "NONE", "AAPL", "BRK/B"]
+        assert batch == {symbol: handler.get_bars_range(symbol, *window) for symbol in asked}
+        assert [len(events) for events in batch.values()] == [2, 0, 3, 1]
+
+    def test_a_frame_holds_the_same_bars_by_symbol_as_asked_and_then_by_time(
+        self, handler: DataHandler, history: History
+    ) -> None:
+        frame = handler.get_frame(["MSFT", "NONE", "AAPL", "MSFT"], BEGIN, FAR)
+        expected = [bars_to_frame(symbol, history[symbol]) for symbol in ("MSFT", "AAPL")]
+        pd.testing.assert_frame_equal(frame, pd.concat(expected, ignore_index=True))
+
+    def test_a_frame_is_half_open_too(self, handler: DataHandler) -> None:
+        frame = handler.get_frame(["AAPL"], session_timestamp(SESSIONS[1]), session_timestamp(SESSIONS[3]))
+        assert list(frame["timestamp"].dt.date) == list(SESSIONS[1:3])
+
+    @pytest.mark.parametrize("symbols", [["AAPL"], ["NONE"], []], ids=["bars", "no bars", "no symbols"])
+    def test_a_frame_has_the_same_columns_and_types_with_and_without_bars(
+        self, handler: DataHandler, symbols: list[str]
+    ) -> None:
+        frame = handler.get_frame(symbols, BEGIN, FAR)
+        assert tuple(frame.columns) == BAR_COLUMNS
+        assert {str(name): str(kind) for name, kind in frame.dtypes.items()} == FRAME_TYPES
+        assert list(frame.index) == list(range(len(frame)))
+
+    def test_asking_for_no_symbols_finds_nothing(self, handler: DataHandler) -> None:
+        assert handler.get_bars_batch([], BEGIN, FAR) == {}
+        assert handler.get_frame([], BEGIN, FAR).empty
+
+    def test_a_string_is_no_list_of_symbols(self, handler: DataHandler) -> None:
+        for ask in (handler.get_bars_batch, handler.get_frame):
+            with pytest.raises(InvalidInputError, match="symbols must be a list of symbols, was the string 'AAPL'"):
+                ask("AAPL", BEGIN, FAR)
