@@ -141,6 +141,12 @@ def read_environment(folder: Path | None = None) -> dict[str, str]:
 
 
 def _database_in(home: Path) -> str:
+    if "?" in str(home):
+        message = (
+            f"JUTSU_HOME must be a path without a question mark, was {str(home.parent)!r}: the URL of its database"
+            " would end there; choose another folder, or set JUTSU_DATABASE_URL"
+        )
+        raise ConfigurationError(message)
     return f"sqlite:///{home / 'jutsu.db'}"
 
 

@@ -93,7 +93,7 @@ class Database:
             )
             raise ConfigurationError(message) from None
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        if self.is_sqlite and parsed.database in {None, "", ":memory:"}:
+        if self.is_sqlite and (not parsed.database or ":memory:" in parsed.database):
             message = f"the database must be a file or a server that processes can share, was {url!r}"
             raise ConfigurationError(message)
         self.url = parsed

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -91,7 +91,8 @@ class DatabaseDataHandler(DataHandler):
             version = self._version(rows.connection, symbol)
             kept = self._latest.get(symbol)
             if kept is not None and kept[0] == version:
-                self._latest.move_to_end(symbol)
+                with suppress(KeyError):  # another thread may have dropped it meanwhile
+                    self._latest.move_to_end(symbol)
                 return kept[1]
             newest = rows.newest(symbol, self.timeframe.value)
         if newest is None or version is None:
@@ -158,10 +159,11 @@ class DatabaseDataHandler(DataHandler):
         return (event(symbol, Bar(from_epoch(ts), *values), timeframe) for ts, *values in rows)
 
     def _remember(self, symbol: str, version: _Version, latest: MarketDataEvent) -> None:
+        self._latest.pop(symbol, None)
         self._latest[symbol] = (version, latest)
-        self._latest.move_to_end(symbol)
-        while len(self._latest) > self._cache_size:
-            self._latest.popitem(last=False)
+        with suppress(KeyError):
+            while len(self._latest) > self._cache_size:
+                self._latest.popitem(last=False)
 
     def _as_known(self) -> str:
         return "" if self._as_of is None else f" as known at {from_epoch(self._as_of).isoformat()}"

@@ -140,3 +140,13 @@ def test_a_file_env_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"A=\xff\xfe")
     with pytest.raises(ConfigurationError, match=r"\.env must be readable"):
         read_environment(tmp_path)
+
+
+def test_a_home_whose_name_a_database_url_cannot_hold_is_refused(tmp_path: Path) -> None:
+    """What follows a question mark in a URL is no path: the store would be another folder's."""
+    with pytest.raises(
+        ConfigurationError, match=r"JUTSU_HOME must be a path without a question mark, was .*ques\?tion"
+    ):
+        Settings.from_environment({"JUTSU_HOME": str(tmp_path / "ques?tion")}, folder=tmp_path)
+    other = {"JUTSU_HOME": str(tmp_path / "ques?tion"), "JUTSU_DATABASE_URL": "postgresql+psycopg://host/name"}
+    assert Settings.from_environment(other, folder=tmp_path).database_url == "postgresql+psycopg://host/name"

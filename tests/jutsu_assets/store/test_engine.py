@@ -71,7 +71,15 @@ def test_postgres_reads_see_one_state_throughout(postgres_url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "nonsense", "sqlite", "postgresql://host:port/name", "sqlite://", "sqlite:///:memory:"],
+    [
+        "",
+        "nonsense",
+        "sqlite",
+        "postgresql://host:port/name",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?uri=true",
+    ],
 )
 def test_a_url_that_names_no_database_is_refused_at_once(url: str) -> None:
     with pytest.raises(ConfigurationError, match="must be"):
