@@ -124,6 +124,15 @@ class Database:
             yield connection
 
     @contextmanager
+    def asking(self) -> Iterator[Connection]:
+        """Yield a connection for single questions, each of which sees the state of its own moment.
+
+        A server is spared the beginning and the end of a transaction.
+        """
+        with self._transaction({} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}) as connection:
+            yield connection
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Yield a connection inside one write transaction.
 

@@ -87,28 +87,28 @@ class DatabaseDataHandler(DataHandler):
         Raises:
             NoDataError: No bar of ``symbol`` is stored.
         """
-        with self._rows() as rows:
-            version = self._version(rows.connection, symbol)
-            kept = self._latest.get(symbol)
-            if kept is not None and kept[0] == version:
+        kept = self._latest.get(symbol)
+        with self._asking() as rows:
+            if kept is not None and kept[0] == self._version(rows.connection, symbol):
                 with suppress(KeyError):  # another thread may have dropped it meanwhile
                     self._latest.move_to_end(symbol)
                 return kept[1]
-            newest = rows.newest(symbol, self.timeframe.value)
-        if newest is None or version is None:
+            found = rows.newest(symbol, self.timeframe.value)
+        if found is None:
             message = (
                 f"symbol {symbol!r} must have stored {self.timeframe.value} bars, has none in"
                 f" {self.database!r}{self._as_known()}; materialize its partition of the bars asset first"
             )
             raise NoDataError(message)
+        content_hash, recorded_at, newest = found
         (latest,) = self._events(symbol, [newest])
-        self._remember(symbol, version, latest)
+        self._remember(symbol, (content_hash, recorded_at), latest)
         return latest
 
     def get_bars_range(self, symbol: str, start: datetime, end: datetime) -> list[MarketDataEvent]:
         """Return the bars of ``symbol`` with ``start ≤ timestamp < end``, ascending."""
         window = _window(start, end)
-        with self._rows() as rows:
+        with self._asking() as rows:
             found = rows.between(symbol, self.timeframe.value, *window)
         return list(self._events(symbol, found))
 
@@ -120,7 +120,7 @@ class DatabaseDataHandler(DataHandler):
         events: dict[str, list[MarketDataEvent]] = {symbol: [] for symbol in checked_symbols(symbols)}
         if not events:
             return events
-        with self._rows() as rows:
+        with self._asking() as rows:
             found = rows.of_symbols(list(events), self.timeframe.value, *window)
         for symbol, rows_of in groupby(found, key=itemgetter(0)):
             events[symbol] = list(self._events(symbol, (row[1:] for row in rows_of)))
@@ -137,6 +137,11 @@ class DatabaseDataHandler(DataHandler):
     @contextmanager
     def _rows(self) -> Iterator[BarRows]:
         with self.database.reading() as connection:
+            yield bar_rows(connection, as_of=self._as_of)
+
+    @contextmanager
+    def _asking(self) -> Iterator[BarRows]:
+        with self.database.asking() as connection:
             yield bar_rows(connection, as_of=self._as_of)
 
     def _stream(self, rows: BarRows, symbol: str, at_a_time: int) -> Iterator[MarketDataEvent]:

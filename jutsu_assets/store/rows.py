@@ -58,11 +58,19 @@ class BarRows(ABC):
         rows: list[BarRow] = run(self.connection, sql, (symbol, timeframe, start, end)).fetchall()
         return rows
 
-    def newest(self, symbol: str, timeframe: str) -> BarRow | None:
-        """Return the last bar of a partition, or None when it holds none."""
-        sql = f"select {VALUES} from {self._table} where {_OF_PARTITION} order by ts desc limit 1"
-        row: BarRow | None = run(self.connection, sql, (symbol, timeframe)).fetchone()
-        return row
+    def newest(self, symbol: str, timeframe: str) -> tuple[str, int, BarRow] | None:
+        """Return a partition's content hash, when that was recorded, and its last bar; None when it holds none.
+
+        One question, so that the three belong together.
+        """
+        of = (symbol, timeframe)
+        version = f"select {{}} from partition_versions where {_OF_PARTITION}"
+        sql = (
+            f"select ({version.format('content_hash')}), ({version.format('recorded_at')}), {VALUES}"
+            f" from {self._table} where {_OF_PARTITION} order by ts desc limit 1"
+        )
+        row = run(self.connection, sql, of * 3).fetchone()
+        return None if row is None else (row[0], row[1], row[2:])
 
     def of_symbols(self, symbols: Sequence[str], timeframe: str, start: int, end: int) -> list[tuple[Any, ...]]:
         """Return the bars of several partitions, ``symbol`` first, by symbol and time, in one query."""
