@@ -31,7 +31,9 @@ def home() -> str:
 
 @pytest.fixture
 def app_settings(tmp_path: Path, home: str) -> Settings:
-    return Settings.from_environment({"JUTSU_HOME": home}, folder=tmp_path)
+    # A database by default lies in the home, and its URL would end at a question mark.
+    elsewhere = {"JUTSU_DATABASE_URL": f"sqlite:///{tmp_path / 'jutsu.db'}"} if "?" in home else {}
+    return Settings.from_environment({"JUTSU_HOME": home} | elsewhere, folder=tmp_path)
 
 
 @pytest.fixture
