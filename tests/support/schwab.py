@@ -16,7 +16,8 @@ import httpx
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
-from jutsu_assets.schwab.simulator.app import DEFAULT_KEY, DEFAULT_SECRET, PRICE_HISTORY, TOKEN, SchwabSimulator
+from jutsu_assets.schwab.simulator.app import DEFAULT_KEY, DEFAULT_SECRET, SchwabSimulator
+from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY, TOKEN
 from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
 from jutsu_assets.schwab.simulator.market import DailyBar, MarketHistory
 from jutsu_assets.schwab.simulator.transport import mount

@@ -2,60 +2,29 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from jutsu_assets.schwab.simulator import pricehistory, replies
+from jutsu_assets.schwab.simulator import endpoints, replies
+from jutsu_assets.schwab.simulator.endpoints import MarketView
 from jutsu_assets.schwab.simulator.faults import FaultPlan, Incoming, TransportFaultError, Verdict
 from jutsu_assets.schwab.simulator.market import MarketHistory
 from jutsu_assets.schwab.simulator.oauth import TokenOffice
 from jutsu_assets.schwab.simulator.replies import Reply
+from jutsu_assets.schwab.simulator.switches import Switches
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-AUTHORIZE = "/v1/oauth/authorize"
-TOKEN = "/v1/oauth/token"  # noqa: S105 - a path
-PRICE_HISTORY = "/marketdata/v1/pricehistory"
 DEFAULT_NOW = datetime(2013, 3, 2, 1, 0, tzinfo=UTC)
 """After the close of the last session of the sample bars, still 2013-03-01 in New York."""
 DEFAULT_KEY = "SIMULATORKEY0000000000000000KEY0"
 DEFAULT_SECRET = "SIMULATORSECRET0"  # noqa: S105 - opens nothing but the simulator
 
-_KINDS = {("GET", AUTHORIZE): "authorize", ("POST", TOKEN): "token", ("GET", PRICE_HISTORY): "pricehistory"}
 _LOGGED_FORM_FIELDS = ("grant_type", "redirect_uri", "response_type")
-
-
-@dataclass(frozen=True)
-class Switches:
-    """Replies of Schwab's that nobody has measured, or that differ between observers.
-
-    Attributes:
-        unknown_symbol_is_404: Answer an unknown symbol with 404 instead of no candles.
-        inclusive_end: Serve the daily bar stamped exactly at ``endDate``.
-        refuse_seconds: Refuse bounds that look like seconds.
-        missing_header_is_401: Answer a missing ``Authorization`` with 401 instead of 400.
-        unauthorized_detail: Put ``detail`` into a 401.
-        unknown_route_is_text: Answer an unknown path with the gateway's text instead of JSON.
-        market_data_product: Whether the application may read market data at all.
-        user_refuses: The user says no at login.
-        weekly_stamp: ``monday`` or ``first_session``.
-        requests_per_second: More than this in any second are answered 429.
-    """
-
-    unknown_symbol_is_404: bool = False
-    inclusive_end: bool = True
-    refuse_seconds: bool = False
-    missing_header_is_401: bool = False
-    unauthorized_detail: bool = True
-    unknown_route_is_text: bool = False
-    market_data_product: bool = True
-    user_refuses: bool = False
-    weekly_stamp: str = "monday"
-    requests_per_second: int | None = None
 
 
 @dataclass(frozen=True)
@@ -194,7 +163,7 @@ class SchwabSimulator:
         logged = tuple(
             (name, value)
             for name, value in incoming.params.items()
-            if incoming.kind == "pricehistory" or name in _LOGGED_FORM_FIELDS
+            if incoming.kind not in ("token", "authorize") or name in _LOGGED_FORM_FIELDS
         )
         self._arrivals.append(Arrival(arrived, incoming.method, incoming.path, logged, status))
 
@@ -220,11 +189,12 @@ class SchwabSimulator:
             return self._office.authorize(incoming.params, user_refuses=self.switches.user_refuses)
         if incoming.kind == "token":
             return self._office.token(incoming.params, incoming.authorization)
-        if incoming.kind == "pricehistory":
-            return self._refusal(incoming) or self._price_history(incoming.params, verdict)
-        if self.switches.unknown_route_is_text:
-            return replies.text_reply(404, replies.UNKNOWN_ROUTE_TEXT)
-        return replies.not_found()
+        if incoming.kind == "other":
+            if self.switches.unknown_route_is_text:
+                return replies.text_reply(404, replies.UNKNOWN_ROUTE_TEXT)
+            return replies.not_found()
+        view = MarketView(self.history, self.now(), self.switches)
+        return self._refusal(incoming) or endpoints.answer(incoming, view, verdict)
 
     def _refusal(self, incoming: Incoming) -> Reply | None:
         detail = self.switches.unauthorized_detail
@@ -236,26 +206,6 @@ class SchwabSimulator:
             return replies.unauthorized(with_detail=detail)
         return None
 
-    def _price_history(self, params: Mapping[str, str], verdict: Verdict) -> Reply:
-        switches = self.switches
-        try:
-            question = pricehistory.parse(params, refuse_seconds=switches.refuse_seconds)
-        except pricehistory.RefusedError as refused:
-            return refused.reply
-        if switches.unknown_symbol_is_404 and question.symbol not in self.history.symbols:
-            return replies.not_found()
-        cut = pricehistory.window(question, self.history, self.now())
-        content = pricehistory.answer(
-            question, cut, inclusive_end=switches.inclusive_end, weekly_stamp=switches.weekly_stamp
-        )
-        for change in verdict.candles:
-            content["candles"] = change(content["candles"], cut)
-            content["empty"] = not content["candles"]
-        for alter in verdict.envelopes:
-            content = alter(content)
-        # Schwab declares no header of its own on this reply.
-        return Reply(200, replies.dumps(content))
-
 
 def _incoming(environ: "WSGIEnvironment") -> Incoming:
     method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
@@ -264,7 +214,7 @@ def _incoming(environ: "WSGIEnvironment") -> Incoming:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         text = environ["wsgi.input"].read(length).decode("utf-8", "replace")
     return Incoming(
-        kind=_KINDS.get((method, path), "other"),
+        kind=endpoints.kind_of(method, path),
         method=method,
         path=path,
         params=dict(parse_qsl(text, keep_blank_values=True)),

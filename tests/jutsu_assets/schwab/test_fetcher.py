@@ -13,8 +13,10 @@ import pytest
 
 from jutsu_assets.schwab.fetcher import ATTEMPTS, LONGEST_RETRY_AFTER_SECONDS
 from jutsu_assets.schwab.simulator import anomalies
-from jutsu_assets.schwab.simulator.app import PRICE_HISTORY, TOKEN, SchwabSimulator, Switches
+from jutsu_assets.schwab.simulator.app import SchwabSimulator
+from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY, TOKEN
 from jutsu_assets.schwab.simulator.faults import Fault, TransportErrorName
+from jutsu_assets.schwab.simulator.switches import Switches
 from jutsu_assets.schwab.simulator.transport import mount
 from jutsu_assets.schwab.tokens import MemoryTokenStore
 from jutsu_core.bars import Bar, Timeframe, session_timestamp

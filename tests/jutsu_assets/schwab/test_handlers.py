@@ -10,7 +10,8 @@ import pytest
 
 from jutsu_assets.schwab.handlers import Market, SchwabDataHandler, open_handler, open_live, open_simulated
 from jutsu_assets.schwab.simulator import anomalies
-from jutsu_assets.schwab.simulator.app import PRICE_HISTORY, SchwabSimulator
+from jutsu_assets.schwab.simulator.app import SchwabSimulator
+from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY
 from jutsu_assets.schwab.simulator.faults import Fault
 from jutsu_assets.schwab.simulator.server import serve
 from jutsu_assets.schwab.simulator.transport import mount

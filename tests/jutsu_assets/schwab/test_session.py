@@ -12,7 +12,8 @@ import pytest
 
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
 from jutsu_assets.schwab.session import call, open_client
-from jutsu_assets.schwab.simulator.app import PRICE_HISTORY, TOKEN, SchwabSimulator
+from jutsu_assets.schwab.simulator.app import SchwabSimulator
+from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY, TOKEN
 from jutsu_assets.schwab.simulator.faults import Fault
 from jutsu_assets.schwab.simulator.replies import Reply, oauth_error
 from jutsu_assets.schwab.simulator.server import serve

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jutsu_assets.schwab.simulator.app import TOKEN
+from jutsu_assets.schwab.simulator.endpoints import TOKEN
 from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan, Incoming, TransportErrorName
 from tests.jutsu_assets.schwab.simulator.wire import Wire, small_simulator
 

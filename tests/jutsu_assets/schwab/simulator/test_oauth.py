@@ -8,9 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from jutsu_assets.schwab.simulator.app import PRICE_HISTORY, TOKEN, SchwabSimulator, Switches
+from jutsu_assets.schwab.simulator.app import SchwabSimulator
+from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY, TOKEN
 from jutsu_assets.schwab.simulator.faults import Fault
 from jutsu_assets.schwab.simulator.oauth import REFRESH_SECONDS
+from jutsu_assets.schwab.simulator.switches import Switches
 from tests.jutsu_assets.schwab.simulator.wire import SettableClock, Wire, small_simulator
 
 TOKEN_FIELDS = ["expires_in", "token_type", "scope", "refresh_token", "access_token", "id_token"]

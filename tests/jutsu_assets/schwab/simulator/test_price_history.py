@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from jutsu_assets.schwab.simulator.app import PRICE_HISTORY, SchwabSimulator, Switches
+from jutsu_assets.schwab.simulator.app import SchwabSimulator
+from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY
 from jutsu_assets.schwab.simulator.market import DailyBar, MarketHistory
+from jutsu_assets.schwab.simulator.switches import Switches
 from tests.jutsu_assets.schwab.simulator.wire import (
     EVENING,
     FRIDAY,

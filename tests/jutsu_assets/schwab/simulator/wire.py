@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from jutsu_assets.schwab.simulator.app import PRICE_HISTORY, TOKEN, SchwabSimulator
+from jutsu_assets.schwab.simulator.app import SchwabSimulator
+from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY, TOKEN
 from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
 from jutsu_assets.schwab.simulator.market import DailyBar, MarketHistory, Split
 from jutsu_assets.schwab.simulator.transport import ORIGIN, mount
