@@ -125,7 +125,7 @@ def login() -> None:
     from jutsu_assets.schwab.throttle import Throttle  # noqa: PLC0415
     from jutsu_assets.schwab.tokens import FileTokenStore  # noqa: PLC0415
     from jutsu_assets.schwab.transport import transport_to  # noqa: PLC0415
-    from jutsu_assets.store.coordination import RequestLog  # noqa: PLC0415
+    from jutsu_assets.store.coordination import RequestLedger  # noqa: PLC0415
     from jutsu_assets.store.engine import Database  # noqa: PLC0415
 
     settings = _settings()
@@ -146,7 +146,7 @@ def login() -> None:
             app_secret=credentials.app_secret,
             callback_url=credentials.callback_url,
             transport=transport_to(settings.base_url),
-            throttle=Throttle(RequestLog(database, clock), clock, SystemSleeper()),
+            throttle=Throttle(RequestLedger(database, clock), SystemSleeper()),
             tokens=tokens,
         )
         click.echo(f"Open this address in a browser, log in and allow access:\n\n  {attempt.url}\n")

@@ -85,7 +85,7 @@ def _resources(settings: Settings, universe: Universe) -> dict[str, Any]:
         }
     return {
         "database": database,
-        "schwab": SchwabResource(database=database, **market, **login),
+        "schwab": SchwabResource(database=database, daily_requests=settings.daily_requests, **market, **login),
         "lake": LakeResource(database=database, root=str(settings.lake_path)),
         "report_folder": ReportFolderResource(root=str(settings.reports_path), source=settings.source),
     }

@@ -2,8 +2,8 @@
 
 A run over many symbols does what it can: each symbol that succeeds is recorded, and one
 failure at the end names the rest, so that the UI shows exactly what is there. What would
-fail for every symbol (a dead login, a broken store) or keeps failing (the broker is down)
-stops the run early, without hammering the broker.
+fail for every symbol (a dead login, a broken store, a broker that is left alone for a while
+because it failed again and again) stops the run early.
 """
 
 import time
@@ -13,13 +13,28 @@ from typing import Any
 
 import dagster as dg
 
-from jutsu_core.errors import AuthenticationError, ConfigurationError, JutsuError, StoreError, TransientSourceError
+from jutsu_core.errors import (
+    AddressBlockedError,
+    AuthenticationError,
+    CircuitOpenError,
+    ConfigurationError,
+    JutsuError,
+    RequestBudgetError,
+    StoreError,
+    TransientSourceError,
+)
 
 Metadata = Mapping[str, Any]
 
-CONSECUTIVE_OUTAGES = 3
 _NO_RETRY_TAG = "dagster/retry_on_asset_or_op_failure"
-_HOPELESS = (AuthenticationError, ConfigurationError, StoreError)
+_HOPELESS = (
+    AddressBlockedError,
+    AuthenticationError,
+    CircuitOpenError,
+    ConfigurationError,
+    RequestBudgetError,
+    StoreError,
+)
 
 
 @dataclass
@@ -27,12 +42,6 @@ class _Outcome:
     done: dict[str, Metadata] = field(default_factory=dict)
     failed: dict[str, JutsuError] = field(default_factory=dict)
     untried: list[str] = field(default_factory=list)
-    outages: int = 0
-
-    def must_stop(self, error: JutsuError) -> bool:
-        self.outages = self.outages + 1 if isinstance(error, TransientSourceError) else 0
-        return isinstance(error, _HOPELESS) or self.outages >= CONSECUTIVE_OUTAGES
-
 
 def work_through(
     context: dg.AssetExecutionContext, work: Callable[[str], Metadata], *, describe: Callable[[Metadata], str]
@@ -57,12 +66,11 @@ def work_through(
         except JutsuError as error:
             outcome.failed[key] = error
             context.log.error("%s: %s", key, error)  # noqa: TRY400 - the message is made to be read alone
-            if outcome.must_stop(error):
+            if isinstance(error, _HOPELESS):
                 outcome.untried = keys[position:]
                 break
         else:
             outcome.done[key] = metadata
-            outcome.outages = 0
             elapsed = time.perf_counter() - began
             left = elapsed / position * (len(keys) - position)
             context.log.info("%s: %s (%d/%d, %.0f s left)", key, describe(metadata), position, len(keys), left)
@@ -75,7 +83,11 @@ def work_through(
 def _fail(context: dg.AssetExecutionContext, outcome: _Outcome) -> None:
     for key, metadata in outcome.done.items():
         context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
-    may_retry = all(isinstance(error, TransientSourceError) for error in outcome.failed.values())
+    # A run is retried at once: no use where the source is left alone for some time.
+    may_retry = all(
+        isinstance(error, TransientSourceError) and not isinstance(error, CircuitOpenError)
+        for error in outcome.failed.values()
+    )
     if not may_retry:
         context.instance.add_run_tags(context.run.run_id, {_NO_RETRY_TAG: "false"})
     reasons = "; ".join(f"{key}: {error}" for key, error in outcome.failed.items())

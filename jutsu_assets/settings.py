@@ -18,6 +18,9 @@ from jutsu_core.errors import ConfigurationError
 SCHWAB_ORIGIN = "https://api.schwabapi.com"
 LIVE_SOURCE = "schwab"
 SAMPLE_SOURCE = "simulator"
+DAILY_REQUESTS = 20_000
+"""More than a universe of thousands of symbols asks for in a day, and less than a loop gone wild."""
+_MOST_DAILY_REQUESTS = 2 * 24 * 3600
 _LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 _SAMPLE_FOLDER = "sample"
 
@@ -53,6 +56,7 @@ class Settings:
         source: ``schwab`` for live bars, ``simulator`` for sample bars.
         base_url: Origin that Schwab's requests go to; None for the simulator inside the process.
         credentials: None where there are none: then the simulator is used.
+        daily_requests: How many requests all processes together may send in a day, UTC.
     """
 
     home: Path
@@ -61,6 +65,7 @@ class Settings:
     source: str
     base_url: str | None
     credentials: Credentials | None
+    daily_requests: int = DAILY_REQUESTS
 
     @property
     def simulator_url(self) -> str | None:
@@ -119,6 +124,7 @@ class Settings:
             source=source,
             base_url=base_url if credentials else None,
             credentials=credentials,
+            daily_requests=_daily_requests(environment),
         )
 
 
@@ -177,6 +183,17 @@ def _base_url(environment: Mapping[str, str]) -> str:
         )
         raise ConfigurationError(message)
     return url
+
+
+def _daily_requests(environment: Mapping[str, str]) -> int:
+    text = environment.get("JUTSU_DAILY_REQUESTS") or str(DAILY_REQUESTS)
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_DAILY_REQUESTS):
+        message = (
+            f"JUTSU_DAILY_REQUESTS must be a whole number from 1 to {_MOST_DAILY_REQUESTS}, which two a second make in"
+            f" a day, was {text!r}; leave it out for {DAILY_REQUESTS}"
+        )
+        raise ConfigurationError(message)
+    return int(text)
 
 
 def _callback_url(environment: Mapping[str, str]) -> str:

@@ -43,9 +43,9 @@ class TradingCalendar:
         self.name = name
         self.first = first
         self.last = last
-        known = _closes(name, first.year, last.year)
-        self._closes = {session: close for session, close in known.items() if first <= session <= last}
-        self._sessions = list(self._closes)
+        known = _hours(name, first.year, last.year)
+        self._hours = {session: hours for session, hours in known.items() if first <= session <= last}
+        self._sessions = list(self._hours)
 
     def sessions(self, first: date, last: date) -> list[date]:
         """Return the sessions from ``first`` to ``last``, both included, ascending.
@@ -58,14 +58,25 @@ class TradingCalendar:
             raise InvalidInputError(message)
         return self._sessions[bisect_left(self._sessions, first) : bisect_right(self._sessions, last)]
 
+    def open(self, session: date) -> datetime:
+        """Return when ``session`` opens, UTC.
+
+        Raises:
+            InvalidInputError: ``session`` is not a session of this calendar.
+        """
+        return self._hours_of(session)[0]
+
     def close(self, session: date) -> datetime:
         """Return when ``session`` closes, UTC.
 
         Raises:
             InvalidInputError: ``session`` is not a session of this calendar.
         """
+        return self._hours_of(session)[1]
+
+    def _hours_of(self, session: date) -> tuple[datetime, datetime]:
         try:
-            return self._closes[session]
+            return self._hours[session]
         except KeyError:
             message = f"session must be a session of {self.name} in {self.first}..{self.last}, was {session}"
             raise InvalidInputError(message) from None
@@ -77,7 +88,7 @@ class TradingCalendar:
 
 
 @lru_cache(maxsize=8)
-def _closes(name: str, first_year: int, last_year: int) -> dict[date, datetime]:
+def _hours(name: str, first_year: int, last_year: int) -> dict[date, tuple[datetime, datetime]]:
     known = exchange_calendars.get_calendar_names()
     if name not in known:
         message = f"calendar must be a code that exchange_calendars knows, such as XNYS, was {name!r}"
@@ -89,5 +100,5 @@ def _closes(name: str, first_year: int, last_year: int) -> dict[date, datetime]:
     except ValueError as error:
         message = f"calendar {name} must be known from {first_year} to {last_year}: {error}"
         raise InvalidInputError(message) from error
-    closes = calendar.closes.dt.tz_convert(UTC)
-    return dict(zip((day.date() for day in closes.index), closes.dt.to_pydatetime(), strict=True))
+    hours = (column.dt.tz_convert(UTC).dt.to_pydatetime() for column in (calendar.opens, calendar.closes))
+    return dict(zip((day.date() for day in calendar.opens.index), zip(*hours, strict=True), strict=True))

@@ -10,10 +10,14 @@
     ├── SourceError                         the broker could not be read
     │   ├── TransientSourceError            may work later; retried by the client
     │   │   ├── RateLimitedError            429
-    │   │   └── SourceUnavailableError      timeout, connection fault, 5xx
+    │   │   ├── SourceUnavailableError      timeout, connection fault, 5xx
+    │   │   └── CircuitOpenError            not asked, because it failed again and again
     │   └── PermanentSourceError            no retry can help
     │       ├── AuthenticationError         the token or the credentials are refused
     │       ├── RequestRefusedError         the request itself is refused (400, 403, 404)
+    │       │   ├── AddressBlockedError     403 of the network in front of the broker
+    │       │   └── ReplyTooLargeError      the reply would be too large; ask for less
+    │       ├── RequestBudgetError          the day's budget of requests is spent; nothing was asked
     │       └── MalformedResponseError      a reply that cannot be understood
     └── StoreError                          the system of record could not be used
         ├── StoreUnavailableError           cannot connect, read or write
@@ -22,6 +26,8 @@
 
 A message names what was wrong, what it must be, and what to do.
 """
+
+from datetime import datetime
 
 
 class JutsuError(Exception):
@@ -68,6 +74,18 @@ class SourceUnavailableError(TransientSourceError):
     """The broker timed out, dropped the connection or answered 5xx."""
 
 
+class CircuitOpenError(TransientSourceError):
+    """The broker was not asked, because it failed again and again.
+
+    Attributes:
+        probe_at: When the next request may go.
+    """
+
+    def __init__(self, message: str, *, probe_at: datetime) -> None:
+        super().__init__(message)
+        self.probe_at = probe_at
+
+
 class PermanentSourceError(SourceError):
     """The broker refused in a way that no retry can help."""
 
@@ -78,6 +96,18 @@ class AuthenticationError(PermanentSourceError):
 
 class RequestRefusedError(PermanentSourceError):
     """The broker refused the request itself."""
+
+
+class AddressBlockedError(RequestRefusedError):
+    """The network in front of the broker blocks this address."""
+
+
+class ReplyTooLargeError(RequestRefusedError):
+    """The reply would be too large; a smaller question may be answered."""
+
+
+class RequestBudgetError(PermanentSourceError):
+    """The day's budget of requests is spent; nothing was asked."""
 
 
 class MalformedResponseError(PermanentSourceError):

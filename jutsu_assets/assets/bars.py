@@ -92,16 +92,17 @@ class _Updater:
         self._history = history
 
     def update(self, request: HistoryRequest) -> dict[str, Any]:
-        fetcher = self._schwab.fetcher
-        spent, waited, sent = fetcher.request_seconds, fetcher.throttle.waited_seconds, fetcher.throttle.requests
+        connection = self._schwab.fetcher.connection
+        throttle = connection.throttle
+        spent, waited, sent = connection.request_seconds, throttle.waited_seconds, throttle.requests
         began = time.perf_counter()
         update = self._history.update(request)
         total = time.perf_counter() - began
-        spent, waited = fetcher.request_seconds - spent, fetcher.throttle.waited_seconds - waited
+        spent, waited = connection.request_seconds - spent, throttle.waited_seconds - waited
         written = update.written
         return {
             **self._holdings(request.symbol),
-            "calls": fetcher.throttle.requests - sent,
+            "calls": throttle.requests - sent,
             "rows_inserted": written.inserted if written else 0,
             "rows_changed": written.changed if written else 0,
             "rows_unchanged": self._rows(request.symbol) - (written.inserted + written.changed if written else 0),
@@ -109,6 +110,8 @@ class _Updater:
             "rows_quarantined": written.quarantined if written else 0,
             "was_restated": update.was_restated,
             "throttle_wait_seconds": round(waited, 3),
+            "requests_today": throttle.sent_today,
+            "requests_left_today": max(0, throttle.limits.daily_budget - throttle.sent_today),
             "fetch_seconds": round(spent - waited, 3),
             "store_seconds": round(total - spent, 3),
         }

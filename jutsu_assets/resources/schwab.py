@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
 
 from jutsu_assets.schwab.handlers import Market, SchwabDataHandler, open_live, open_simulated
-from jutsu_assets.settings import Credentials
+from jutsu_assets.schwab.throttle import LIMITS
+from jutsu_assets.settings import DAILY_REQUESTS, Credentials
 from jutsu_assets.store.market import MarketDatabase
 
 
@@ -28,6 +30,7 @@ class SchwabResource(dg.ConfigurableResource[SchwabDataHandler]):
         app_secret: App secret.
         callback_url: Callback URL of the app.
         token_path: Token file.
+        daily_requests: How many requests all processes together may send in a day, UTC.
     """
 
     database: dg.ResourceDependency[MarketDatabase]
@@ -39,6 +42,7 @@ class SchwabResource(dg.ConfigurableResource[SchwabDataHandler]):
     app_secret: str = ""
     callback_url: str = ""
     token_path: str = ""
+    daily_requests: int = DAILY_REQUESTS
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[SchwabDataHandler]:
@@ -60,12 +64,13 @@ class SchwabResource(dg.ConfigurableResource[SchwabDataHandler]):
             history_start=date.fromisoformat(self.history_start),
             calendar=self.calendar,
         )
+        limits = replace(LIMITS, daily_budget=self.daily_requests)
         if not self.base_url:
-            return open_simulated(market, self.database.requests)
+            return open_simulated(market, self.database.ledger, limits)
         credentials = Credentials(
             api_key=self.api_key,
             app_secret=self.app_secret,
             callback_url=self.callback_url,
             token_path=Path(self.token_path),
         )
-        return open_live(market, self.database.requests, credentials, self.base_url)
+        return open_live(market, self.database.ledger, credentials, self.base_url, limits)

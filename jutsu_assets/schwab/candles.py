@@ -1,26 +1,33 @@
 """Schwab's candles → bars: exact parsing, and every rule that keeps a candle out.
 
 Nothing that came over the wire is dropped silently: a candle is a bar inside the asked
-window, or outside it (Schwab sends a margin), or rejected with its raw form and a reason.
+window, or not asked for (Schwab sends a margin), or rejected with its raw form and a reason.
+
+A reply in which all is well is parsed by columns, everything else candle by candle.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping
-from datetime import UTC, date, datetime, time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
-from jutsu_core.bars import PRICE_COLUMNS, Bar, RejectedBar, session_timestamp, to_micros
+import numpy as np
+
+from jutsu_assets.schwab.grid import Grid, Integers
+from jutsu_core.bars import MICROS_PER_UNIT, PRICE_COLUMNS, Bar, RejectedBar, to_micros
 from jutsu_core.errors import InvalidInputError, MalformedResponseError
 from jutsu_core.quality.rules import bar_fault
 
-_NEW_YORK = ZoneInfo("America/New_York")
-_MILLISECONDS = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_STAMP = 253_402_300_799_000
 _LARGEST_EXPONENT = 18
 """2⁶³ has 19 digits; a number of a million digits would keep the arithmetic busy for seconds."""
+
+_MOST_DIGITS = 15
+"""Two decimals of so many digits are never the same float, and a float of one is read back exactly."""
 
 
 class ParsedCandles(NamedTuple):
@@ -31,16 +38,15 @@ class ParsedCandles(NamedTuple):
 
 
 def read_envelope(text: str, symbol: str) -> list[Any]:
-    """Return the raw candles of a price-history reply, numbers exact.
+    """Return the raw candles of a price-history reply; a number with a point or exponent is its text, as bytes.
 
     Raises:
         MalformedResponseError: The reply is not the JSON object that price history promises,
             or it is about another symbol.
     """
     try:
-        body = json.loads(text, parse_float=Decimal)
-    except (ValueError, ArithmeticError, RecursionError):
-        # An exponent that no Decimal can hold, or nesting without end, is no JSON of Schwab's either.
+        body = json.loads(text, parse_float=str.encode)
+    except (ValueError, RecursionError):
         message = f"{symbol}: Schwab's price history must be JSON, was {text[:60]!r}"
         raise MalformedResponseError(message) from None
     candles = body.get("candles") if isinstance(body, dict) else None
@@ -54,56 +60,89 @@ def read_envelope(text: str, symbol: str) -> list[Any]:
     return candles
 
 
-def parse_daily(candles: list[Any], start: datetime, end: datetime, sessions: Collection[date]) -> ParsedCandles:
-    """Turn raw daily candles into bars keyed by session date.
-
-    The session date is the UTC date of the stamp. A stamp at midnight New York marks a bar
-    that is still forming; a final one is stamped at midnight Chicago.
+def parse_candles(candles: Sequence[Any], grid: Grid) -> ParsedCandles:
+    """Turn raw candles into bars.
 
     Args:
-        candles: As they came.
-        start: First instant asked for.
-        end: First instant no longer asked for; candles outside are ignored.
-        sessions: The exchange's sessions inside the window.
+        candles: As :func:`read_envelope` returns them.
+        grid: Where final bars stand, and which are wanted.
     """
-    sound: dict[datetime, list[tuple[Bar, str]]] = defaultdict(list)
+    dated, undated = _split(candles)
+    rejected = [
+        RejectedBar(_as_text(candle), "datetime must be an integer of milliseconds since 1970") for candle in undated
+    ]
+    placed = grid.place(np.array([candle["datetime"] for candle in dated], dtype=np.int64))
+    for position, fault in placed.faults.items():
+        rejected.append(RejectedBar(_as_text(dated[position]), fault, _moment(int(placed.keys[position]))))
+    rest = [position for position in np.flatnonzero(placed.wanted).tolist() if position not in placed.faults]
+    wanted, keys = [dated[position] for position in rest], placed.keys[rest]
+    bars = _all_sound(wanted, keys)
+    if bars is None:
+        bars, broken = _one_by_one(wanted, [_moment(key) for key in keys.tolist()])
+        rejected += broken
+    return ParsedCandles(tuple(bars), tuple(rejected))
+
+
+def _all_sound(candles: Sequence[Mapping[str, Any]], keys: Integers) -> list[Bar] | None:
+    """Return the bars of ``candles``, ascending; None where one of them breaks a rule or a key repeats."""
+    order = np.argsort(keys, kind="stable")
+    if np.any(np.diff(keys[order]) == 0):
+        return None
+    try:
+        prices = [_plain_prices([candle[name] for candle in candles]) for name in PRICE_COLUMNS]
+        volumes = [candle["volume"] for candle in candles]
+    except (KeyError, _NotPlainError):
+        return None
+    if not set(map(type, volumes)) <= {int} or (volumes and not 0 <= min(volumes) <= max(volumes) < 2**63):
+        return None
+    open_, high, low, close = prices
+    is_sound = (low > 0) & (low <= np.minimum(open_, close)) & (np.maximum(open_, close) <= high)
+    if not is_sound.all():
+        return None
+    moments = map(_moment, keys[order].tolist())
+    columns = [column[order].tolist() for column in (*prices, np.array(volumes, dtype=np.int64))]
+    return list(map(Bar, moments, *columns))
+
+
+class _NotPlainError(Exception):
+    """A column holds something else than plain prices."""
+
+
+def _plain_prices(column: Sequence[bytes | int]) -> Integers:
+    if not set(map(type, column)) <= {bytes, int}:
+        raise _NotPlainError
+    longest = max(map(len, [item for item in column if type(item) is bytes]), default=0)
+    values = np.array(list(map(float, column)), dtype=np.float64)
+    if longest > _MOST_DIGITS + 1 or np.any(np.abs(values) >= 10 ** (_MOST_DIGITS - 6)):
+        raise _NotPlainError
+    micros = np.rint(values * MICROS_PER_UNIT)
+    if np.any(micros / MICROS_PER_UNIT != values):
+        raise _NotPlainError  # more than six decimals
+    return micros.astype(np.int64)
+
+
+def _one_by_one(candles: Sequence[Mapping[str, Any]], keys: Sequence[datetime]) -> tuple[list[Bar], list[RejectedBar]]:
+    sound: dict[datetime, list[tuple[Bar, Mapping[str, Any]]]] = defaultdict(list)
     rejected: list[RejectedBar] = []
-    known = frozenset(sessions)
-    for candle in candles:
-        raw = _as_text(candle)
-        stamp = _stamp(candle)
-        if stamp is None:
-            rejected.append(RejectedBar(raw, "datetime must be an integer of milliseconds since 1970"))
-            continue
-        key = session_timestamp(stamp.date())
-        if not start <= key < end:
-            continue
-        fault, bar = _judge(candle, stamp, key, known)
+    for candle, key in zip(candles, keys, strict=True):
+        fault, bar = _judge(candle, key)
         if bar is None:
-            rejected.append(RejectedBar(raw, fault, key))
+            rejected.append(RejectedBar(_as_text(candle), fault, key))
         else:
-            sound[key].append((bar, raw))
+            sound[key].append((bar, candle))
     bars = []
     for key in sorted(sound):
         same = sound[key]
         if len({bar for bar, _ in same}) == 1:
             bars.append(same[0][0])
-            rejected += [
-                RejectedBar(raw, "session must occur once, repeats an equal candle", key) for _, raw in same[1:]
-            ]
+            again, reason = same[1:], "bar must occur once, repeats an equal candle"
         else:
-            reason = "session must occur once, came with different values"
-            rejected += [RejectedBar(raw, reason, key) for _, raw in same]
-    return ParsedCandles(tuple(bars), tuple(rejected))
+            again, reason = same, "bar must occur once, came with different values"
+        rejected += [RejectedBar(_as_text(candle), reason, key) for _, candle in again]
+    return bars, rejected
 
 
-def _judge(
-    candle: Mapping[str, Any], stamp: datetime, key: datetime, sessions: frozenset[date]
-) -> tuple[str, Bar | None]:
-    if key.date() not in sessions:
-        return "session date must be a session of the exchange", None
-    if stamp.astimezone(_NEW_YORK).time() == time(0):
-        return "bar must be final, was stamped as still forming", None
+def _judge(candle: Mapping[str, Any], key: datetime) -> tuple[str, Bar | None]:
     try:
         open_, high, low, close = (to_micros(_number(candle, name)) for name in PRICE_COLUMNS)
         volume = _number(candle, "volume")
@@ -118,25 +157,44 @@ def _judge(
 
 def _number(candle: Mapping[str, Any], name: str) -> Decimal:
     value = candle.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if isinstance(value, bool) or not isinstance(value, int | bytes):
         message = f"{name} must be a number, was {value!r}"
         raise InvalidInputError(message)
-    number = Decimal(value)
-    if not number.is_finite():
-        message = f"{name} must be finite, was {value}"
-        raise InvalidInputError(message)
-    if number.adjusted() > _LARGEST_EXPONENT:
-        message = f"{name} must fit into 64 bits, was {number:.3e}"
+    try:
+        number = Decimal(value if isinstance(value, int) else value.decode())
+    except ArithmeticError:
+        number = Decimal("Infinity")  # an exponent that no Decimal can hold
+    if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT:
+        shown = str(value if isinstance(value, int) else value.decode())
+        message = f"{name} must fit into 64 bits, was {shown[:40]}"
         raise InvalidInputError(message)
     return number
 
 
-def _stamp(candle: object) -> datetime | None:
+def _split(candles: Sequence[Any]) -> tuple[list[Mapping[str, Any]], list[Any]]:
+    """Return the candles with a stamp that a moment can have, and the others."""
+    try:
+        stamps = [candle["datetime"] for candle in candles]
+        if set(map(type, stamps)) <= {int} and (not stamps or 0 <= min(stamps) <= max(stamps) <= _LATEST_STAMP):
+            return list(candles), []
+    except (KeyError, TypeError, IndexError):
+        pass
+    dated: list[Mapping[str, Any]] = []
+    undated: list[Any] = []
+    for candle in candles:
+        (dated if _is_dated(candle) else undated).append(candle)
+    return dated, undated
+
+
+def _is_dated(candle: object) -> bool:
     stamp = candle.get("datetime") if isinstance(candle, dict) else None
-    if isinstance(stamp, bool) or not isinstance(stamp, int) or not 0 <= stamp <= _LATEST_STAMP:
-        return None
-    return datetime.fromtimestamp(stamp / _MILLISECONDS, tz=UTC)
+    return type(stamp) is int and 0 <= stamp <= _LATEST_STAMP
+
+
+@lru_cache(maxsize=2**14)  # the sessions of one symbol are those of the next
+def _moment(key: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=key)
 
 
 def _as_text(candle: object) -> str:
-    return json.dumps(candle, default=str, sort_keys=True)
+    return json.dumps(candle, default=bytes.decode, sort_keys=True)

@@ -1,79 +1,43 @@
-"""Bars from Charles Schwab: one request planned, throttled, retried, parsed and validated.
+"""Bars from Charles Schwab: what is asked, and what becomes of the answer.
 
-Retries are tenacity's: three attempts, 1 and 2 seconds apart (doubling up to 4), on 429, 5xx,
-timeouts and connection faults only. Every attempt takes its turn at the shared rate limit,
-because the limit sits in the transport beneath.
+How a question reaches Schwab (rate limit, breaker, retries, tokens) is in ``connection``.
 """
 
-import threading
-import time
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from jutsu_assets.schwab.candles import parse_daily, read_envelope
-from jutsu_assets.schwab.session import call, open_client
-from jutsu_assets.schwab.throttle import Throttle, ThrottledTransport
-from jutsu_assets.schwab.tokens import TokenStore
-from jutsu_core.bars import Timeframe, from_micros, require_aware
+from jutsu_assets.schwab.candles import ParsedCandles, parse_candles, read_envelope
+from jutsu_assets.schwab.connection import Answer, SchwabConnection
+from jutsu_assets.schwab.grid import grid_of
+from jutsu_assets.schwab.pricehistory import AskedWindow, PriceHistoryQuestion, check_symbol, questions
+from jutsu_assets.schwab.quotes import MOST_SYMBOLS, MarketHours, Quote, parse_hours, parse_quotes
+from jutsu_core.bars import Timeframe, from_micros
 from jutsu_core.calendar import TradingCalendar
-from jutsu_core.errors import InvalidInputError, TransientSourceError
-from jutsu_core.ports import BarSource, Clock, FetchedBars, Sleeper
+from jutsu_core.errors import ReplyTooLargeError
+from jutsu_core.ports import BarSource, FetchedBars
 
-ATTEMPTS = 3
-LONGEST_RETRY_AFTER_SECONDS = 30.0
-_MARGIN = timedelta(days=1)
-_T = TypeVar("_T")
-_BACKOFF = wait_exponential(multiplier=1, min=1, max=4)
+_SHORTEST_WINDOW = timedelta(days=2)
 
 
 class SchwabDataFetcher(BarSource):
-    """Reads price history from Schwab, or from a simulator of it.
+    """Reads price history, quotes and market hours from Schwab, or from a simulator of it.
 
     Args:
-        api_key: App key.
-        app_secret: App secret.
-        tokens: Where the login's token is kept.
-        transport: What carries requests; the rate limit is put in front of it here.
-        throttle: The rate limit that all processes share.
+        connection: The way to Schwab.
         calendar: Sessions of the exchange.
-        clock: Tells when an answer came; it is the market's clock, which a simulator may set.
-        sleeper: Waits between attempts.
         name: Kept beside every bar: ``schwab`` or ``simulator``.
 
     Attributes:
-        throttle: The rate limit, with what it counted in this process.
-        request_seconds: Time spent on requests in this process, the throttle's wait included.
+        connection: The way to Schwab, with what it counted in this process.
     """
 
-    def __init__(
-        self,
-        *,
-        api_key: str,
-        app_secret: str,
-        tokens: TokenStore,
-        transport: httpx.BaseTransport,
-        throttle: Throttle,
-        calendar: TradingCalendar,
-        clock: Clock,
-        sleeper: Sleeper,
-        name: str,
-    ) -> None:
-        self._api_key = api_key
-        self._app_secret = app_secret
-        self._tokens = tokens
-        self._transport = ThrottledTransport(transport, throttle)
+    def __init__(self, connection: SchwabConnection, *, calendar: TradingCalendar, name: str) -> None:
+        self.connection = connection
         self._calendar = calendar
-        self._clock = clock
-        self._sleeper = sleeper
         self._name = name
-        self._client: Any = None
-        self._opening = threading.Lock()
-        self.throttle = throttle
-        self.request_seconds = 0.0
 
     @property
     def name(self) -> str:
@@ -87,28 +51,26 @@ class SchwabDataFetcher(BarSource):
             AuthenticationError: There is no token, or the login is dead.
             TransientSourceError: The token endpoint could not be reached.
         """
-        session = self._opened().session
-
-        def refresh_if_needed() -> httpx.Response:
-            session.ensure_active_token()
-            return httpx.Response(httpx.codes.OK)
-
-        self._with_retries(lambda: call(refresh_if_needed, what="authenticating"))
+        self.connection.authenticate()
 
     def handle_rate_limit(self) -> None:
         """Wait for a turn at the shared limit and take it.
 
         Requests of this class take their own turns. This is for a caller who is about to send
         one request to Schwab by other means and wants it counted.
+
+        Raises:
+            CircuitOpenError: Schwab is left alone at present.
+            RequestBudgetError: The day's budget is spent.
         """
-        self.throttle.acquire()
+        self.connection.throttle.acquire()
 
     def fetch_bars(self, symbol: str, timeframe: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
-        """Return the sound bars of ``symbol`` with ``start ≤ timestamp < end``, ascending.
+        """Return the sound, final bars of ``symbol`` with ``start ≤ timestamp < end``, ascending.
 
         Args:
             symbol: As Schwab spells it: ``AAPL``, ``BRK/B``, ``$SPX``.
-            timeframe: ``1d``.
+            timeframe: ``1m``, ``5m``, ``10m``, ``15m``, ``30m``, ``1d``, ``1w`` or ``1mo``.
             start: Timezone-aware.
             end: Timezone-aware, after ``start``.
 
@@ -135,87 +97,117 @@ class SchwabDataFetcher(BarSource):
             for bar in fetched.bars
         ]
 
-    def fetch(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime) -> FetchedBars:
+    def fetch(
+        self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime, *, extended_hours: bool = False
+    ) -> FetchedBars:
         """Return what Schwab holds for ``start ≤ timestamp < end``, with what it sent broken.
+
+        A long window of minutes takes several requests: Schwab would drop the oldest bars of
+        a long reply without a word.
+
+        Args:
+            symbol: As Schwab spells it.
+            timeframe: Any that Schwab serves.
+            start: Timezone-aware.
+            end: Timezone-aware, after ``start``.
+            extended_hours: Whether minutes before the open and after the close are wanted.
 
         Raises:
             InvalidInputError: An argument breaks its contract; nothing was asked.
             SourceError: Schwab could not be read.
         """
-        first, after = require_aware("start", start), require_aware("end", end)
-        if not symbol.strip():
-            message = f"symbol must be a non-empty string, was {symbol!r}"
-            raise InvalidInputError(message)
-        if timeframe is not Timeframe.D1:
-            message = (
-                f"timeframe must be {Timeframe.D1.value}, was {timeframe.value}; other timeframes are not fetched yet"
-            )
-            raise InvalidInputError(message)
-        if after <= first:
-            message = f"end must be after start {first.isoformat()}, was {after.isoformat()}"
-            raise InvalidInputError(message)
-        began = time.perf_counter()
-        try:
-            text = self._with_retries(lambda: self._price_history(symbol, first, after))
-        finally:
-            self.request_seconds += time.perf_counter() - began
-        sessions = self._calendar.sessions(first.date(), after.date())
-        parsed = parse_daily(read_envelope(text, symbol), first, after, sessions)
+        windows = questions(symbol, timeframe, start, end, extended_hours=extended_hours)
+        parts = [part for window in windows for part in self._ask_whole(timeframe, window)]
         return FetchedBars(
-            start=first, end=after, asked_at=self._clock.now(), bars=parsed.bars, rejected=parsed.rejected
+            start=windows[0].start,
+            end=windows[-1].end,
+            asked_at=min(asked_at for asked_at, _ in parts),
+            bars=tuple(bar for _, parsed in parts for bar in parsed.bars),
+            rejected=tuple(candle for _, parsed in parts for candle in parsed.rejected),
+        )
+
+    def fetch_quotes(self, symbols: list[str]) -> dict[str, Quote]:
+        """Return the current quotes of ``symbols``, up to 500 in one request.
+
+        Returns:
+            By symbol; one that Schwab does not know, or has no trade of, is absent.
+
+        Raises:
+            InvalidInputError: A symbol cannot be one of Schwab's; nothing was asked.
+            SourceError: Schwab could not be read.
+        """
+        for symbol in symbols:
+            check_symbol(symbol)
+        quotes: dict[str, Quote] = {}
+        for first in range(0, len(symbols), MOST_SYMBOLS):
+            some = symbols[first : first + MOST_SYMBOLS]
+            what = f"quotes of {len(some)} symbols"
+            quotes |= self.connection.ask(
+                what, partial(_send_for_quotes, some), lambda answer: parse_quotes(answer.text)
+            )
+        return quotes
+
+    def fetch_market_hours(self, day: date) -> MarketHours:
+        """Return when the equity market trades on ``day``, which must lie from today to a year ahead.
+
+        Raises:
+            SourceError: Schwab could not be read, or refused the day.
+        """
+        return self.connection.ask(
+            f"market hours of {day}",
+            lambda client: client.get_market_hours([client.MarketHours.Market.EQUITY], date=day),
+            lambda answer: parse_hours(answer.text, day),
         )
 
     def close(self) -> None:
         """Close the connections."""
-        with self._opening:
-            if self._client is not None:
-                self._client.session.close()
-                self._client = None
+        self.connection.close()
 
-    def _opened(self) -> Any:  # noqa: ANN401 - schwab-py is untyped
-        with self._opening:
-            if self._client is None:
-                self._client = open_client(self._api_key, self._app_secret, self._tokens, self._transport)
-            return self._client
+    def _ask_whole(self, timeframe: Timeframe, window: AskedWindow) -> list[tuple[datetime, ParsedCandles]]:
+        """Ask for a window; in halves where Schwab's gateway cannot hold the reply."""
+        try:
+            return [self._ask(timeframe, window)]
+        except ReplyTooLargeError:
+            if window.end - window.start < 2 * _SHORTEST_WINDOW:
+                raise
+        question = window.question
+        middle = window.start + (window.end - window.start) / 2
+        halves = [
+            half
+            for bounds in ((window.start, middle), (middle, window.end))
+            for half in questions(question.symbol, timeframe, *bounds, extended_hours=question.extended_hours)
+        ]
+        return [part for half in halves for part in self._ask_whole(timeframe, half)]
 
-    def _price_history(self, symbol: str, start: datetime, end: datetime) -> str:
-        client = self._opened()
-        history = client.PriceHistory
+    def _ask(self, timeframe: Timeframe, window: AskedWindow) -> tuple[datetime, ParsedCandles]:
+        question = window.question
 
-        def ask() -> httpx.Response:
-            response: httpx.Response = client.get_price_history(
-                symbol,
-                period_type=history.PeriodType.YEAR,
-                period=history.Period.TWENTY_YEARS,
-                frequency_type=history.FrequencyType.DAILY,
-                frequency=history.Frequency.DAILY,
-                start_datetime=start - _MARGIN,
-                end_datetime=end + _MARGIN,
-                need_extended_hours_data=False,
-            )
-            return response
+        def read(answer: Answer) -> tuple[datetime, list[Any]]:
+            return answer.asked_at, read_envelope(answer.text, question.symbol)
 
-        def ask_again_after_401() -> httpx.Response:
-            response = ask()
-            if response.status_code != httpx.codes.UNAUTHORIZED:
-                return response
-            client.session.renew(response.request.headers["Authorization"].removeprefix("Bearer "))
-            return ask()
-
-        return call(ask_again_after_401, what=f"daily history of {symbol}").text
-
-    def _with_retries(self, attempt: Callable[[], _T]) -> _T:
-        retrying = Retrying(
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=_wait,
-            retry=retry_if_exception_type(TransientSourceError),
-            sleep=self._sleeper.sleep,
-            reraise=True,
+        what = f"{timeframe.value} history of {question.symbol}"
+        asked_at, candles = self.connection.ask(what, lambda client: _send(client, question), read)
+        grid = grid_of(
+            timeframe, window.start, window.end, self._calendar, asked_at, extended_hours=question.extended_hours
         )
-        return retrying(attempt)
+        return asked_at, parse_candles(candles, grid)
 
 
-def _wait(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = getattr(error, "retry_after_seconds", None) or 0.0
-    return max(float(_BACKOFF(state)), min(asked, LONGEST_RETRY_AFTER_SECONDS))
+def _send_for_quotes(symbols: list[str], client: Any) -> httpx.Response:  # noqa: ANN401 - schwab-py is untyped
+    response: httpx.Response = client.get_quotes(symbols)
+    return response
+
+
+def _send(client: Any, question: PriceHistoryQuestion) -> httpx.Response:  # noqa: ANN401 - schwab-py is untyped
+    history = client.PriceHistory
+    response: httpx.Response = client.get_price_history(
+        question.symbol,
+        period_type=history.PeriodType(question.period_type),
+        period=history.Period(question.period),
+        frequency_type=history.FrequencyType(question.frequency_type),
+        frequency=history.Frequency(question.frequency),
+        start_datetime=question.start,
+        end_datetime=question.end,
+        need_extended_hours_data=question.extended_hours,
+    )
+    return response

@@ -8,18 +8,20 @@ import httpx
 import pandas as pd
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
+from jutsu_assets.schwab.connection import SchwabConnection
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
-from jutsu_assets.schwab.throttle import RequestPlaces, Throttle
+from jutsu_assets.schwab.throttle import LIMITS
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
 from jutsu_assets.schwab.transport import transport_to
 from jutsu_assets.settings import LIVE_SOURCE, SAMPLE_SOURCE, SCHWAB_ORIGIN, Credentials
+from jutsu_core.access import AccessLedger, Limits
 from jutsu_core.bars import Bar, Timeframe, bars_to_frame, session_timestamp
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import ConfigurationError, NoDataError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import Clock, DataHandler, Sleeper, checked_symbols, checked_window, merge_in_time_order
 
-_CALENDAR_MARGIN = timedelta(days=14)
+_CALENDAR_MARGIN = timedelta(days=40)  # of a monthly bar on either side
 _LATEST_LOOKBACK = timedelta(days=14)
 
 
@@ -102,7 +104,7 @@ class SchwabDataHandler(DataHandler):
         return self.fetcher.fetch(symbol, Timeframe.D1, first, after).bars
 
 
-def open_simulated(market: Market, places: RequestPlaces) -> SchwabDataHandler:
+def open_simulated(market: Market, ledger: AccessLedger, limits: Limits = LIMITS) -> SchwabDataHandler:
     """Return a handler over the simulator inside this process: sample bars, no port, no credentials.
 
     Raises:
@@ -114,7 +116,8 @@ def open_simulated(market: Market, places: RequestPlaces) -> SchwabDataHandler:
     simulator = SchwabSimulator()
     return open_handler(
         market,
-        places,
+        ledger,
+        limits=limits,
         source=SAMPLE_SOURCE,
         clock=simulator,
         transport=mount(simulator),
@@ -124,12 +127,15 @@ def open_simulated(market: Market, places: RequestPlaces) -> SchwabDataHandler:
     )
 
 
-def open_live(market: Market, places: RequestPlaces, credentials: Credentials, base_url: str) -> SchwabDataHandler:
+def open_live(
+    market: Market, ledger: AccessLedger, credentials: Credentials, base_url: str, limits: Limits = LIMITS
+) -> SchwabDataHandler:
     """Return a handler over Schwab, or over a simulator at ``base_url`` on this machine."""
     is_live = base_url == SCHWAB_ORIGIN
     return open_handler(
         market,
-        places,
+        ledger,
+        limits=limits,
         source=LIVE_SOURCE if is_live else SAMPLE_SOURCE,
         clock=SystemClock(),
         transport=transport_to(base_url),
@@ -141,7 +147,7 @@ def open_live(market: Market, places: RequestPlaces, credentials: Credentials, b
 
 def open_handler(
     market: Market,
-    places: RequestPlaces,
+    ledger: AccessLedger,
     *,
     source: str,
     clock: Clock,
@@ -150,12 +156,13 @@ def open_handler(
     app_secret: str,
     tokens: FileTokenStore | MemoryTokenStore,
     sleeper: Sleeper | None = None,
+    limits: Limits = LIMITS,
 ) -> SchwabDataHandler:
     """Return a handler put together from its parts.
 
     Args:
         market: What is read.
-        places: What processes share to keep the rate limit.
+        ledger: What processes share to keep the rate limit and the breaker.
         source: Kept beside every bar.
         clock: The market's clock.
         transport: What carries requests.
@@ -163,11 +170,11 @@ def open_handler(
         app_secret: App secret.
         tokens: Where the login's token is kept.
         sleeper: Waits for turns and between attempts; really, if None.
+        limits: What all processes together may send.
 
     Raises:
         ConfigurationError: The market's history starts after today.
     """
-    waiting = sleeper or SystemSleeper()
     today = clock.now().astimezone(UTC).date()
     if market.history_start > today:
         message = (
@@ -176,15 +183,15 @@ def open_handler(
         )
         raise ConfigurationError(message)
     calendar = TradingCalendar(market.calendar, market.history_start - _CALENDAR_MARGIN, today + _CALENDAR_MARGIN)
-    fetcher = SchwabDataFetcher(
+    connection = SchwabConnection(
         api_key=api_key,
         app_secret=app_secret,
         tokens=tokens,
         transport=transport,
-        throttle=Throttle(places, SystemClock(), waiting),
-        calendar=calendar,
+        ledger=ledger,
         clock=clock,
-        sleeper=waiting,
-        name=source,
+        sleeper=sleeper or SystemSleeper(),
+        limits=limits,
     )
+    fetcher = SchwabDataFetcher(connection, calendar=calendar, name=source)
     return SchwabDataHandler(fetcher, market=market, calendar=calendar, clock=clock)

@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any
 
 import httpx
 
 from jutsu_assets.schwab.tokens import TokenStore
 from jutsu_core.errors import (
+    AddressBlockedError,
     AuthenticationError,
     ConfigurationError,
     MalformedResponseError,
     RateLimitedError,
+    ReplyTooLargeError,
     RequestRefusedError,
     SourceError,
     SourceUnavailableError,
@@ -32,6 +35,15 @@ LEEWAY_SECONDS = 300
 _ORIGIN = "https://api.schwabapi.com"
 _FINAL_REFUSALS = ("unsupported_token_type", "invalid_client", "invalid_grant")
 _LOGIN_AGAIN = "log in again with `jutsu login`; a login lasts seven days"
+_REFUSALS: Mapping[int, tuple[type[SourceError], str]] = MappingProxyType(
+    {
+        401: (AuthenticationError, f"{_LOGIN_AGAIN}, and check that the app has the Market Data product"),
+        403: (
+            AddressBlockedError,
+            "the network in front of Schwab blocks this address, as after too many requests: wait an hour",
+        ),
+    }
+)
 
 
 def open_client(api_key: str, app_secret: str, tokens: TokenStore, transport: httpx.BaseTransport) -> Any:  # noqa: ANN401 - schwab-py is untyped
@@ -233,47 +245,38 @@ def _refuse_junk(response: httpx.Response) -> httpx.Response:
 
 def _status_error(response: httpx.Response, what: str) -> SourceError:
     status = response.status_code
-    said = _detail(response)
-    if status == httpx.codes.TOO_MANY_REQUESTS:
-        return RateLimitedError(
-            f"{what}: Schwab answered 429, too many requests{said}; wait before running again",
-            retry_after_seconds=_retry_after(response),
-        )
+    answered = f"{what}: Schwab answered {status}{_detail(response)}"
+    if "protocol.http.TooBigBody" in response.text:
+        return ReplyTooLargeError(f"{answered}: the reply would be too large; ask for less at once")
     if response.is_server_error:
-        return SourceUnavailableError(
-            f"{what}: Schwab answered {status}{said}; try again later",
-            retry_after_seconds=_retry_after(response),
-        )
-    if status == httpx.codes.UNAUTHORIZED:
-        return AuthenticationError(
-            f"{what}: Schwab answered 401{said}, also after one refresh; {_LOGIN_AGAIN}, and check that the"
-            " app has the Market Data product"
-        )
-    if status == httpx.codes.FORBIDDEN:
-        return RequestRefusedError(
-            f"{what}: Schwab's edge answered 403{said}; it blocks this address for a while after too many"
-            " requests: wait an hour, logging in again does not help"
-        )
+        return SourceUnavailableError(f"{answered}; try again later", retry_after_seconds=_retry_after(response))
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        message = f"{answered}, too many requests; wait before running again"
+        return RateLimitedError(message, retry_after_seconds=_retry_after(response))
     if response.is_success:
-        return MalformedResponseError(f"{what}: Schwab answered {status} without what was asked for{said}")
-    return RequestRefusedError(f"{what}: Schwab refused with {status}{said}; correct the request")
+        return MalformedResponseError(f"{answered} without what was asked for; try again later")
+    kind, remedy = _REFUSALS.get(status, (RequestRefusedError, "correct the request"))
+    return kind(f"{answered}; {remedy}")
 
 
 def _retry_after(response: httpx.Response) -> float | None:
     value = response.headers.get("Retry-After", "")
-    if value.isdecimal():
+    if value.isascii() and value.isdecimal():
         return float(value)
+    until, said_at = http_date(value), http_date(response.headers.get("Date", ""))
+    if until is None or said_at is None:
+        return None
+    # A date is measured from the reply's own: its clock need not agree with ours.
+    return max(0.0, (until - said_at).total_seconds())
+
+
+def http_date(text: str) -> datetime | None:
+    """Return the moment that a header names, UTC; None where it names none."""
     try:
-        # A date is measured from the reply's own: its clock need not agree with ours.
-        pause = _http_date(value) - _http_date(response.headers.get("Date", ""))
+        moment = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return max(0.0, pause.total_seconds())
-
-
-def _http_date(text: str) -> datetime:
-    moment = parsedate_to_datetime(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _detail(response: httpx.Response) -> str:

@@ -2,7 +2,7 @@
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.store.bars import SqlBarStore
-from jutsu_assets.store.coordination import RequestLog
+from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.handlers import DatabaseDataHandler
 from jutsu_assets.store.manifest import SeriesManifest
 from jutsu_assets.store.reports import PerformanceReports
@@ -22,7 +22,7 @@ class MarketDatabase(DatabaseDataHandler):
     Attributes:
         source: The one source whose bars this database keeps.
         bars: The store of bars.
-        requests: The shared log of requests to the broker.
+        ledger: What processes share about the broker: rate limit, breaker, retry quota.
         manifest: The current files of derived series.
         reports: The current performance reports.
     """
@@ -34,6 +34,6 @@ class MarketDatabase(DatabaseDataHandler):
         recording = clock or SystemClock()
         self.source = source
         self.bars = SqlBarStore(self.database, source, recording)
-        self.requests = RequestLog(self.database, recording)
+        self.ledger = RequestLedger(self.database, recording)
         self.manifest = SeriesManifest(self.database, recording)
         self.reports = PerformanceReports(self.database, recording)

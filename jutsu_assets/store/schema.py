@@ -122,3 +122,27 @@ api_requests = Table(
     Column("sent_at", BigInteger, primary_key=True, autoincrement=False),
     comment="When requests were let through to the broker; the shared limit is counted over these",
 )
+
+api_access = Table(
+    "api_access",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("opened_at", BigInteger, nullable=True),
+    Column("probe_at", BigInteger, nullable=True),
+    Column("cool_down", BigInteger, nullable=False),
+    Column("lease_holder", String(64), nullable=False),
+    Column("lease_until", BigInteger, nullable=True),
+    Column("paused_until", BigInteger, nullable=True),
+    Column("retry_credits", Integer, nullable=False),
+    Column("last_failure", Text, nullable=False),
+    comment="What all processes know of the broker: its circuit breaker and the retry quota",
+)
+
+api_days = Table(
+    "api_days",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("requests", Integer, nullable=False),
+    comment="How many requests were let through on each day, UTC",
+)

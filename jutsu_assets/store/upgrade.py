@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, select, text
 from jutsu_assets.store import schema
 from jutsu_core.errors import SchemaVersionError
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision of the schema, oldest first; Alembic's scripts hold the way from each to the next."""
 
 HEAD = REVISIONS[-1]

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,10 +21,10 @@ from jutsu_assets.schwab.simulator.server import serve
 from jutsu_assets.schwab.simulator.transport import mount
 from jutsu_assets.schwab.throttle import Throttle
 from jutsu_assets.schwab.tokens import FileTokenStore
-from jutsu_assets.store.coordination import RequestLog
+from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database
 from jutsu_core.errors import AuthenticationError
-from tests.support.schwab import FreePlaces, RecordingSleeper
+from tests.support.schwab import MemoryLedger, RecordingSleeper
 
 pytest.importorskip("bokeh_sampledata", reason="the sample data are not installed")
 
@@ -153,13 +152,13 @@ def landing_page(simulator: SchwabSimulator, url: str) -> str:
         return browser.get(url).headers["Location"]
 
 
-def manual_login(simulator: SchwabSimulator, path: Path, places: FreePlaces | None = None) -> ManualLogin:
+def manual_login(simulator: SchwabSimulator, path: Path, ledger: MemoryLedger | None = None) -> ManualLogin:
     return ManualLogin(
         api_key=simulator.key,
         app_secret=simulator.secret,
         callback_url=simulator.callback_url,
         transport=mount(simulator),
-        throttle=Throttle(places or FreePlaces(), SystemClock(), RecordingSleeper()),
+        throttle=Throttle(ledger or MemoryLedger(), RecordingSleeper()),
         tokens=FileTokenStore(path),
     )
 
@@ -193,11 +192,11 @@ def test_the_address_of_another_login_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_login_takes_its_turn_among_all_requests(tmp_path: Path) -> None:
-    simulator, places = SchwabSimulator(), FreePlaces()
-    login = manual_login(simulator, tmp_path / "token.json", places)
-    assert places.claims == 0
+    simulator, ledger = SchwabSimulator(), MemoryLedger()
+    login = manual_login(simulator, tmp_path / "token.json", ledger)
+    assert ledger.claims == 0
     login.finish(landing_page(simulator, login.url), now_seconds=1_700_000_000)
-    assert places.claims == 1
+    assert ledger.claims == 1
 
 
 def use_credentials_of(simulator: SchwabSimulator) -> None:
@@ -224,7 +223,7 @@ def test_the_login_command_from_the_url_to_the_token_file(home: Path, monkeypatc
     assert "Logged in." in result.output
     assert FileTokenStore(home / "home" / "schwab_token.json").read()["token"]["refresh_token"]
     database = Database(f"sqlite:///{home / 'home' / 'live' / 'jutsu.db'}", SystemSleeper())
-    assert RequestLog(database, SystemClock()).count_since(datetime(2000, 1, 1, tzinfo=UTC)) == 1
+    assert RequestLedger(database, SystemClock()).sent_on(SystemClock().now().date()) == 1
     database.close()
 
 

@@ -201,12 +201,16 @@ def test_a_dead_token_stops_the_run_at_once_and_writes_nothing(tmp_path: Path) -
         assert graph.database.bars.version("AAPL", Timeframe.D1) is None
 
 
-def test_an_unreachable_server_stops_after_three_symbols(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_left_alone_after_five_requests(tmp_path: Path) -> None:
     faults = FaultPlan([Fault.connection("ConnectError").always()])
     with open_graph(tmp_path, faults=faults) as graph:
         result = graph.run("AAPL", "MSFT")
         assert not result.success
-        assert graph.price_requests() == ["AAPL"] * 3 + ["FB"] * 3 + ["GOOG"] * 3
+        assert graph.price_requests() == ["AAPL"] * 3 + ["FB"] * 2
+        failure = result.failure_data_for_node("daily_bars")
+        assert failure is not None
+        assert "left alone until" in str(failure.error)
+        assert "Not tried after that: GOOG, IBM, MSFT" in str(failure.error)
         assert graph.materialized("daily_bars") == []
         assert graph.database.bars.version("AAPL", Timeframe.D1) is None
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,33 +23,13 @@ from jutsu_assets.schwab.tokens import MemoryTokenStore
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.universe import Universe
+from tests.support.builders import SettableClock
+from tests.support.schwab import MemoryLedger, RecordingSleeper
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 AFTER_THE_LAST_CLOSE = datetime(2013, 3, 2, 1, tzinfo=UTC)
-
-
-class FreePlaces:
-    """Lets every request through at once, and counts them."""
-
-    def __init__(self) -> None:
-        self.claims = 0
-
-    def claim(self, limit: int, window: timedelta) -> datetime | None:
-        del limit, window
-        self.claims += 1
-        return None
-
-
-class NoSleep:
-    """Remembers what it was asked to wait, and does not."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
 
 
 @dataclass
@@ -99,16 +79,17 @@ def open_graph(
     universe = Universe(symbols=symbols, history_start=start)
     simulator = SchwabSimulator(history, now=lambda: now, faults=faults)
     database = MarketDatabase(settings.database_url, source=settings.source)
+    machine = SettableClock()
     schwab = open_handler(
         Market(symbols=symbols, history_start=start, calendar="XNYS"),
-        FreePlaces(),
+        MemoryLedger(machine),
         source=settings.source,
         clock=simulator,
         transport=mount(simulator),
         api_key=simulator.key,
         app_secret=simulator.secret,
         tokens=MemoryTokenStore(simulator.issue_login()),
-        sleeper=NoSleep(),
+        sleeper=RecordingSleeper(machine),
     )
     resources = {
         "database": database,

@@ -3,8 +3,10 @@
 import json
 import multiprocessing
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,18 +17,22 @@ from typing import Any
 import httpx
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
+from jutsu_assets.schwab.connection import SchwabConnection
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
 from jutsu_assets.schwab.simulator.app import DEFAULT_KEY, DEFAULT_SECRET, SchwabSimulator
 from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY, TOKEN
 from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
 from jutsu_assets.schwab.simulator.market import DailyBar, MarketHistory
 from jutsu_assets.schwab.simulator.transport import mount
-from jutsu_assets.schwab.throttle import RequestPlaces, Throttle
+from jutsu_assets.schwab.throttle import LIMITS, Throttle, ThrottledTransport
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore, TokenStore
 from jutsu_assets.schwab.transport import LoopbackTransport
-from jutsu_assets.store.coordination import RequestLog
+from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database
+from jutsu_core.access import AccessLedger, AccessState, Change, Claim, Limits, admit
 from jutsu_core.calendar import TradingCalendar
+from jutsu_core.ports import Clock, Sleeper
+from tests.support.builders import SettableClock
 
 FRIDAY = date(2013, 2, 22)
 MONDAY = date(2013, 2, 25)
@@ -42,28 +48,49 @@ EVENING = datetime(2013, 3, 1, 1, tzinfo=UTC)
 _CHILD_SECONDS = 60.0
 
 
-class FreePlaces:
-    """Lets every request through at once, and counts them."""
+class MemoryLedger:
+    """An access ledger of one process: a real breaker, a real quota, and a place for everybody at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.claims = 0
-        self._lock = threading.Lock()
+        self._clock = clock or SystemClock()
+        self._state = AccessState()
+        self._lock = threading.RLock()
 
-    def claim(self, limit: int, window: timedelta) -> datetime | None:
-        del limit, window
+    def claim(self, limits: Limits, holder: str) -> Claim:
+        del limits
         with self._lock:
-            self.claims += 1
-        return None
+            known = self._state
+            self._state, wait_until = admit(known, self._clock.now(), holder)
+            self.claims += wait_until is None
+        wait = 0.0 if wait_until is None else (wait_until - self._clock.now()).total_seconds()
+        return Claim(wait_seconds=wait, taken_at=time.monotonic(), state=known, sent_today=self.claims)
+
+    def state(self) -> AccessState:
+        return self._state
+
+    def change(self, change: Change) -> bool:
+        with self._lock:
+            state = change(self._state, self._clock.now())
+            self._state = state or self._state
+        return state is not None
+
+    def sent_on(self, day: date) -> int:
+        del day
+        return self.claims
 
 
 class RecordingSleeper:
-    """Remembers what it was asked to wait, and does not."""
+    """Remembers what it was asked to wait, and does not; a clock of the test's moves on instead."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: SettableClock | None = None) -> None:
         self.pauses: list[float] = []
+        self._clock = clock
 
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
+        if self._clock is not None:
+            self._clock.advance(timedelta(seconds=seconds))
 
 
 class FixedClock:
@@ -83,8 +110,9 @@ class Desk:
     simulator: SchwabSimulator
     fetcher: SchwabDataFetcher
     tokens: TokenStore
-    places: FreePlaces
+    ledger: MemoryLedger
     sleeper: RecordingSleeper
+    clock: SettableClock
 
     def fetch(self, symbol: str = "JTS") -> list[dict[str, Any]]:
         return self.fetcher.fetch_bars(symbol, "1d", WEEK_START, WEEK_END)
@@ -116,21 +144,23 @@ def fetcher_of(
     tokens: TokenStore,
     *,
     transport: httpx.BaseTransport | None = None,
-    places: RequestPlaces | None = None,
-    sleeper: RecordingSleeper | None = None,
+    ledger: AccessLedger | None = None,
+    sleeper: Sleeper | None = None,
+    clock: Clock | None = None,
+    limits: Limits = LIMITS,
 ) -> SchwabDataFetcher:
-    sleeps = sleeper or RecordingSleeper()
-    return SchwabDataFetcher(
+    connection = SchwabConnection(
         api_key=simulator.key,
         app_secret=simulator.secret,
         tokens=tokens,
         transport=transport or mount(simulator),
-        throttle=Throttle(places or FreePlaces(), SystemClock(), sleeps),
-        calendar=TradingCalendar("XNYS", date(2000, 1, 3), date(2013, 12, 31)),
-        clock=FixedClock(EVENING),
-        sleeper=sleeps,
-        name="simulator",
+        ledger=ledger or MemoryLedger(),
+        clock=clock or FixedClock(EVENING),
+        sleeper=sleeper or RecordingSleeper(),
+        limits=limits,
     )
+    calendar = TradingCalendar("XNYS", date(2000, 1, 3), date(2013, 12, 31))
+    return SchwabDataFetcher(connection, calendar=calendar, name="simulator")
 
 
 def desk(
@@ -158,9 +188,10 @@ def desk(
     else:
         tokens = FileTokenStore(path)
         tokens.write(wrapped)
-    places, sleeper = FreePlaces(), RecordingSleeper()
-    fetcher = fetcher_of(simulator, tokens, transport=transport(simulator), places=places, sleeper=sleeper)
-    return Desk(simulator, fetcher, tokens, places, sleeper)
+    clock = SettableClock(datetime(2013, 3, 1, 1, tzinfo=UTC))
+    ledger, sleeper = MemoryLedger(clock), RecordingSleeper(clock)
+    fetcher = fetcher_of(simulator, tokens, transport=transport(simulator), ledger=ledger, sleeper=sleeper)
+    return Desk(simulator, fetcher, tokens, ledger, sleeper, clock)
 
 
 def stale(wrapped: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,15 +239,21 @@ def fetch_in_child(barrier: Barrier, url: str, token_path: str) -> None:
         raise SystemExit(2)
 
 
-def ask_in_child(barrier: Barrier, url: str, database_url: str, requests: int, report: str) -> None:
-    """Send ``requests`` through the throttle that several processes share; report the waits as JSON lines."""
+def ask_in_child(barrier: Barrier, url: str, database_url: str, threads: int, report: str) -> None:
+    """Send one request from each of some threads through the throttle that processes share; report the waits."""
     database = Database(database_url, SystemSleeper())
-    throttle = Throttle(RequestLog(database, SystemClock()), SystemClock(), SystemSleeper())
-    transport = LoopbackTransport(url)
+    ledger = RequestLedger(database, SystemClock())
+    ledger.state()  # opens the database before the race
+    throttle = Throttle(ledger, SystemSleeper())
+    transport = ThrottledTransport(LoopbackTransport(url), throttle)
     barrier.wait(_CHILD_SECONDS)
-    for _ in range(requests):
-        throttle.acquire()
+
+    def ask() -> None:
         transport.handle_request(httpx.Request("GET", "https://api.schwabapi.com/marketdata/v1/pricehistory")).close()
+
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(ask) for _ in range(threads)]:
+            done.result()
     transport.close()
     database.close()
     with Path(report).open("a", encoding="utf-8") as file:

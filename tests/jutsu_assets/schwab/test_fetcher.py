@@ -11,7 +11,7 @@ import bokeh_sampledata
 import httpx
 import pytest
 
-from jutsu_assets.schwab.fetcher import ATTEMPTS, LONGEST_RETRY_AFTER_SECONDS
+from jutsu_assets.schwab.connection import ATTEMPTS
 from jutsu_assets.schwab.simulator import anomalies
 from jutsu_assets.schwab.simulator.app import SchwabSimulator
 from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY, TOKEN
@@ -22,10 +22,12 @@ from jutsu_assets.schwab.tokens import MemoryTokenStore
 from jutsu_core.bars import Bar, Timeframe, session_timestamp
 from jutsu_core.errors import (
     AuthenticationError,
+    CircuitOpenError,
     InvalidInputError,
     JutsuError,
     MalformedResponseError,
     RateLimitedError,
+    ReplyTooLargeError,
     RequestRefusedError,
     SourceError,
     SourceUnavailableError,
@@ -41,7 +43,8 @@ from tests.support.schwab import (
     WEEK_END,
     WEEK_START,
     Desk,
-    FreePlaces,
+    FixedClock,
+    MemoryLedger,
     desk,
     fetcher_of,
     secrets_of,
@@ -84,7 +87,7 @@ def sample_rows(symbol: str, splits: dict[date, int]) -> list[dict[str, Any]]:
 def test_a_whole_history_is_what_the_sample_holds(symbol: str, splits: dict[date, int]) -> None:
     """Bar for bar, split-adjusted by an arithmetic that shares nothing with the simulator's."""
     simulator = SchwabSimulator()
-    fetcher = fetcher_of(simulator, MemoryTokenStore(simulator.issue_login()))
+    fetcher = fetcher_of(simulator, MemoryTokenStore(simulator.issue_login()), clock=FixedClock(HISTORY_END))
     expected = sample_rows(symbol, splits)
     got = fetcher.fetch_bars(symbol, "1d", HISTORY_START, HISTORY_END)
     assert len(got) == len(expected) > 3200
@@ -119,7 +122,7 @@ def test_fetch_returns_bars_window_and_time() -> None:
     assert (len(fetched.bars), fetched.rejected) == (5, ())
     assert isinstance(table.fetcher, BarSource)
     assert table.fetcher.name == "simulator"
-    assert table.fetcher.request_seconds > 0
+    assert table.fetcher.connection.request_seconds > 0
 
 
 def test_one_request_asks_for_the_window_and_a_margin() -> None:
@@ -173,10 +176,11 @@ AWARE, NAIVE = WEEK_START, datetime(2013, 2, 22)  # noqa: DTZ001 - naive on purp
         ("JTS", "1d", "2013-02-22", WEEK_END, "start must be a timezone-aware datetime"),
         ("JTS", "1d", AWARE, date(2013, 2, 28), "end must be a timezone-aware datetime"),
         ("JTS", "2d", AWARE, WEEK_END, "timeframe must be one of"),
-        ("JTS", "1m", AWARE, WEEK_END, "timeframe must be 1d, was 1m"),
-        ("JTS", "1w", AWARE, WEEK_END, "timeframe must be 1d, was 1w"),
-        ("", "1d", AWARE, WEEK_END, "symbol must be a non-empty string"),
-        ("  ", "1d", AWARE, WEEK_END, "symbol must be a non-empty string"),
+        ("", "1d", AWARE, WEEK_END, "symbol must be a ticker in capitals such as AAPL"),
+        ("  ", "1d", AWARE, WEEK_END, "symbol must be a ticker in capitals such as AAPL"),
+        ("aapl", "1m", AWARE, WEEK_END, "symbol must be a ticker in capitals such as AAPL"),
+        ("A,B", "1w", AWARE, WEEK_END, "symbol must be a ticker in capitals such as AAPL"),
+        ("JTS", "1d", datetime(1960, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC), "end must be after 1970"),
         ("JTS", "1d", AWARE, AWARE, "end must be after start"),
         ("JTS", "1d", WEEK_END, AWARE, "end must be after start"),
     ],
@@ -188,7 +192,7 @@ def test_a_wrong_argument_is_refused_before_anything_is_sent(
     with pytest.raises(InvalidInputError, match=message):
         table.fetcher.fetch_bars(symbol, timeframe, start, end)
     assert table.simulator.requests == []
-    assert table.places.claims == 0
+    assert table.ledger.claims == 0
 
 
 TRANSPORT_KINDS: list[TransportErrorName] = ["ReadTimeout", "ConnectError", "ReadError", "RemoteProtocolError"]
@@ -196,13 +200,19 @@ TRANSIENT = [
     Fault.too_many_requests(),
     Fault.server_error(),
     Fault.server_error_page(),
-    Fault.reply_too_big(),
     Fault.unavailable(),
     Fault.gateway_timeout(),
     Fault.cut_body(),
     Fault.broken_gzip(),
     *[Fault.connection(kind) for kind in TRANSPORT_KINDS],
 ]
+
+
+def jittered(*pauses: float) -> list[object]:
+    """Each pause, or up to half a second more."""
+    return [pytest.approx(pause + 0.25, abs=0.25) for pause in pauses]
+
+
 named = pytest.mark.parametrize("fault", TRANSIENT, ids=lambda fault: fault.name)
 
 
@@ -211,18 +221,18 @@ def test_what_may_pass_is_tried_again(fault: Fault) -> None:
     """Twice struck, 1 and 2 seconds apart, the third attempt succeeds; every attempt takes its turn."""
     table = desk(fault.times(2))
     assert len(table.fetch()) == 5
-    assert table.sleeper.pauses == [1.0, 2.0]
-    assert table.history_calls == table.places.claims == table.fetcher.throttle.requests == 3
+    assert table.sleeper.pauses == jittered(1.0, 2.0)
+    assert table.history_calls == table.ledger.claims == table.fetcher.connection.throttle.requests == 3
 
 
 @named
 def test_after_three_attempts_it_gives_up(fault: Fault) -> None:
     table = desk(fault.always())
     expected = RateLimitedError if fault.name == "429" else SourceUnavailableError
-    with pytest.raises(expected, match="daily history of JTS"):
+    with pytest.raises(expected, match="1d history of JTS"):
         table.fetch()
-    assert table.history_calls == table.places.claims == ATTEMPTS == 3
-    assert table.sleeper.pauses == [1.0, 2.0]
+    assert table.history_calls == table.ledger.claims == ATTEMPTS == 3
+    assert table.sleeper.pauses == jittered(1.0, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -231,11 +241,10 @@ def test_after_three_attempts_it_gives_up(fault: Fault) -> None:
         (3, 3.0),
         (1, 1.0),
         (0, 1.0),
-        (86400, LONGEST_RETRY_AFTER_SECONDS),
+        (30, 30.0),
         ("soon", 1.0),
         ("-5", 1.0),
         ("1.5", 1.0),
-        ("9" * 400, LONGEST_RETRY_AFTER_SECONDS),
         ("Wed, 21 Oct 2026 07:28:00 GMT", 1.0),
     ],
 )
@@ -244,14 +253,13 @@ def test_it_waits_as_long_as_it_is_asked_within_reason(asked: str | int, pause: 
     fault = Fault.too_many_requests(asked) if status == 429 else Fault.unavailable(asked)
     table = desk(fault)
     assert len(table.fetch()) == 5
-    assert table.sleeper.pauses == [pause]
+    assert table.sleeper.pauses == (jittered(pause) if pause == 1.0 else [pause])
 
 
 @pytest.mark.parametrize(
     ("sent_at", "retry_at", "pause"),
     [
         ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:07 GMT", 7.0),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 08:28:00 GMT", LONGEST_RETRY_AFTER_SECONDS),
         ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:27:00 GMT", 1.0),
         ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:07", 7.0),
         ("yesterday", "Wed, 21 Oct 2026 07:28:07 GMT", 1.0),
@@ -266,7 +274,23 @@ def test_a_date_to_retry_at_is_measured_by_the_clock_that_wrote_it(
     table = desk(transport=lambda _: httpx.MockTransport(lambda _request: httpx.Response(429, headers=headers)))
     with pytest.raises(RateLimitedError):
         table.fetch()
-    assert table.sleeper.pauses[0] == pause
+    assert table.sleeper.pauses[:1] == (jittered(pause) if pause == 1.0 else [pause])
+
+
+@pytest.mark.parametrize("asked", [31, 86400, "9" * 400])
+def test_a_long_retry_after_is_honoured_by_asking_nothing_meanwhile(asked: str | int) -> None:
+    table = desk(Fault.too_many_requests(asked))
+    with pytest.raises(RateLimitedError):
+        table.fetch()
+    assert (table.history_calls, table.sleeper.pauses) == (1, [])
+    rest = min(float(asked), 3600.0)
+    with pytest.raises(CircuitOpenError, match="is left alone until") as caught:
+        table.fetch()
+    assert caught.value.probe_at == table.clock.now() + timedelta(seconds=rest)
+    assert table.history_calls == 1
+    table.clock.advance(timedelta(seconds=rest))
+    assert len(table.fetch()) == 5
+    assert not table.ledger.state().is_open
 
 
 def test_a_retry_after_in_foreign_digits_is_no_number() -> None:
@@ -281,15 +305,15 @@ def test_a_retry_after_in_foreign_digits_is_no_number() -> None:
     with pytest.raises(RateLimitedError):
         table.fetch()
     assert len(sent) == 3
-    assert table.sleeper.pauses == [1.0, 2.0]
+    assert table.sleeper.pauses == jittered(1.0, 2.0)
 
 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (Fault.bad_request(), "refused with 400 .Invalid value.; correct the request"),
-        (Fault.edge_block(), "edge answered 403.*logging in again does not help"),
-        (Fault.redirect(), "refused with 302"),
+        (Fault.bad_request(), "answered 400 .Invalid value.; correct the request"),
+        (Fault.edge_block(), "answered 403; the network in front of Schwab blocks this address.*wait an hour"),
+        (Fault.redirect(), "answered 302"),
     ],
     ids=["400", "403", "302"],
 )
@@ -300,9 +324,22 @@ def test_a_refusal_is_never_tried_again(fault: Fault, message: str) -> None:
     assert (table.history_calls, table.token_calls, table.sleeper.pauses) == (1, 0, [])
 
 
+def test_a_reply_that_would_be_too_large_is_asked_for_in_halves() -> None:
+    table = desk(Fault.reply_too_big())
+    assert [bar["timestamp"].date() for bar in table.fetch()] == list(SESSIONS)
+    assert (table.history_calls, table.sleeper.pauses) == (3, [])
+
+
+def test_what_stays_too_large_is_an_error_after_few_requests() -> None:
+    table = desk(Fault.reply_too_big().always())
+    with pytest.raises(ReplyTooLargeError, match="ask for less at once"):
+        table.fetch()
+    assert (table.history_calls, table.sleeper.pauses) == (2, [])
+
+
 def test_an_unknown_symbol_answered_404_is_never_tried_again() -> None:
     table = desk(switches=Switches(unknown_symbol_is_404=True))
-    with pytest.raises(RequestRefusedError, match="daily history of NONE: Schwab refused with 404"):
+    with pytest.raises(RequestRefusedError, match="1d history of NONE: Schwab answered 404"):
         table.fetch("NONE")
     assert (table.history_calls, table.sleeper.pauses) == (1, [])
 
@@ -342,7 +379,7 @@ def test_a_401_is_one_refresh_and_one_more_request() -> None:
         (TOKEN, 200),
         (PRICE_HISTORY, 200),
     ]
-    assert table.places.claims == 3
+    assert table.ledger.claims == 3
     assert table.sleeper.pauses == []
 
 
@@ -366,7 +403,7 @@ def test_an_expired_token_is_refreshed_first_and_that_takes_a_turn_too() -> None
     table = desk(expired=True)
     assert len(table.fetch()) == 5
     assert [arrival.path for arrival in table.simulator.requests] == [TOKEN, PRICE_HISTORY]
-    assert table.places.claims == 2
+    assert table.ledger.claims == 2
 
 
 def test_a_refused_login_is_not_tried_again_and_the_remedy_is_named() -> None:
@@ -384,8 +421,8 @@ def test_a_refused_login_is_not_tried_again_and_the_remedy_is_named() -> None:
 def test_a_token_endpoint_that_may_recover_is_asked_again(fault: Fault) -> None:
     table = desk(fault.on_path("token").times(2), expired=True)
     assert len(table.fetch()) == 5
-    assert (table.token_calls, table.history_calls, table.places.claims) == (3, 1, 4)
-    assert table.sleeper.pauses == [1.0, 2.0]
+    assert (table.token_calls, table.history_calls, table.ledger.claims) == (3, 1, 4)
+    assert table.sleeper.pauses == jittered(1.0, 2.0)
 
 
 def test_authenticating_refreshes_only_what_is_stale() -> None:
@@ -409,7 +446,7 @@ def test_authenticating_tries_again_and_reports_a_dead_login() -> None:
 def test_handling_the_rate_limit_takes_one_turn_and_sends_nothing() -> None:
     table = desk()
     table.fetcher.handle_rate_limit()
-    assert (table.places.claims, table.fetcher.throttle.requests, table.simulator.requests) == (1, 1, [])
+    assert (table.ledger.claims, table.fetcher.connection.throttle.requests, table.simulator.requests) == (1, 1, [])
 
 
 def test_a_closed_fetcher_opens_again() -> None:
@@ -455,7 +492,7 @@ def test_no_secret_is_in_an_error_its_traceback_or_a_log(
     with caplog.at_level(logging.DEBUG), pytest.raises(SourceError) as caught:
         table.fetch()
     shown = traceback_text(caught.value) + caplog.text + repr(caught.value) + repr(table.fetcher)
-    assert "daily history of JTS" in shown or "refreshing the token" in shown or "JTS: " in shown
+    assert "1d history of JTS" in shown or "refreshing the token" in shown or "JTS: " in shown
     assert [secret for secret in secrets_of(before, table.tokens.read()) if secret in shown] == []
     assert "tokenDigest" not in shown
 
@@ -491,12 +528,15 @@ def test_under_a_random_outage_every_call_is_right_or_fails_as_ours(seed: int) -
     shaky = [Fault.server_error(), Fault.connection("ReadError"), Fault.too_many_requests(2), Fault.cut_body()]
     table = desk(*[fault.at_random(0.1) for fault in shaky], seed=seed)
     outcomes = [_outcome(table) for _ in range(30)]
-    assert set(outcomes) <= {5, "RateLimitedError", "SourceUnavailableError"}
+    assert set(outcomes) <= {5, "RateLimitedError", "SourceUnavailableError", "CircuitOpenError"}
     assert outcomes.count(5) > 20
-    assert table.history_calls == table.places.claims == 30 + len(table.sleeper.pauses)
+    refused = outcomes.count("CircuitOpenError")
+    assert table.history_calls == table.ledger.claims
+    assert table.history_calls <= 30 - refused + len(table.sleeper.pauses)
 
 
 def _outcome(table: Desk) -> int | str:
+    table.clock.advance(timedelta(seconds=20))
     try:
         return len(table.fetch())
     except JutsuError as error:
@@ -504,9 +544,9 @@ def _outcome(table: Desk) -> int | str:
 
 
 def test_two_fetchers_count_against_one_limit() -> None:
-    simulator, places = SchwabSimulator(), FreePlaces()
+    simulator, ledger = SchwabSimulator(), MemoryLedger()
     tokens = MemoryTokenStore(simulator.issue_login())
     for _ in range(2):
-        fetcher = fetcher_of(simulator, tokens, transport=mount(simulator), places=places)
+        fetcher = fetcher_of(simulator, tokens, transport=mount(simulator), ledger=ledger)
         assert fetcher.fetch_bars("IBM", "1d", WEEK_START, WEEK_END)
-    assert places.claims == len(simulator.requests) == 2
+    assert ledger.claims == len(simulator.requests) == 2

@@ -31,7 +31,7 @@ from tests.support.schwab import (
     WEEK_END,
     WEEK_START,
     FixedClock,
-    FreePlaces,
+    MemoryLedger,
     RecordingSleeper,
     small_simulator,
 )
@@ -42,7 +42,7 @@ MARKET = Market(symbols=("JTS", "BRK/B"), history_start=FRIDAY, calendar="XNYS")
 def handler_of(simulator: SchwabSimulator, *, now: datetime = EVENING, market: Market = MARKET) -> SchwabDataHandler:
     return open_handler(
         market,
-        FreePlaces(),
+        MemoryLedger(),
         source="simulator",
         clock=FixedClock(now),
         transport=mount(simulator),
@@ -193,13 +193,13 @@ def test_faults_come_through_as_our_errors() -> None:
 
 def test_the_demo_needs_no_port_no_credentials_and_no_file() -> None:
     """Over the sample package's bars, where "today" is the evening of their last session."""
-    places = FreePlaces()
+    ledger = MemoryLedger()
     market = Market(symbols=("AAPL", "IBM"), history_start=date(2013, 2, 25), calendar="XNYS")
-    handler = open_simulated(market, places)
+    handler = open_simulated(market, ledger)
     assert handler.fetcher.name == "simulator"
     assert handler.get_latest_bar("AAPL").close == Decimal("430.47")
     assert [event.symbol for event in handler.get_next_bar()] == ["AAPL", "IBM"] * 5
-    assert places.claims == 3
+    assert ledger.claims == 3
 
 
 def credentials_for(simulator: SchwabSimulator, path: Path) -> Credentials:
@@ -217,7 +217,7 @@ def test_a_live_handler_can_be_pointed_at_a_simulator_on_this_machine(tmp_path: 
     path = tmp_path / "token.json"
     FileTokenStore(path).write(simulator.issue_login())
     with serve(simulator, port=0) as server:
-        handler = open_live(MARKET, FreePlaces(), credentials_for(simulator, path), server.url)
+        handler = open_live(MARKET, MemoryLedger(), credentials_for(simulator, path), server.url)
         assert handler.fetcher.name == "simulator"
         assert dates(handler.get_bars_range("BRK/B", WEEK_START, WEEK_END)) == list(SESSIONS)
         handler.fetcher.close()
@@ -226,10 +226,10 @@ def test_a_live_handler_can_be_pointed_at_a_simulator_on_this_machine(tmp_path: 
 
 
 def test_a_live_handler_without_a_login_names_the_remedy_and_sends_nothing(tmp_path: Path) -> None:
-    places = FreePlaces()
+    ledger = MemoryLedger()
     credentials = credentials_for(small_simulator(), tmp_path / "token.json")
-    handler = open_live(MARKET, places, credentials, SCHWAB_ORIGIN)
+    handler = open_live(MARKET, ledger, credentials, SCHWAB_ORIGIN)
     assert handler.fetcher.name == "schwab"
     with pytest.raises(AuthenticationError, match="must exist; log in again with `jutsu login`"):
         handler.get_latest_bar("JTS")
-    assert places.claims == 0
+    assert ledger.claims == 0

@@ -20,6 +20,7 @@ from jutsu_assets.schwab.simulator.server import serve
 from jutsu_assets.schwab.simulator.transport import mount
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
 from jutsu_assets.schwab.transport import LoopbackTransport
+from jutsu_core.access import LONGEST_REST
 from jutsu_core.errors import (
     AuthenticationError,
     RateLimitedError,
@@ -71,7 +72,7 @@ def history(fetcher: SchwabDataFetcher) -> int:
 def test_eight_threads_with_an_expired_token_refresh_once(*, rotating: bool, path: Path) -> None:
     table = desk(expired=True, path=path, rotate_refresh_tokens=rotating)
     assert in_threads(lambda _: len(table.fetch())) == [5] * THREADS
-    assert (table.token_calls, table.history_calls, table.places.claims) == (1, THREADS, THREADS + 1)
+    assert (table.token_calls, table.history_calls, table.ledger.claims) == (1, THREADS, THREADS + 1)
 
 
 @pytest.mark.parametrize("rotating", [False, True])
@@ -127,7 +128,7 @@ def test_a_login_made_by_somebody_else_is_adopted_and_never_overwritten(*, expir
     table = desk(expired=expired, path=path)
     client_opened = table.tokens.read()
     fetcher = table.fetcher
-    fetcher._opened()
+    fetcher.connection._opened()
     login = {**table.simulator.issue_login(), "creation_timestamp": client_opened["creation_timestamp"] + 5_000}
     FileTokenStore(path).write(login)
     assert history(fetcher) == 5
@@ -145,7 +146,7 @@ def test_a_login_made_by_somebody_else_is_adopted_and_never_overwritten(*, expir
 def test_a_newer_login_that_is_stale_itself_is_refreshed_with_its_own_refresh_token(path: Path) -> None:
     """The refresh token in memory is dead by then."""
     table = desk(expired=True, path=path)
-    table.fetcher._opened()
+    table.fetcher.connection._opened()
     login = {**stale(table.simulator.issue_login()), "creation_timestamp": 2_000_000_000}
     FileTokenStore(path).write(login)
     assert history(table.fetcher) == 5
@@ -226,6 +227,7 @@ def test_junk_from_the_token_endpoint_never_replaces_a_good_token(
         table.fetch()
     assert path.read_bytes() == before
     assert (table.token_calls, table.history_calls) == (attempts, 0)
+    table.clock.advance(LONGEST_REST)
     assert len(table.fetch()) == 5
 
 
@@ -312,7 +314,7 @@ def test_nobody_listening_is_a_source_that_is_unavailable() -> None:
     with serve(simulator, port=0) as server:
         url = server.url
     fetcher = fetcher_of(simulator, MemoryTokenStore(simulator.issue_login()), transport=LoopbackTransport(url))
-    with pytest.raises(SourceUnavailableError, match=r"daily history of JTS.*ConnectError"):
+    with pytest.raises(SourceUnavailableError, match=r"1d history of JTS.*ConnectError"):
         history(fetcher)
     fetcher.close()
 
@@ -350,7 +352,7 @@ def test_the_client_is_schwab_pys_own(path: Path) -> None:
     """Its other calls take the same way: same transport, same token."""
     table = desk(path=path)
     client = open_client(table.simulator.key, table.simulator.secret, table.tokens, mount(table.simulator))
-    with pytest.raises(RequestRefusedError, match=r"quotes: Schwab refused with 404 .Not Found."):
+    with pytest.raises(RequestRefusedError, match=r"quotes: Schwab answered 404 .Not Found."):
         call(lambda: client.get_quotes(["JTS"]), what="quotes")
     assert paths(table.simulator) == ["/marketdata/v1/quotes"]
     wrapped: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -26,6 +26,7 @@ from jutsu_assets.store.handlers import CSVDataHandler, DatabaseDataHandler
 from jutsu_assets.store.manifest import SeriesFile
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.store.reports import StoredReport
+from jutsu_core.access import Limits
 from jutsu_core.bars import MAX_MICROS, MAX_VOLUME, Bar, Timeframe, bars_to_frame, from_micros
 from jutsu_core.errors import InvalidInputError, MixedSourceError, NoDataError, StoreUnavailableError
 from jutsu_core.ports import BEGINNING, END_OF_TIME, DataHandler
@@ -424,6 +425,9 @@ def test_a_database_that_fails_is_reported_by_every_method(tmp_path: Path) -> No
     handler.database.close()
 
 
+ONE_A_DAY = Limits(requests=1, window=DAY, daily_budget=10)
+
+
 def test_the_market_database_reads_what_its_parts_write(url: str, clock: SettableClock) -> None:
     market = MarketDatabase(url, source="scripted", clock=clock)
     market.bars.write("AAPL", D1, fetched(bar(SESSIONS[0])))
@@ -432,7 +436,7 @@ def test_the_market_database_reads_what_its_parts_write(url: str, clock: Settabl
     )
     market.manifest.publish(file)
     market.reports.save("AAPL", StoredReport("i", {"return": 0.5}))
-    assert market.requests.claim(1, DAY) is None
+    assert market.ledger.claim(ONE_A_DAY, "me").wait_seconds == 0
     market.database.close()
     other = MarketDatabase(url, source="another", clock=clock)
     assert isinstance(other, DataHandler)
@@ -440,7 +444,7 @@ def test_the_market_database_reads_what_its_parts_write(url: str, clock: Settabl
     assert other.manifest.current("AAPL", "daily") is None
     assert other.manifest.current("daily", "AAPL") == file
     assert other.reports.current("AAPL") == StoredReport("i", {"return": 0.5})
-    assert other.requests.claim(1, DAY) == NOON + DAY
+    assert other.ledger.claim(ONE_A_DAY, "me").wait_seconds > 80_000
     with pytest.raises(MixedSourceError, match="holds bars of 'scripted', and these come from 'another'"):
         other.bars.write("AAPL", D1, fetched(bar(SESSIONS[0])))
     other.database.close()
