@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -11,20 +10,20 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
-from jutsu_assets.schwab.tokens import FileTokenStore
+from jutsu_assets.schwab.tokens import FileTokenStore, login_life
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.bars import SqlBarStore
+from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.copying import copy_store
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.health import StoreHealth, examine
 from jutsu_assets.store.maintenance import backup, restore
 from jutsu_assets.stored import stored_database
 from jutsu_core.bars import Bar, Timeframe, from_micros
-from jutsu_core.errors import AuthenticationError, NoDataError
+from jutsu_core.errors import NoDataError
 
 SettingsOf = Callable[[], Settings]
 
-_LOGIN_WARNING = timedelta(days=2)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -35,8 +34,10 @@ def doctor(settings_of: SettingsOf) -> None:
     settings, console = settings_of(), Console()
     with stored_database(settings) as database:
         health = examine(database)
-    console.print(_health_table(settings, health))
-    findings = [*health.findings, *_login_findings(settings, console)]
+        console.print(_health_table(settings, health))
+        findings = [*health.findings, *_login_findings(settings, console)]
+        if health.contents is not None and health.contents.is_head:
+            findings += _access_findings(settings, database, console)
     for finding in findings:
         console.print(f"- {finding}", style="yellow", markup=False, soft_wrap=True)
     console.print("Nothing to mend." if not findings else f"{len(findings)} to mend.", style="bold")
@@ -148,16 +149,37 @@ def _login_findings(settings: Settings, console: Console) -> list[str]:
     if settings.credentials is None:
         console.print("login: none is needed for sample bars")
         return []
-    try:
-        ends = FileTokenStore(settings.credentials.token_path).expires_at()
-    except AuthenticationError as error:
-        return [str(error)]
-    left = ends - SystemClock().now()
-    console.print(f"login: until {ends:%Y-%m-%d %H:%M} UTC, {left / timedelta(days=1):.1f} days left", highlight=False)
-    if left > _LOGIN_WARNING:
-        return []
-    state = "is dead" if left <= timedelta(0) else f"dies at {ends:%Y-%m-%d %H:%M} UTC"
-    return [f"the Schwab login {state}: run `jutsu login`; a login lasts seven days"]
+    life = login_life(FileTokenStore(settings.credentials.token_path), SystemClock().now())
+    if life.ends_at is not None:
+        console.print(
+            f"login: until {life.ends_at:%Y-%m-%d %H:%M} UTC, {life.days_left:.1f} days left", highlight=False
+        )
+    return [] if life.standing == "sound" else [life.message]
+
+
+def _access_findings(settings: Settings, database: Database, console: Console) -> list[str]:
+    clock = SystemClock()
+    ledger = RequestLedger(database, clock)
+    state, sent = ledger.state(), ledger.sent_on(clock.now().date())
+    standing = "is asked"
+    if state.probe_at is not None:
+        standing = f"is left alone until {state.probe_at:%Y-%m-%d %H:%M:%S} UTC"
+    console.print(
+        f"{settings.source}: {standing}; {sent:,} of {settings.daily_requests:,} requests today,"
+        f" {state.retries_left} retries in the quota",
+        highlight=False,
+    )
+    findings = []
+    if state.is_open:
+        findings.append(
+            f"{state.failures} requests failed in a row (the last: {state.last_failure}); the next run after the"
+            " pause asks again"
+        )
+    if sent >= settings.daily_requests:
+        findings.append(
+            "the day's requests are spent: wait until tomorrow, or set JUTSU_DAILY_REQUESTS higher"
+        )
+    return findings
 
 
 def _shown(bar: Bar) -> str:

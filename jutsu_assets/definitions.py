@@ -10,15 +10,19 @@ from typing import Any
 
 import dagster as dg
 
-from jutsu_assets.assets.bars import build_daily_bars
+from jutsu_assets.assets.bars import DAILY_BARS, build_daily_bars
 from jutsu_assets.assets.indicators import build_daily_indicators
 from jutsu_assets.assets.performance import build_symbol_performance
+from jutsu_assets.checks.login import build_login_check
+from jutsu_assets.clock import SystemClock
 from jutsu_assets.jobs import daily_update
 from jutsu_assets.partitions import symbol_partitions
 from jutsu_assets.resources.database import DatabaseResource
 from jutsu_assets.resources.lake import LakeResource
 from jutsu_assets.resources.report_folder import ReportFolderResource
 from jutsu_assets.resources.schwab import SchwabResource
+from jutsu_assets.schwab.tokens import FileTokenStore
+from jutsu_assets.sensors import build_login_sensor
 from jutsu_assets.settings import Settings
 from jutsu_assets.universe import Universe, load_universe
 
@@ -45,9 +49,12 @@ def build_defs(
         ConfigurationError: The universe file is wrong.
     """
     followed = universe or load_universe(settings.universe_path)
+    login = None if settings.credentials is None else FileTokenStore(settings.credentials.token_path)
     return dg.Definitions(
         assets=_assets(followed),
+        asset_checks=[build_login_check(DAILY_BARS, login, SystemClock())],
         jobs=[daily_update],
+        sensors=[build_login_sensor(login, SystemClock())],
         resources={**_resources(settings, followed), **(resources or {})},
         executor=executor or dg.in_process_executor,
         loggers=loggers,

@@ -43,6 +43,7 @@ class _Outcome:
     failed: dict[str, JutsuError] = field(default_factory=dict)
     untried: list[str] = field(default_factory=list)
 
+
 def work_through(
     context: dg.AssetExecutionContext, work: Callable[[str], Metadata], *, describe: Callable[[Metadata], str]
 ) -> None:

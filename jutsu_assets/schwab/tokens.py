@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -23,7 +23,27 @@ REFRESH_TOKEN_LIFE = timedelta(days=7)
 _LOCK_TIMEOUT_SECONDS = 60.0
 _REMEDY = "log in again with `jutsu login`"
 
+_DAY = timedelta(days=1)
+LOGIN_ENDS_SOON = 2 * _DAY
+
 WrappedToken = dict[str, Any]
+Standing = Literal["sound", "ending", "dead"]
+
+
+class LoginLife(NamedTuple):
+    """How long a login still lives.
+
+    Attributes:
+        standing: ``sound``; ``ending`` with less than two days left; or ``dead``.
+        days_left: Days until it dies; 0 where there is none.
+        ends_at: When it dies; None where there is none.
+        message: For people, with what to do.
+    """
+
+    standing: Standing
+    days_left: float
+    ends_at: datetime | None
+    message: str
 
 
 class TokenStore(ABC):
@@ -137,6 +157,27 @@ class FileTokenStore(TokenStore):
             yield
         finally:
             lock.release()
+
+
+def login_life(tokens: TokenStore, now: datetime) -> LoginLife:
+    """Return how long the login of ``tokens`` still lives at ``now``.
+
+    Only its age is known: Schwab ends a login early after a password reset or a newer login.
+    """
+    try:
+        ends_at = tokens.expires_at()
+    except AuthenticationError as error:
+        return LoginLife("dead", 0.0, None, str(error))
+    left = ends_at - now
+    until = f"{ends_at:%Y-%m-%d %H:%M} UTC"
+    if left <= timedelta(0):
+        message = f"the Schwab login is dead since {until}: run `jutsu login`; a login lasts seven days"
+        return LoginLife("dead", 0.0, ends_at, message)
+    days_left = left / _DAY
+    if left < LOGIN_ENDS_SOON:
+        message = f"the Schwab login dies at {until}, in {days_left:.1f} days: run `jutsu login` before; it lasts seven"
+        return LoginLife("ending", days_left, ends_at, message)
+    return LoginLife("sound", days_left, ends_at, f"the Schwab login is good until {until}, {days_left:.1f} days")
 
 
 def _sound(content: object, what: str) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from jutsu_assets.cli import main
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.store.market import MarketDatabase
+from jutsu_core.access import FAILURES_TO_OPEN, Limits, after_failure
 from jutsu_core.bars import Timeframe
 from tests.support.builders import SettableClock, bar, fetched
 from tests.support.postgres import running_server
@@ -70,6 +71,32 @@ def test_doctor_names_what_is_wrong_and_fails(url: str) -> None:
     assert result.exit_code == 1
     assert "to mend." in result.output
     assert "AAPL" in result.output
+
+
+def test_doctor_tells_that_the_source_is_left_alone_and_why(url: str) -> None:
+    database = MarketDatabase(url, source="simulator")
+    limits = Limits(requests=9, window=timedelta(seconds=1), daily_budget=9)
+    for _ in range(3):
+        database.ledger.claim(limits, "me")
+    assert "simulator: is asked; 3 of 20,000 requests today, 10 retries in the quota" in jutsu("doctor").output
+    for _ in range(FAILURES_TO_OPEN):
+        database.ledger.change(lambda state, now: after_failure(state, now, "me", "Schwab answered 503"))
+    database.database.close()
+    result = jutsu("doctor")
+    assert result.exit_code == 1
+    assert "simulator: is left alone until 20" in result.output
+    assert "5 requests failed in a row (the last: Schwab answered 503)" in result.output
+
+
+def test_doctor_tells_that_the_day_s_requests_are_spent(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = MarketDatabase(url, source="simulator")
+    database.ledger.claim(Limits(requests=9, window=timedelta(seconds=1), daily_budget=9), "me")
+    database.database.close()
+    monkeypatch.setenv("JUTSU_DAILY_REQUESTS", "1")
+    result = jutsu("doctor")
+    assert result.exit_code == 1
+    assert "1 of 1 requests today" in result.output
+    assert "the day's requests are spent" in result.output
 
 
 def test_doctor_creates_nothing_where_nothing_is(home: Path) -> None:

@@ -168,6 +168,7 @@ def test_all_checks_pass_on_sound_data(whole: Graph) -> None:
         "no_session_is_duplicated": True,
         "prices_are_on_one_scale": True,
         "no_candle_is_quarantined": True,
+        "login_is_alive": True,
     }
 
 
