@@ -176,9 +176,7 @@ def _access_findings(settings: Settings, database: Database, console: Console) -
             " pause asks again"
         )
     if sent >= settings.daily_requests:
-        findings.append(
-            "the day's requests are spent: wait until tomorrow, or set JUTSU_DAILY_REQUESTS higher"
-        )
+        findings.append("the day's requests are spent: wait until tomorrow, or set JUTSU_DAILY_REQUESTS higher")
     return findings
 
 

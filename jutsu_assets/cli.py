@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+import webbrowser
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from jutsu_assets.schwab.simulator.app import SchwabSimulator
 
 _LAST_PORT = 65535
+_LOGIN_SECONDS = 300.0
 _ADMINISTRATION = {
     "backup": "back_up",
     "copy": "copy",
@@ -118,10 +120,20 @@ def report() -> None:
 
 
 @main.command()
-def login() -> None:
-    """Log in to Schwab: open the URL that is printed, and paste the address that you land on."""
+@click.option("--manual", is_flag=True, help="Paste the address that the browser lands on, instead of it being heard.")
+@click.option(
+    "--browser/--no-browser", default=True, show_default=True, help="Whether to open the page, or only to print it."
+)
+def login(*, manual: bool, browser: bool) -> None:
+    """Log in to Schwab, which lasts seven days: a page opens, and Jutsu hears when you allowed access.
+
+    That needs a SCHWAB_CALLBACK_URL with a port on this machine, such as https://127.0.0.1:8182;
+    the browser warns of its certificate once, which is made for this one login. With any other
+    callback URL, or on a machine without a browser, the address is pasted.
+    """
     from jutsu_assets.clock import SystemClock, SystemSleeper  # noqa: PLC0415
-    from jutsu_assets.schwab.login import ManualLogin  # noqa: PLC0415
+    from jutsu_assets.schwab.callback import can_be_heard  # noqa: PLC0415
+    from jutsu_assets.schwab.login import Login  # noqa: PLC0415
     from jutsu_assets.schwab.throttle import Throttle  # noqa: PLC0415
     from jutsu_assets.schwab.tokens import FileTokenStore  # noqa: PLC0415
     from jutsu_assets.schwab.transport import transport_to  # noqa: PLC0415
@@ -141,7 +153,7 @@ def login() -> None:
     credentials, clock = settings.credentials, SystemClock()
     tokens = FileTokenStore(credentials.token_path)
     with closing(Database(settings.database_url, SystemSleeper())) as database:
-        attempt = ManualLogin(
+        attempt = Login(
             api_key=credentials.api_key,
             app_secret=credentials.app_secret,
             callback_url=credentials.callback_url,
@@ -149,11 +161,30 @@ def login() -> None:
             throttle=Throttle(RequestLedger(database, clock), SystemSleeper()),
             tokens=tokens,
         )
-        click.echo(f"Open this address in a browser, log in and allow access:\n\n  {attempt.url}\n")
-        click.echo("The browser then lands on a page that cannot be shown; its address is what counts.")
-        received = click.prompt("Paste that address within 30 seconds")
+        is_heard = not manual and can_be_heard(credentials.callback_url)
+        received = _heard(attempt.url, credentials.callback_url, browser=browser) if is_heard else _pasted(attempt.url)
         attempt.finish(received, now_seconds=int(clock.now().timestamp()))
     click.echo(f"Logged in. {credentials.token_path} is good until {tokens.expires_at():%Y-%m-%d %H:%M} UTC.")
+
+
+def _heard(url: str, callback_url: str, *, browser: bool) -> str:
+    from jutsu_assets.clock import SystemClock  # noqa: PLC0415
+    from jutsu_assets.schwab.callback import CallbackServer  # noqa: PLC0415
+
+    with CallbackServer(callback_url, SystemClock().now()) as server:
+        opened = browser and webbrowser.open(url)
+        click.echo(
+            f"{'A browser opens' if opened else 'Open'} this address; log in there and allow access:\n\n  {url}\n"
+        )
+        click.echo(f"It then lands on {callback_url}, on this machine: accept the warning about its certificate.")
+        return server.wait(_LOGIN_SECONDS)
+
+
+def _pasted(url: str) -> str:
+    click.echo(f"Open this address in a browser, log in and allow access:\n\n  {url}\n")
+    click.echo("The browser then lands on a page that cannot be shown; its address is what counts.")
+    pasted: str = click.prompt("Paste that address within 30 seconds")
+    return pasted
 
 
 @main.command(cls=_WithFaults)

@@ -1,6 +1,7 @@
-"""Logging in by hand: a URL goes out, the address that the browser lands on comes back.
+"""Logging in: a URL goes out, the address that the browser lands on comes back.
 
-A person does this in a terminal; no job ever does.
+A person does this in a terminal; no job ever does. The address is heard by
+:class:`jutsu_assets.schwab.callback.CallbackServer`, or pasted.
 """
 
 from typing import Any
@@ -14,7 +15,7 @@ from jutsu_assets.schwab.tokens import TokenStore
 from jutsu_core.errors import AuthenticationError
 
 
-class ManualLogin:
+class Login:
     """One login, from the URL to the token file.
 
     Args:
@@ -57,8 +58,8 @@ class ManualLogin:
         query = parse_qs(urlsplit(received_url.strip()).query)
         if "code" not in query:
             message = (
-                "the pasted address must contain code=..., as it stands in the browser's address bar after you"
-                " allowed access; start the login again"
+                "the address that the browser lands on must contain code=..., as it does after you allowed access;"
+                f" it said {', '.join(query.get('error', ['nothing']))}: start the login again"
             )
             raise AuthenticationError(message)
         token: dict[str, Any] = {}

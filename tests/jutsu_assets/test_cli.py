@@ -2,22 +2,27 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
 from jutsu_assets.cli import main
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.demo import _install_seconds
-from jutsu_assets.schwab.login import ManualLogin
+from jutsu_assets.schwab.callback import can_be_heard
+from jutsu_assets.schwab.login import Login
 from jutsu_assets.schwab.simulator.app import SchwabSimulator
 from jutsu_assets.schwab.simulator.server import serve
+from jutsu_assets.schwab.simulator.switches import Switches
 from jutsu_assets.schwab.simulator.transport import mount
 from jutsu_assets.schwab.throttle import Throttle
 from jutsu_assets.schwab.tokens import FileTokenStore
@@ -146,14 +151,12 @@ def test_login_without_credentials_says_what_to_set(home: Path) -> None:
 
 def landing_page(simulator: SchwabSimulator, url: str) -> str:
     """Where a browser lands that opens ``url`` and allows access."""
-    import httpx  # noqa: PLC0415
-
     with httpx.Client(transport=mount(simulator)) as browser:
         return browser.get(url).headers["Location"]
 
 
-def manual_login(simulator: SchwabSimulator, path: Path, ledger: MemoryLedger | None = None) -> ManualLogin:
-    return ManualLogin(
+def login_to(simulator: SchwabSimulator, path: Path, ledger: MemoryLedger | None = None) -> Login:
+    return Login(
         api_key=simulator.key,
         app_secret=simulator.secret,
         callback_url=simulator.callback_url,
@@ -165,7 +168,7 @@ def manual_login(simulator: SchwabSimulator, path: Path, ledger: MemoryLedger | 
 
 def test_a_manual_login_leaves_a_usable_private_token_file(tmp_path: Path) -> None:
     simulator, path = SchwabSimulator(), tmp_path / "token.json"
-    login = manual_login(simulator, path)
+    login = login_to(simulator, path)
     login.finish(landing_page(simulator, login.url), now_seconds=1_700_000_000)
     wrapped = FileTokenStore(path).read()
     assert wrapped["creation_timestamp"] == 1_700_000_000
@@ -178,22 +181,22 @@ def test_an_address_without_a_code_is_refused_before_anything_is_sent(tmp_path: 
     """schwab-py would turn it into another kind of token, which looks fine and dies in an hour."""
     simulator, path = SchwabSimulator(), tmp_path / "token.json"
     with pytest.raises(AuthenticationError, match=r"must contain code="):
-        manual_login(simulator, path).finish(pasted, now_seconds=0)
+        login_to(simulator, path).finish(pasted, now_seconds=0)
     assert simulator.requests == []
     assert not path.exists()
 
 
 def test_the_address_of_another_login_is_refused(tmp_path: Path) -> None:
     simulator, path = SchwabSimulator(), tmp_path / "token.json"
-    other = landing_page(simulator, manual_login(simulator, path).url)
+    other = landing_page(simulator, login_to(simulator, path).url)
     with pytest.raises(AuthenticationError):
-        manual_login(simulator, path).finish(other, now_seconds=0)
+        login_to(simulator, path).finish(other, now_seconds=0)
     assert not path.exists()
 
 
 def test_a_login_takes_its_turn_among_all_requests(tmp_path: Path) -> None:
     simulator, ledger = SchwabSimulator(), MemoryLedger()
-    login = manual_login(simulator, tmp_path / "token.json", ledger)
+    login = login_to(simulator, tmp_path / "token.json", ledger)
     assert ledger.claims == 0
     login.finish(landing_page(simulator, login.url), now_seconds=1_700_000_000)
     assert ledger.claims == 1
@@ -208,13 +211,13 @@ def use_credentials_of(simulator: SchwabSimulator) -> None:
 def test_the_login_command_from_the_url_to_the_token_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator, begun = SchwabSimulator(), []
 
-    class Login(ManualLogin):
+    class Watched(Login):
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
             begun.append(self)
 
     use_credentials_of(simulator)
-    monkeypatch.setattr("jutsu_assets.schwab.login.ManualLogin", Login)
+    monkeypatch.setattr("jutsu_assets.schwab.login.Login", Watched)
     monkeypatch.setattr("jutsu_assets.schwab.transport.transport_to", lambda _: mount(simulator))
     monkeypatch.setattr("click.prompt", lambda _: landing_page(simulator, begun[0].url))
     result = CliRunner().invoke(main, ["login"])
@@ -225,6 +228,104 @@ def test_the_login_command_from_the_url_to_the_token_file(home: Path, monkeypatc
     database = Database(f"sqlite:///{home / 'home' / 'live' / 'jutsu.db'}", SystemSleeper())
     assert RequestLedger(database, SystemClock()).sent_on(SystemClock().now().date()) == 1
     database.close()
+
+
+def come_back(simulator: SchwabSimulator, url: str, *before: str) -> None:
+    """Do what a person and a browser do: allow access, land on the callback, maybe ask for other things first."""
+    landing = landing_page(simulator, url)
+    root = landing.partition("?")[0]
+    with httpx.Client(verify=False) as browser:  # noqa: S501 - the certificate is of this login's own making
+        for path in before:
+            assert browser.get(f"{root}{path}").status_code == 404
+        assert "Back to the terminal" in browser.get(landing).text
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_login_is_heard_where_the_browser_lands(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a real socket and TLS; a browser also asks for its icon, and may come without an answer."""
+    simulator = SchwabSimulator(callback_url=f"https://127.0.0.1:{free_port()}")
+    use_credentials_of(simulator)
+    browsers: list[threading.Thread] = []
+
+    def open_browser(url: str) -> bool:
+        browsers.append(threading.Thread(target=come_back, args=(simulator, url, "favicon.ico", "", "?state=1")))
+        browsers[0].start()
+        return True
+
+    monkeypatch.setattr("jutsu_assets.schwab.transport.transport_to", lambda _: mount(simulator))
+    monkeypatch.setattr("webbrowser.open", open_browser)
+    monkeypatch.setattr("jutsu_assets.cli._LOGIN_SECONDS", 20.0)
+    result = CliRunner().invoke(main, ["login"])
+    browsers[0].join()
+    assert result.exit_code == 0, result.output
+    assert "A browser opens this address" in result.output
+    wrapped = FileTokenStore(home / "home" / "schwab_token.json").read()
+    assert wrapped["token"]["access_token"] not in result.output
+    assert simulator.requests[-1].path == "/v1/oauth/token"
+
+
+def test_a_person_who_refuses_is_told_so_and_nothing_is_sent(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator = SchwabSimulator(callback_url=f"https://127.0.0.1:{free_port()}", switches=Switches(user_refuses=True))
+    use_credentials_of(simulator)
+    monkeypatch.setattr("jutsu_assets.schwab.transport.transport_to", lambda _: mount(simulator))
+    browsers: list[threading.Thread] = []
+
+    def open_browser(url: str) -> bool:
+        browsers.append(threading.Thread(target=come_back, args=(simulator, url)))
+        browsers[0].start()
+        return True
+
+    monkeypatch.setattr("webbrowser.open", open_browser)
+    monkeypatch.setattr("jutsu_assets.cli._LOGIN_SECONDS", 20.0)
+    result = CliRunner().invoke(main, ["login"])
+    browsers[0].join()
+    assert result.exit_code == 1
+    assert "it said access_denied: start the login again" in result.output
+    assert [arrival.path for arrival in simulator.requests] == ["/v1/oauth/authorize"]
+    assert not (home / "home" / "schwab_token.json").exists()
+
+
+def test_a_login_that_nobody_makes_ends(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator = SchwabSimulator(callback_url=f"https://127.0.0.1:{free_port()}")
+    use_credentials_of(simulator)
+    monkeypatch.setattr("jutsu_assets.cli._LOGIN_SECONDS", 0.2)
+    result = CliRunner().invoke(main, ["login", "--no-browser"])
+    assert result.exit_code == 1
+    assert "Open this address" in result.output
+    assert "`jutsu login --manual` where no browser can reach this machine" in result.output
+    assert not (home / "home" / "schwab_token.json").exists()
+
+
+def test_a_port_that_is_taken_is_named(home: Path) -> None:
+    del home
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        use_credentials_of(SchwabSimulator(callback_url=f"https://127.0.0.1:{port}"))
+        result = CliRunner().invoke(main, ["login"])
+    assert result.exit_code == 1
+    assert f"the port {port} of SCHWAB_CALLBACK_URL must be free" in result.output
+
+
+@pytest.mark.parametrize(
+    ("url", "heard"),
+    [
+        ("https://127.0.0.1:8182", True),
+        ("https://127.0.0.1:8182/callback", True),
+        ("https://127.0.0.1", False),
+        ("https://127.0.0.1:443", False),
+        ("https://example.com:8182", False),
+        ("http://127.0.0.1:8182", False),
+    ],
+)
+def test_only_a_port_of_this_machine_can_be_listened_at(url: str, heard: bool) -> None:  # noqa: FBT001 - a table
+    assert can_be_heard(url) is heard
 
 
 def test_login_to_a_simulator_is_refused_with_the_reason(home: Path) -> None:
