@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,8 +75,9 @@ def parse_candles(candles: Sequence[Any], grid: Grid) -> ParsedCandles:
     placed = grid.place(np.array([candle["datetime"] for candle in dated], dtype=np.int64))
     for position, fault in placed.faults.items():
         rejected.append(RejectedBar(_as_text(dated[position]), fault, _moment(int(placed.keys[position]))))
-    rest = [position for position in np.flatnonzero(placed.wanted).tolist() if position not in placed.faults]
-    wanted, keys = [dated[position] for position in rest], placed.keys[rest]
+    good = placed.wanted.copy()
+    good[list(placed.faults)] = False
+    wanted, keys = list(compress(dated, good.tolist())), placed.keys[good]
     bars = _all_sound(wanted, keys)
     if bars is None:
         bars, broken = _one_by_one(wanted, [_moment(key) for key in keys.tolist()])
@@ -109,15 +111,16 @@ class _NotPlainError(Exception):
 
 
 def _plain_prices(column: Sequence[bytes | int]) -> Integers:
-    if not set(map(type, column)) <= {bytes, int}:
+    kinds = set(map(type, column))
+    if not kinds <= {bytes, int}:
         raise _NotPlainError
-    longest = max(map(len, [item for item in column if type(item) is bytes]), default=0)
+    texts = column if kinds == {bytes} else [item for item in column if type(item) is bytes]
+    if max(map(len, texts), default=0) > _MOST_DIGITS + 1:  # type: ignore[arg-type] # bytes alone
+        raise _NotPlainError
     values = np.array(list(map(float, column)), dtype=np.float64)
-    if longest > _MOST_DIGITS + 1 or np.any(np.abs(values) >= 10 ** (_MOST_DIGITS - 6)):
-        raise _NotPlainError
     micros = np.rint(values * MICROS_PER_UNIT)
-    if np.any(micros / MICROS_PER_UNIT != values):
-        raise _NotPlainError  # more than six decimals
+    if np.any(np.abs(micros) >= 10**_MOST_DIGITS) or np.any(micros / MICROS_PER_UNIT != values):
+        raise _NotPlainError  # too large, or more than six decimals
     return micros.astype(np.int64)
 
 
@@ -157,16 +160,16 @@ def _judge(candle: Mapping[str, Any], key: datetime) -> tuple[str, Bar | None]:
 
 def _number(candle: Mapping[str, Any], name: str) -> Decimal:
     value = candle.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | bytes):
+    if type(value) is not int and type(value) is not bytes:
         message = f"{name} must be a number, was {value!r}"
         raise InvalidInputError(message)
+    text = value.decode() if type(value) is bytes else str(value)
     try:
-        number = Decimal(value if isinstance(value, int) else value.decode())
+        number = Decimal(text)
     except ArithmeticError:
         number = Decimal("Infinity")  # an exponent that no Decimal can hold
     if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT:
-        shown = str(value if isinstance(value, int) else value.decode())
-        message = f"{name} must fit into 64 bits, was {shown[:40]}"
+        message = f"{name} must fit into 64 bits, was {text[:40]}"
         raise InvalidInputError(message)
     return number
 

@@ -16,6 +16,7 @@ bar, and when the calendar says so for the last session of a longer one.
 
 from abc import ABC, abstractmethod
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -91,6 +92,9 @@ class Grid(ABC):
     def _sessions(self) -> list[date]:
         return self._calendar.sessions(self._calendar.first, self._calendar.last)
 
+    def _session_days(self) -> Integers:
+        return _days(tuple(self._sessions()))
+
     def _newest_day(self) -> int:
         newest = self._calendar.last_complete_session(self._now)
         return -1 if newest is None else (newest - _EPOCH).days
@@ -105,7 +109,7 @@ class DailyGrid(Grid):
     def _faults(self, stamps: Integers, keys: Integers) -> list[tuple[str, Mask]]:
         days = keys // (_MS_PER_DAY * _US_PER_MS)
         return [
-            ("session date must be a session of the exchange", ~np.isin(days, _days(self._sessions()))),
+            ("session date must be a session of the exchange", ~np.isin(days, self._session_days())),
             ("bar must be final, was stamped as still forming", _new_york_ms(stamps) % _MS_PER_DAY == 0),
             ("bar must be final, its session has not settled yet", days > self._newest_day()),
         ]
@@ -132,7 +136,7 @@ class PeriodGrid(Grid):
     def _faults(self, stamps: Integers, keys: Integers) -> list[tuple[str, Mask]]:
         del stamps
         firsts = keys // (_MS_PER_DAY * _US_PER_MS)
-        sessions = _days(self._sessions())
+        sessions = self._session_days()
         known = np.unique(self._first_days(sessions))
         open_sessions = sessions[sessions > self._newest_day()]
         # What lies beyond the calendar is not over yet.
@@ -195,7 +199,7 @@ class IntradayGrid(Grid):
             (f"bar must start on a multiple of {minutes} min", stamps % self._length != 0),
             (
                 "bar must start within a session or its extended hours",
-                ~(inside & np.isin(local // _MS_PER_DAY, _days(self._sessions()))),
+                ~(inside & np.isin(local // _MS_PER_DAY, self._session_days())),
             ),
             ("bar must be final, was still forming", stamps > latest),
         ]
@@ -234,7 +238,8 @@ def _new_york_ms(stamps: Integers) -> Integers:
     return local
 
 
-def _days(sessions: list[date]) -> Integers:
+@lru_cache(maxsize=8)
+def _days(sessions: tuple[date, ...]) -> Integers:
     return np.array([(session - _EPOCH).days for session in sessions], dtype=np.int64)
 
 
