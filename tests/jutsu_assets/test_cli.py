@@ -217,8 +217,8 @@ def test_the_login_command_from_the_url_to_the_token_file(home: Path, monkeypatc
             begun.append(self)
 
     use_credentials_of(simulator)
-    monkeypatch.setattr("jutsu_assets.schwab.login.Login", Watched)
-    monkeypatch.setattr("jutsu_assets.schwab.transport.transport_to", lambda _: mount(simulator))
+    monkeypatch.setattr("jutsu_assets.authentication.Login", Watched)
+    monkeypatch.setattr("jutsu_assets.authentication.transport_to", lambda _: mount(simulator))
     monkeypatch.setattr("click.prompt", lambda _: landing_page(simulator, begun[0].url))
     result = CliRunner().invoke(main, ["login"])
     assert result.exit_code == 0, result.output
@@ -257,9 +257,9 @@ def test_a_login_is_heard_where_the_browser_lands(home: Path, monkeypatch: pytes
         browsers[0].start()
         return True
 
-    monkeypatch.setattr("jutsu_assets.schwab.transport.transport_to", lambda _: mount(simulator))
+    monkeypatch.setattr("jutsu_assets.authentication.transport_to", lambda _: mount(simulator))
     monkeypatch.setattr("webbrowser.open", open_browser)
-    monkeypatch.setattr("jutsu_assets.cli._LOGIN_SECONDS", 20.0)
+    monkeypatch.setattr("jutsu_assets.authentication._LOGIN_SECONDS", 20.0)
     result = CliRunner().invoke(main, ["login"])
     browsers[0].join()
     assert result.exit_code == 0, result.output
@@ -272,7 +272,7 @@ def test_a_login_is_heard_where_the_browser_lands(home: Path, monkeypatch: pytes
 def test_a_person_who_refuses_is_told_so_and_nothing_is_sent(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = SchwabSimulator(callback_url=f"https://127.0.0.1:{free_port()}", switches=Switches(user_refuses=True))
     use_credentials_of(simulator)
-    monkeypatch.setattr("jutsu_assets.schwab.transport.transport_to", lambda _: mount(simulator))
+    monkeypatch.setattr("jutsu_assets.authentication.transport_to", lambda _: mount(simulator))
     browsers: list[threading.Thread] = []
 
     def open_browser(url: str) -> bool:
@@ -281,7 +281,7 @@ def test_a_person_who_refuses_is_told_so_and_nothing_is_sent(home: Path, monkeyp
         return True
 
     monkeypatch.setattr("webbrowser.open", open_browser)
-    monkeypatch.setattr("jutsu_assets.cli._LOGIN_SECONDS", 20.0)
+    monkeypatch.setattr("jutsu_assets.authentication._LOGIN_SECONDS", 20.0)
     result = CliRunner().invoke(main, ["login"])
     browsers[0].join()
     assert result.exit_code == 1
@@ -293,7 +293,7 @@ def test_a_person_who_refuses_is_told_so_and_nothing_is_sent(home: Path, monkeyp
 def test_a_login_that_nobody_makes_ends(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = SchwabSimulator(callback_url=f"https://127.0.0.1:{free_port()}")
     use_credentials_of(simulator)
-    monkeypatch.setattr("jutsu_assets.cli._LOGIN_SECONDS", 0.2)
+    monkeypatch.setattr("jutsu_assets.authentication._LOGIN_SECONDS", 0.2)
     result = CliRunner().invoke(main, ["login", "--no-browser"])
     assert result.exit_code == 1
     assert "Open this address" in result.output

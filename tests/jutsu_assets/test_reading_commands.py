@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,7 +18,7 @@ from click.testing import CliRunner, Result
 from jutsu_assets.cli import main
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.lake.files import Lake
-from jutsu_assets.schwab.simulator.catalog import FAULTS
+from jutsu_assets.schwab.simulator.catalog import FAULTS, SETTINGS
 from jutsu_assets.schwab.simulator.server import SimulatorServer
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.store.engine import Database
@@ -190,7 +191,7 @@ def test_a_fault_of_tokens_comes_at_the_first_request(home: Path, served: list[S
     [
         (["--port", "99999"], "0<=x<=65535"),
         (["--port", "-1"], "0<=x<=65535"),
-        (["--fault", "nonsense"], "a fault must be one of too_many_requests, "),
+        (["--fault", "nonsense"], "a fault must be a name such as server_error or R5-soon"),
         (["--today", "soon"], "does not match the format"),
         (["--today", "1999-01-01"], "today must be a day on which there are bars"),
     ],
@@ -208,4 +209,35 @@ def test_the_simulator_refuses_what_it_cannot_do(
 
 def test_the_help_lists_every_fault() -> None:
     words = set(run("simulator", "--help").output.split())
-    assert set(FAULTS) <= words
+    assert {*FAULTS, *SETTINGS} <= words
+
+
+def test_the_simulator_plays_a_script_over_a_folder_of_bars(home: Path, served: list[SimulatorServer]) -> None:
+    """The clock runs from where the script puts it, and the script's faults stand before those of the command."""
+    (home / "bars").mkdir()
+    (home / "bars" / "BRK%2FB.csv").write_text(
+        "Date,Open,High,Low,Close,Volume\n2020-03-02,10,12,9,11,100\n2020-03-03,11,12,10,11.5,200\n", encoding="utf-8"
+    )
+    (home / "faults.yaml").write_text(
+        "clock: {now: 2020-03-03T21:00:00Z, rate: 60}\nfaults: [{fault: R3, times: 2}]\n", encoding="utf-8"
+    )
+    options = ["--port", "0", "--data", "bars", "--faults", "faults.yaml", "--fault", "R7:1", "--fault", "O10"]
+    result = run("simulator", *options)
+    assert result.exit_code == 0, result.output
+    (server,) = served
+    app = server.simulator
+    assert app.history.symbols == ("BRK/B",)
+    assert app.now() >= datetime(2020, 3, 3, 21, tzinfo=UTC)
+    assert [fault.count for fault in app.faults.faults] == [2, 1]
+    assert app.switches.rotate_refresh_tokens
+    token: dict[str, Any] = FileTokenStore(home / "var" / "simulator" / "token.json").read()["token"]
+    assert token["expires_at"] == 1
+
+
+def test_a_folder_without_bars_is_named(home: Path) -> None:
+    (home / "bars").mkdir()
+    result = run("simulator", "--port", "0", "--data", "bars")
+    assert result.exit_code == 1
+    assert re.search(
+        r"the folder \S*bars must hold files of bars .\.csv, .*holds none", result.output
+    )

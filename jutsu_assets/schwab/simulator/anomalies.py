@@ -6,7 +6,7 @@ reply leaves the reply alone.
 """
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from jutsu_assets.schwab.simulator.faults import Fault
 from jutsu_assets.schwab.simulator.market import DailyBar, rounded
 from jutsu_assets.schwab.simulator.pricehistory import (
     NEW_YORK,
+    SETTLED_AT,
     Candle,
     Window,
     candle,
@@ -25,14 +26,17 @@ _CENT = Decimal("0.01")
 _OPENING = time(9, 30)
 _CLOSING = time(16, 0)
 _NEVER_WHOLE = Fraction(49, 50)
+_NOON = time(12, 0)
+_WEEK = timedelta(days=7)
+_SATURDAY = 5
 
 
 def forming_bar(progress: Fraction | None = None) -> Fault:
     """Today's bar is served unfinished, stamped midnight New York (X1).
 
     Args:
-        progress: How much of the session is in the bar; by default what the simulator's
-            clock says, and never all of it.
+        progress: How much of the session is in the bar. By default what the simulator's
+            clock says, never all of it, and only until the bar is final.
     """
 
     def change(candles: list[Candle], cut: Window) -> list[Candle]:
@@ -40,7 +44,8 @@ def forming_bar(progress: Fraction | None = None) -> Fault:
         stamp = new_york_midnight(local.date())
         bars = cut.history.daily(cut.symbol, as_of=local.date())
         done = _elapsed(local) if progress is None else progress
-        if not bars or bars[-1].session != local.date() or done <= 0 or not cut.start <= stamp <= cut.end:
+        is_final = progress is None and local.time() >= SETTLED_AT
+        if is_final or not bars or bars[-1].session != local.date() or done <= 0 or not cut.start <= stamp <= cut.end:
             return candles
         rest = [item for item in candles if session_of(item) != local.date()]
         return [*rest, candle(stamp, [_partial(bars[-1], done)])]
@@ -49,14 +54,36 @@ def forming_bar(progress: Fraction | None = None) -> Fault:
 
 
 def phantom_bar(on: date) -> Fault:
-    """The newest bar before ``on`` is served again as the bar of ``on``, which had no session (X3, X4)."""
+    """The newest bar before ``on`` is served again as the bar of ``on``, which had no session (X3, X4).
+
+    A reply that ends more than a week before ``on`` is left alone.
+    """
 
     def change(candles: list[Candle], _: Window) -> list[Candle]:
         before = [item for item in candles if session_of(item) < on]
         after = candles[len(before) :]
-        return [*before, before[-1] | {"datetime": new_york_midnight(on)}, *after] if before else candles
+        if not before or on - session_of(before[-1]) > _WEEK:
+            return candles
+        return [*before, before[-1] | {"datetime": new_york_midnight(on)}, *after]
 
     return Fault.wrong_candles("phantom bar", change)
+
+
+def holiday_bars() -> Fault:
+    """Weekdays without a session between two bars have a bar too: the one before, again (X4)."""
+
+    def change(candles: list[Candle], _: Window) -> list[Candle]:
+        filled = candles[:1]
+        for item in candles[1:]:
+            previous, day = filled[-1], session_of(filled[-1]) + timedelta(days=1)
+            while day < session_of(item):
+                if day.weekday() < _SATURDAY:
+                    filled.append(previous | {"datetime": new_york_midnight(day)})
+                day += timedelta(days=1)
+            filled.append(item)
+        return filled
+
+    return Fault.wrong_candles("holiday bars", change)
 
 
 def broken_ohlc(*sessions: date, shape: Literal["high", "low", "crossed"] = "high") -> Fault:
@@ -105,6 +132,35 @@ def missing_sessions(*sessions: date) -> Fault:
     )
 
 
+def late_bar(until: time = _NOON) -> Fault:
+    """The bar of the last session before today is missing until this time of the day in New York (X2)."""
+
+    def change(candles: list[Candle], cut: Window) -> list[Candle]:
+        local = cut.now.astimezone(NEW_YORK)
+        bars = cut.history.daily(cut.symbol, as_of=local.date() - timedelta(days=1))
+        if local.time() >= until or not bars:
+            return candles
+        return [item for item in candles if session_of(item) != bars[-1].session]
+
+    return Fault.wrong_candles("late bar", change)
+
+
+def one_session_short() -> Fault:
+    """The newest session of every window is missing (X8)."""
+    return Fault.wrong_candles(
+        "one session short", lambda candles, _: [c for c in candles if session_of(c) != session_of(candles[-1])]
+    )
+
+
+def missing_minutes(first: time = time(10, 0), last: time = time(10, 9)) -> Fault:
+    """Minutes are missing in every session (X8); daily bars stay."""
+
+    def is_missing(item: Candle) -> bool:
+        return first <= datetime.fromtimestamp(item["datetime"] / 1000, tz=NEW_YORK).time() <= last
+
+    return Fault.wrong_candles("missing minutes", lambda candles, _: [item for item in candles if not is_missing(item)])
+
+
 def duplicated(session: date, **conflicting: object) -> Fault:
     """One bar is served twice, equal or with conflicting values (X9)."""
 
@@ -140,9 +196,15 @@ def missing_key(session: date, name: str) -> Fault:
     return _each(f"missing {name}", (session,), lambda item: {k: v for k, v in item.items() if k != name})
 
 
-def restamped(session: date, stamp: int) -> Fault:
-    """One bar carries another stamp: the far future, outside the window, in seconds (X11)."""
-    return _each("restamped bar", (session,), lambda item: item | {"datetime": stamp})
+def restamped(session: date, stamp: int | Callable[[int], int]) -> Fault:
+    """One bar carries another stamp: the far future, outside the window, in seconds (X11).
+
+    Args:
+        session: The bar, or the minutes of that session.
+        stamp: The other stamp, or what makes it of the right one.
+    """
+    other = stamp if callable(stamp) else lambda _: stamp
+    return _each("restamped bar", (session,), lambda item: item | {"datetime": other(item["datetime"])})
 
 
 def candles_are(value: object) -> Fault:
@@ -176,8 +238,8 @@ def extra_keys() -> Fault:
 
 
 def session_of(item: Candle) -> date:
-    """Return the trading date of a daily candle: the UTC date of its stamp."""
-    return datetime.fromtimestamp(item["datetime"] / 1000, tz=UTC).date()
+    """Return the trading date of a candle: the date in New York of its stamp, whatever its frequency."""
+    return datetime.fromtimestamp(item["datetime"] / 1000, tz=NEW_YORK).date()
 
 
 def _each(name: str, sessions: tuple[date, ...], change: Callable[[Candle], Candle]) -> Fault:

@@ -1,24 +1,22 @@
-"""Every fault of ``faults`` and ``anomalies`` by name, for those who start the simulator by hand.
+"""Every fault and every setting of the simulator by name: plain names, and the ids of ``ids``.
 
 A fault that is about one bar is about the newest one, unless it says otherwise.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from datetime import date
+from difflib import get_close_matches
+from fractions import Fraction
 from types import MappingProxyType
 
 from jutsu_assets.schwab.simulator import anomalies
 from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
+from jutsu_assets.schwab.simulator.ids import FAULT_IDS, SETTING_IDS, saturday_before
 from jutsu_assets.schwab.simulator.market import MarketHistory
 from jutsu_assets.schwab.simulator.pricehistory import new_york_midnight
 from jutsu_core.errors import InvalidInputError
 
 _SHORT = 100
-
-
-def _saturday_before(session: date) -> date:
-    return session - timedelta(days=(session.weekday() + 2) % 7)
-
 
 FAULTS: MappingProxyType[str, Callable[[date], Fault]] = MappingProxyType(
     {
@@ -35,20 +33,26 @@ FAULTS: MappingProxyType[str, Callable[[date], Fault]] = MappingProxyType(
         "page": lambda _: Fault.page(),
         "empty_body": lambda _: Fault.empty_body(),
         "json_list": lambda _: Fault.json_list(),
+        "mistyped": lambda _: Fault.mistyped(),
         "broken_gzip": lambda _: Fault.broken_gzip(),
         "truncated": lambda _: Fault.truncated(),
         "cut_body": lambda _: Fault.cut_body(),
+        "slow": lambda _: Fault.slow(),
         "connection": lambda _: Fault.connection("ReadError"),
         "token_object_without_error": lambda _: Fault.token_object_without_error(),
         "token_refused": lambda _: Fault.token_refused(),
         "token_without": lambda _: Fault.token_without("refresh_token"),
-        "forming_bar": lambda _: anomalies.forming_bar(),
-        "phantom_bar": lambda session: anomalies.phantom_bar(_saturday_before(session)),
+        "forming_bar": lambda _: anomalies.forming_bar(Fraction(1, 2)),
+        "phantom_bar": lambda session: anomalies.phantom_bar(saturday_before(session)),
+        "holiday_bars": lambda _: anomalies.holiday_bars(),
         "broken_ohlc": anomalies.broken_ohlc,
         "short_history": lambda _: anomalies.short_history(_SHORT),
         "restated": lambda session: anomalies.restated(session, volume=1),
         "rescaled": lambda _: anomalies.rescaled(2),
         "missing_sessions": anomalies.missing_sessions,
+        "late_bar": lambda _: anomalies.late_bar(),
+        "one_session_short": lambda _: anomalies.one_session_short(),
+        "missing_minutes": lambda _: anomalies.missing_minutes(),
         "duplicated": lambda session: anomalies.duplicated(session, volume=1),
         "unsorted_candles": lambda _: anomalies.unsorted_candles(),
         "bad_value": lambda session: anomalies.bad_value(session, "close", None),
@@ -59,8 +63,13 @@ FAULTS: MappingProxyType[str, Callable[[date], Fault]] = MappingProxyType(
         "other_symbol": lambda _: anomalies.other_symbol("OTHER"),
         "contradictory_empty": lambda _: anomalies.contradictory_empty(),
         "extra_keys": lambda _: anomalies.extra_keys(),
+        **FAULT_IDS,
     }
 )
+"""What strikes requests, made for the session that it is about."""
+
+SETTINGS = SETTING_IDS
+"""What sets the simulator up instead, as values of its switches."""
 
 
 def newest_session(history: MarketHistory, today: date) -> date:
@@ -76,27 +85,47 @@ def newest_session(history: MarketHistory, today: date) -> date:
     return max(newest)
 
 
+def named_fault(name: str, session: date) -> Fault:
+    """Return the fault of that name, striking always; what happens to tokens happens once.
+
+    Raises:
+        InvalidInputError: The name is not in ``FAULTS``.
+    """
+    if name not in FAULTS:
+        near = get_close_matches(name, [*FAULTS, *SETTINGS]) or ("server_error", "R5-soon")
+        message = f"a fault must be a name such as {' or '.join(near)}, was {name!r}; jutsu simulator --help lists all"
+        raise InvalidInputError(message)
+    fault = FAULTS[name](session)
+    return fault if fault.act else fault.always()
+
+
 def named_plan(names: Iterable[str], session: date) -> FaultPlan:
-    """Return a plan of the named faults.
+    """Return a plan of the named faults and settings.
 
     Args:
-        names: ``NAME`` strikes every request that it is about, ``NAME:3`` the first three.
+        names: ``NAME`` strikes every request that it is about, ``NAME:3`` the first three; a
+            setting takes no count.
         session: The newest session.
 
     Raises:
-        InvalidInputError: A name is not in ``FAULTS``, or a count is not a number from 1.
+        InvalidInputError: A name is neither in ``FAULTS`` nor in ``SETTINGS``, or a count is
+            not a number from 1.
     """
-    return FaultPlan([_named(name, session) for name in names])
+    asked = list(names)
+    settings: dict[str, object] = {}
+    for name in asked:
+        settings |= SETTINGS.get(name, {})
+    return FaultPlan([_counted(name, session) for name in asked if name not in SETTINGS], settings=settings)
 
 
-def _named(text: str, session: date) -> Fault:
+def _counted(text: str, session: date) -> Fault:
     name, colon, count = text.partition(":")
-    if name not in FAULTS:
-        message = f"a fault must be one of {', '.join(FAULTS)}, was {name!r}"
+    if colon and name in SETTINGS:
+        message = f"{name} is a setting, not a fault: it holds all the time and takes no count, was {text!r}"
         raise InvalidInputError(message)
-    fault = FAULTS[name](session)
+    fault = named_fault(name, session)
     if not colon:
-        return fault.always()
+        return fault
     if not count.isdecimal() or int(count) < 1:
         message = f"the count of a fault must be a number from 1, such as {name}:3, was {text!r}"
         raise InvalidInputError(message)

@@ -1,5 +1,6 @@
 """The endpoints: which path is of which kind, and what answers a data request that was let in."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +8,11 @@ from types import MappingProxyType
 
 from jutsu_assets.schwab.simulator import pricehistory, replies
 from jutsu_assets.schwab.simulator.faults import Incoming, PathKind, Verdict
+from jutsu_assets.schwab.simulator.hours import answer_hours
+from jutsu_assets.schwab.simulator.instruments import answer_instrument, answer_instruments, answer_movers
+from jutsu_assets.schwab.simulator.intraday import answer_minutes
 from jutsu_assets.schwab.simulator.market import MarketHistory
+from jutsu_assets.schwab.simulator.quotes import answer_quote, answer_quotes
 from jutsu_assets.schwab.simulator.replies import Reply
 from jutsu_assets.schwab.simulator.switches import Switches
 
@@ -17,6 +22,19 @@ PRICE_HISTORY = "/marketdata/v1/pricehistory"
 
 _KINDS: MappingProxyType[tuple[str, str], PathKind] = MappingProxyType(
     {("GET", AUTHORIZE): "authorize", ("POST", TOKEN): "token", ("GET", PRICE_HISTORY): "pricehistory"}
+)
+
+
+_DATA, _QUOTES = "/marketdata/v1/", "/quotes"
+# A symbol is one segment of a path: BRK/B has no quote of its own there.
+_PATTERNS: MappingProxyType[PathKind, re.Pattern[str]] = MappingProxyType(
+    {
+        "quotes": re.compile(f"{_DATA}quotes"),
+        "quote": re.compile(f"{_DATA}[^/]+{_QUOTES}"),
+        "markets": re.compile(f"{_DATA}markets(/[a-z]+)?"),
+        "instruments": re.compile(f"{_DATA}instruments(/[0-9A-Z]{{9}})?"),
+        "movers": re.compile(f"{_DATA}movers/[^/]+"),
+    }
 )
 
 
@@ -37,7 +55,13 @@ class MarketView:
 
 def kind_of(method: str, path: str) -> PathKind:
     """Return what kind of request this is."""
-    return _KINDS.get((method, path), "other")
+    if known := _KINDS.get((method, path)):
+        return known
+    if method == "GET":
+        for kind, pattern in _PATTERNS.items():
+            if pattern.fullmatch(path):
+                return kind
+    return "other"
 
 
 def answer(incoming: Incoming, view: MarketView, verdict: Verdict) -> Reply:
@@ -54,9 +78,12 @@ def _price_history(incoming: Incoming, view: MarketView, verdict: Verdict) -> Re
     if switches.unknown_symbol_is_404 and question.symbol not in view.history.symbols:
         return replies.not_found()
     cut = pricehistory.window(question, view.history, view.now)
-    content = pricehistory.answer(
-        question, cut, inclusive_end=switches.inclusive_end, weekly_stamp=switches.weekly_stamp
-    )
+    if question.frequency_type == "minute":
+        content = answer_minutes(question, cut, switches)
+    else:
+        content = pricehistory.answer(
+            question, cut, inclusive_end=switches.inclusive_end, weekly_stamp=switches.weekly_stamp
+        )
     for change in verdict.candles:
         content["candles"] = change(content["candles"], cut)
         content["empty"] = not content["candles"]
@@ -66,6 +93,36 @@ def _price_history(incoming: Incoming, view: MarketView, verdict: Verdict) -> Re
     return Reply(200, replies.dumps(content))
 
 
+def _quotes(incoming: Incoming, view: MarketView, _: Verdict) -> Reply:
+    return answer_quotes(incoming.params, view.history, view.now)
+
+
+def _quote(incoming: Incoming, view: MarketView, _: Verdict) -> Reply:
+    symbol = incoming.path.removeprefix(_DATA).removesuffix(_QUOTES)
+    return answer_quote(symbol, incoming.params, view.history, view.now)
+
+
+def _markets(incoming: Incoming, view: MarketView, _: Verdict) -> Reply:
+    one = incoming.path.removeprefix(f"{_DATA}markets").strip("/")
+    return answer_hours({**incoming.params, "markets": one} if one else incoming.params, view.now)
+
+
+def _instruments(incoming: Incoming, view: MarketView, _: Verdict) -> Reply:
+    number = incoming.path.removeprefix(f"{_DATA}instruments").strip("/")
+    return answer_instrument(number, view.history) if number else answer_instruments(incoming.params, view.history)
+
+
+def _movers(_: Incoming, view: MarketView, __: Verdict) -> Reply:
+    return answer_movers(view.history, view.now)
+
+
 _ANSWERS: MappingProxyType[str, Callable[[Incoming, MarketView, Verdict], Reply]] = MappingProxyType(
-    {"pricehistory": _price_history}
+    {
+        "pricehistory": _price_history,
+        "quotes": _quotes,
+        "quote": _quote,
+        "markets": _markets,
+        "instruments": _instruments,
+        "movers": _movers,
+    }
 )

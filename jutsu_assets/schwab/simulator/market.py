@@ -8,7 +8,8 @@ split up to its own today, so the same session reads differently before and afte
 import bisect
 import csv
 import gzip
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -30,6 +31,22 @@ class DailyBar(NamedTuple):
     low: Decimal
     close: Decimal
     volume: int
+
+
+class MinuteRow(NamedTuple):
+    """One minute, or some minutes together; ``start`` in milliseconds since 1970."""
+
+    start: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: int
+
+    @classmethod
+    def flat(cls, start: int, price: Decimal, volume: int) -> "MinuteRow":
+        """Return a bar with one price."""
+        return cls(start, price, price, price, price, volume)
 
 
 @dataclass(frozen=True)
@@ -60,17 +77,23 @@ SAMPLE_SPLITS = (
 
 
 class MarketHistory:
-    """Raw daily bars of some symbols, and their splits.
+    """Raw daily bars of some symbols, their splits, and real minutes where there are some.
 
     Args:
         bars: Raw bars by symbol, in any order, one a session.
         splits: Splits of those symbols.
+        minutes: Raw minutes by symbol and session, ascending.
 
     Raises:
         InvalidInputError: A symbol has two bars for one session.
     """
 
-    def __init__(self, bars: Mapping[str, Iterable[DailyBar]], splits: Iterable[Split] = ()) -> None:
+    def __init__(
+        self,
+        bars: Mapping[str, Iterable[DailyBar]],
+        splits: Iterable[Split] = (),
+        minutes: Mapping[str, Mapping[date, Sequence[MinuteRow]]] | None = None,
+    ) -> None:
         self._raw = {symbol: sorted(rows) for symbol, rows in bars.items()}
         self._sessions = {symbol: [bar.session for bar in rows] for symbol, rows in self._raw.items()}
         for symbol, sessions in self._sessions.items():
@@ -78,6 +101,7 @@ class MarketHistory:
                 message = f"{symbol} must have one bar a session, has two for one"
                 raise InvalidInputError(message)
         self._splits = tuple(sorted(splits, key=lambda split: split.ex_date))
+        self._minutes = {symbol: dict(rows) for symbol, rows in (minutes or {}).items()}
         self._adjusted: dict[tuple[str, tuple[Split, ...]], list[DailyBar]] = {}
 
     @classmethod
@@ -154,6 +178,24 @@ class MarketHistory:
         if key not in self._adjusted:
             self._adjusted[key] = [_adjusted(bar, splits) for bar in self._raw[symbol]]
         return self._adjusted[key][: bisect.bisect_right(self._sessions[symbol], as_of)]
+
+    def real_minutes(self, symbol: str, session: date, *, as_of: date) -> list[MinuteRow] | None:
+        """Return the real minutes of a session, adjusted for the splits up to ``as_of``.
+
+        None where the symbol has daily bars alone.
+        """
+        if symbol not in self._minutes:
+            return None
+        splits = tuple(s for s in self._splits if s.symbol == symbol and session < s.ex_date <= as_of)
+        rows = self._minutes[symbol].get(session, [])
+        if not splits:
+            return list(rows)
+        ratio = Fraction(math.prod(Fraction(split.ratio) for split in splits))
+        adjusted = []
+        for row in rows:
+            opened, high, low, close = (rounded(Fraction(price) / ratio) for price in row[1:5])
+            adjusted.append(MinuteRow(row.start, opened, high, low, close, round(row.volume * ratio)))
+        return adjusted
 
 
 def _parsed(row: Mapping[str, str]) -> DailyBar:

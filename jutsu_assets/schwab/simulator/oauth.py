@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from jutsu_assets.schwab.simulator.replies import (
     Reply,
+    access_denied,
     dead_refresh_token,
-    html_reply,
     json_reply,
     oauth_error,
 )
@@ -56,11 +56,9 @@ class TokenOffice:
     def authorize(self, params: Mapping[str, str], *, user_refuses: bool) -> Reply:
         """Answer the browser: send it back to the application with a code."""
         if params.get("redirect_uri") != self._callback_url:
-            return html_reply(
-                403, "<HTML><HEAD>\n<TITLE>Access Denied</TITLE>\n</HEAD><BODY>Access Denied</BODY></HTML>\n"
-            )
+            return access_denied()
         if params.get("client_id") != self._key:
-            return _invalid_client()
+            return invalid_client()
         state = f"&state={quote(params['state'], safe='')}" if params.get("state") else ""
         if user_refuses:
             query = f"error=access_denied{state}"
@@ -73,7 +71,7 @@ class TokenOffice:
     def token(self, form: Mapping[str, str], authorization: str) -> Reply:
         """Answer a POST to the token endpoint."""
         if not hmac.compare_digest(authorization.encode(), self._basic.encode()):
-            return _invalid_client()
+            return invalid_client()
         grant = form.get("grant_type", "")
         if grant == "authorization_code":
             return self._exchange(form)
@@ -108,7 +106,7 @@ class TokenOffice:
         issued = self._codes.pop(form.get("code", ""), None)
         fresh = issued is not None and self._clock() - issued <= CODE_SECONDS
         if not fresh or form.get("redirect_uri") != self._callback_url:
-            return oauth_error(400, "invalid_grant", "Bad authorization code")
+            return bad_code()
         return json_reply(200, self.log_in())
 
     def _refresh(self, refresh_token: str) -> Reply:
@@ -143,5 +141,11 @@ class TokenOffice:
         return access_token
 
 
-def _invalid_client() -> Reply:
+def invalid_client() -> Reply:
+    """Return the refusal of a wrong key, secret or header."""
     return oauth_error(401, "invalid_client", "Unauthorized")
+
+
+def bad_code() -> Reply:
+    """Return the refusal of a code that was used, is too old, or was never issued."""
+    return oauth_error(400, "invalid_grant", "Bad authorization code")

@@ -52,9 +52,11 @@ class Question:
     period_type: str
     period: int
     frequency_type: str
+    frequency: int
     start: int | None
     end: int | None
     previous_close: bool
+    extended_hours: bool
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,15 @@ def parse(params: Mapping[str, str], *, refuse_seconds: bool = False) -> Questio
         raise RefusedError(parameter, detail)
     periods, default = _PERIODS[period_type]
     period = _one_number("period", params.get("period", str(default)), periods)
-    _one_number("frequency", params.get("frequency", "1"), _FREQUENCIES[frequency_type])
+    frequency = _one_number("frequency", params.get("frequency", "1"), _FREQUENCIES[frequency_type])
     start = _bound(params.get("startDate"), refuse_seconds=refuse_seconds)
     end = _bound(params.get("endDate"), refuse_seconds=refuse_seconds)
     if start is not None and end is not None and start >= end:
         parameter, detail = "startDate", "Invalid date range"
         raise RefusedError(parameter, detail)
     previous_close = params.get("needPreviousClose") == "true"
-    return Question(symbol, period_type, period, frequency_type, start, end, previous_close)
+    extended_hours = params.get("needExtendedHoursData") != "false"
+    return Question(symbol, period_type, period, frequency_type, frequency, start, end, previous_close, extended_hours)
 
 
 def window(question: Question, history: MarketHistory, now: datetime) -> Window:
@@ -114,7 +117,7 @@ def answer(
     question: Question, cut: Window, *, inclusive_end: bool = True, weekly_stamp: str = "monday"
 ) -> dict[str, Any]:
     """Return the reply's content, candles oldest first."""
-    bars = [] if question.frequency_type == "minute" else settled(cut.history, question.symbol, cut.now)
+    bars = settled(cut.history, question.symbol, cut.now)
     groups = _groups(bars, question.frequency_type, weekly_stamp)
     last = cut.end if inclusive_end else cut.end - 1
     chosen = [group for group in groups if cut.start <= group[0] <= last]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 JSON = "application/json"
 HTML = "text/html"
@@ -19,16 +19,30 @@ WHITELABEL_PAGE = (
     "<div>There was an unexpected error (type=Internal Server Error, status=500).</div></body></html>"
 )
 UNKNOWN_ROUTE_TEXT = "404 Not Found: Requested route ('traderapi-accounts.apigx-origin.schwab.com') does not exist.\n"
+BIG_BYTES = 50_000_000
+"""How long the body of a reply is that is meant to be far too long."""
+
+Slowness = Literal["status", "body", "drip"]
+"""What comes late: the status, the body after its headers, or every single byte of the body."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One reply, before compression."""
+    """One reply, before compression.
+
+    Attributes:
+        status: Its status.
+        body: Its body.
+        content_type: The content type that it claims.
+        headers: Further headers; one that is derived otherwise may be named here.
+        slow: What comes late, if anything does.
+    """
 
     status: int
     body: bytes = b""
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
+    slow: Slowness | None = None
 
     @property
     def reason(self) -> str:
@@ -42,9 +56,8 @@ class Reply:
         return [pair for pair in derived if pair[0].lower() not in named] + list(self.headers)
 
     def compressed(self) -> "Reply":
-        """Return the reply with a gzip body, unless it is empty, no JSON or already encoded."""
-        encoded = any(name.lower() == "content-encoding" for name, _ in self.headers)
-        if not self.body or self.content_type != JSON or encoded:
+        """Return the reply with a gzip body, unless it is empty or already encoded."""
+        if not self.body or any(name.lower() == "content-encoding" for name, _ in self.headers):
             return self
         # The fastest level: the time of the tests matters here, the size does not.
         body = gzip.compress(self.body, compresslevel=1, mtime=0)
@@ -134,6 +147,22 @@ def too_many_requests(retry_after: str | None = None) -> Reply:
     """Return 429, with a ``Retry-After`` of any text or without one."""
     headers = [] if retry_after is None else [("Retry-After", retry_after)]
     return error_reply(429, "Too Many Requests", *headers)
+
+
+def reply_too_big() -> Reply:
+    """Return E-BIG: the gateway could not hold the reply."""
+    detail = {"errorcode": "protocol.http.TooBigBody"}
+    return json_reply(502, {"fault": {"faultstring": "Body buffer overflow", "detail": detail}})
+
+
+def endless() -> Reply:
+    """Return a legal reply that is far too long; the spaces spare the reader, the length does not."""
+    return Reply(200, b'{"candles":[' + b" " * BIG_BYTES + b'],"symbol":"","empty":true}')
+
+
+def access_denied() -> Reply:
+    """Return the page of a login whose redirect address is not the registered one."""
+    return html_reply(403, "<HTML><HEAD>\n<TITLE>Access Denied</TITLE>\n</HEAD><BODY>Access Denied</BODY></HTML>\n")
 
 
 def oauth_error(status: int, error: str, description: str) -> Reply:

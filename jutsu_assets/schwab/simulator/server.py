@@ -1,4 +1,7 @@
-"""The simulator on a loopback port, for clients in other processes and for real sockets."""
+"""The simulator on a loopback port, for clients in other processes and for real sockets.
+
+Besides what Schwab has, the port has the paths of ``control``.
+"""
 
 import io
 import socket
@@ -6,13 +9,16 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from email.utils import format_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
+from jutsu_assets.schwab.simulator import control
 from jutsu_assets.schwab.simulator.app import SchwabSimulator
 from jutsu_assets.schwab.simulator.faults import TransportErrorName, TransportFaultError
+from jutsu_assets.schwab.simulator.replies import Reply
 from jutsu_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -119,6 +125,10 @@ class _Server(ThreadingHTTPServer):
                     continue
 
 
+class _StoppingError(Exception):
+    """The server closes: what is being sent late is not sent at all."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "simulator"
@@ -145,31 +155,52 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], _: object = None) -> Any:  # noqa: ANN401
-            started.append((status, headers))
-
+        environ = self._environ()
         try:
-            body = b"".join(self.server.simulator(self._environ(), start_response))
+            reply = control.answer(self.server.simulator, environ) or self.server.simulator.answer(environ)
+            self._send(reply)
         except TransportFaultError as fault:
             self._break(fault.kind)
-            return
-        status, headers = started[0]
-        self.send_response(HTTPStatus(int(status.split(" ", 1)[0])))
-        for name, value in headers:
+        except _StoppingError:
+            self.close_connection = True
+
+    def _send(self, reply: Reply) -> None:
+        switches = self.server.simulator.switches
+        if reply.slow == "status":
+            self._pause(switches.slow_seconds)
+        self.send_response_only(reply.status, HTTPStatus(reply.status).phrase)
+        headers = dict(reply.wire_headers())
+        # A date that a reply names itself wins, as the simulator's clock may have moved since.
+        date = format_datetime(self.server.simulator.now(), usegmt=True)
+        for name, value in ({"Date": date} | headers).items():
             self.send_header(name, value)
         # A reply that declares more than it holds is a connection cut in the middle.
-        self.close_connection |= int(dict(headers)["Content-Length"]) != len(body)
+        self.close_connection |= int(headers["Content-Length"]) != len(reply.body)
         self.end_headers()
-        self.wfile.write(body)
+        if reply.slow == "body":
+            self.wfile.flush()
+            self._pause(switches.slow_seconds)
+        if reply.slow == "drip":
+            self._drip(reply.body, switches.drip_seconds)
+        else:
+            self.wfile.write(reply.body)
         self.wfile.flush()
+
+    def _drip(self, body: bytes, seconds: float) -> None:
+        for at in range(len(body)):
+            self.wfile.write(body[at : at + 1])
+            self.wfile.flush()
+            self._pause(seconds)
+
+    def _pause(self, seconds: float) -> None:
+        if self.server.stopping.wait(seconds):
+            raise _StoppingError
 
     def _break(self, kind: TransportErrorName) -> None:
         self.close_connection = True
         if kind == "ReadTimeout":
-            # Silence for as long as the client may want to wait, or until the server stops.
-            self.server.stopping.wait(_IDLE_SECONDS)
+            # Silence for longer than the client may want to wait, or until the server stops.
+            self.server.stopping.wait(self.server.simulator.switches.slow_seconds)
         if kind in ("ReadError", "ConnectError"):
             # Lingering for no time turns the close into a reset. A connection that is already
             # there cannot be refused any more, so a reset stands in for that too.
@@ -187,6 +218,8 @@ class _Handler(BaseHTTPRequestHandler):
             "QUERY_STRING": query,
             "CONTENT_LENGTH": str(length),
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "REMOTE_ADDR": str(self.client_address[0]),
+            "REMOTE_PORT": str(self.client_address[1]),
             "SERVER_NAME": self.server.server_name,
             "SERVER_PORT": str(self.server.server_port),
             "SERVER_PROTOCOL": self.request_version,

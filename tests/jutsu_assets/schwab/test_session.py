@@ -352,9 +352,9 @@ def test_the_client_is_schwab_pys_own(path: Path) -> None:
     """Its other calls take the same way: same transport, same token."""
     table = desk(path=path)
     client = open_client(table.simulator.key, table.simulator.secret, table.tokens, mount(table.simulator))
-    with pytest.raises(RequestRefusedError, match=r"quotes: Schwab answered 404 .Not Found."):
-        call(lambda: client.get_quotes(["JTS"]), what="quotes")
-    assert paths(table.simulator) == ["/marketdata/v1/quotes"]
+    with pytest.raises(RequestRefusedError, match=r"chain: Schwab answered 404 .Not Found."):
+        call(lambda: client.get_option_expiration_chain("JTS"), what="chain")
+    assert paths(table.simulator) == ["/marketdata/v1/expirationchain"]
     wrapped: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     assert client.token_age() >= 0
     assert wrapped == table.tokens.read()

@@ -258,7 +258,7 @@ def test_f4_the_arrival_log_holds_no_secret(wire: Wire) -> None:
     assert wire.simulator.busiest_second() == 4
 
 
-@pytest.mark.parametrize("path", ["/marketdata/v1/BRK/B/quotes", "/marketdata/v1/quotes", "/", "/v1/oauth"])
+@pytest.mark.parametrize("path", ["/marketdata/v1/BRK/B/quotes", "/marketdata/v1/chains", "/", "/v1/oauth"])
 def test_f7_unknown_paths_are_not_found(wire: Wire, path: str) -> None:
     response = wire.http.get(path, headers=wire.bearer())
     assert response.status_code == 404
