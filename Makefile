@@ -10,7 +10,7 @@ BEGAN := $(shell date +%s)
 export DAGSTER_HOME := $(CURDIR)
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo dev check test bench lock clean
+.PHONY: help setup demo dev check test bench soak lock clean
 
 help:            ## show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -52,6 +52,9 @@ test: check  ## everything that must hold before a commit
 
 bench: $(VENV)/.dev  ## timings against a baseline measured in the same run
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-group-by=group --benchmark-columns=median,iqr,ops
+
+soak: $(VENV)/.dev  ## ten minutes of random faults: make soak SECONDS=600 [DATABASE=url]
+	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),600) $(if $(DATABASE),--database $(DATABASE))
 
 lock: $(VENV)/.python  ## renew requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

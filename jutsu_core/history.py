@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from jutsu_core.bars import Timeframe, session_timestamp
+from jutsu_core.bars import Bar, Timeframe, session_timestamp
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import InvalidInputError, MalformedResponseError, UnknownSymbolError
 from jutsu_core.ports import BarSource, BarStore, Clock, FetchedBars, WriteResult
@@ -114,7 +114,10 @@ class DailyHistory:
         held = [stamp.date() for stamp in self._store.timestamps(request.symbol, Timeframe.D1)]
         asked = with_overlap(window, held, OVERLAP_SESSIONS)
         fetched = self._fetch(request.symbol, asked)
-        was_restated = self._is_restated_beyond(request.symbol, asked, held, fetched)
+        # While the source answered, another process may have written: what counts is what is held now.
+        stored = self._store.read(request.symbol, Timeframe.D1)
+        held = [bar.timestamp.date() for bar in stored]
+        was_restated = self._is_restated_beyond(asked, stored, fetched)
         if was_restated:
             fetched = self._fetch(request.symbol, SessionWindow(min(asked.first, held[0]), max(asked.last, held[-1])))
         if not held and request.last is None:
@@ -129,17 +132,19 @@ class DailyHistory:
     def _fetch(self, symbol: str, window: SessionWindow) -> FetchedBars:
         return self._source.fetch(symbol, Timeframe.D1, window.start, window.end)
 
-    def _is_restated_beyond(
-        self, symbol: str, asked: SessionWindow, held: Sequence[date], fetched: FetchedBars
-    ) -> bool:
+    @staticmethod
+    def _is_restated_beyond(asked: SessionWindow, stored: Sequence[Bar], fetched: FetchedBars) -> bool:
         broken = _broken(fetched)
-        stored = self._store.read(symbol, Timeframe.D1, asked.start, asked.end)
-        inside = {bar.timestamp: bar for bar in stored if bar.timestamp.date() not in broken}
+        inside = {
+            bar.timestamp: bar
+            for bar in stored
+            if asked.start <= bar.timestamp < asked.end and bar.timestamp.date() not in broken
+        }
         came = {bar.timestamp: bar for bar in fetched.bars}
         # An edge matters where bars are held beyond it; the outermost held bar there stands for them.
         edges = [
-            *([min(inside)] if inside and held[0] < asked.first else []),
-            *([max(inside)] if inside and held[-1] > asked.last else []),
+            *([min(inside)] if inside and stored[0].timestamp < asked.start else []),
+            *([max(inside)] if inside and stored[-1].timestamp >= asked.end else []),
         ]
         return any(came.get(edge) != inside[edge] for edge in edges)
 

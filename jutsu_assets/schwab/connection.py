@@ -22,10 +22,10 @@ from tenacity import (
 )
 
 from jutsu_assets.schwab.breaker import Breaker
-from jutsu_assets.schwab.session import call, http_date, open_client
+from jutsu_assets.schwab.session import TIMEOUT_SECONDS, call, http_date, open_client
 from jutsu_assets.schwab.throttle import LIMITS, Throttle, ThrottledTransport
 from jutsu_assets.schwab.tokens import TokenStore
-from jutsu_assets.schwab.transport import BoundedTransport
+from jutsu_assets.schwab.transport import WHOLE_REPLY_SECONDS, BoundedTransport
 from jutsu_core.access import LONGEST_PAUSE, AccessLedger, Limits
 from jutsu_core.errors import CircuitOpenError, TransientSourceError
 from jutsu_core.ports import Clock, Sleeper
@@ -59,6 +59,8 @@ class SchwabConnection:
         clock: The market's clock, which a simulator may set.
         sleeper: Waits for turns and between attempts.
         limits: What all processes together may send.
+        timeout_seconds: How long to wait for a connection, and for every byte.
+        whole_reply_seconds: How long to wait for the end of a reply.
 
     Attributes:
         throttle: The rate limit, with what it counted in this process.
@@ -77,15 +79,18 @@ class SchwabConnection:
         clock: Clock,
         sleeper: Sleeper,
         limits: Limits = LIMITS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        whole_reply_seconds: float = WHOLE_REPLY_SECONDS,
     ) -> None:
         self._app = (api_key, app_secret)
         self._tokens = tokens
         self.throttle = Throttle(ledger, sleeper, limits=limits)
         self.ledger = ledger
-        self._transport = ThrottledTransport(BoundedTransport(transport), self.throttle)
+        self._transport = ThrottledTransport(BoundedTransport(transport, seconds=whole_reply_seconds), self.throttle)
         self._breaker = Breaker(ledger, self.throttle)
         self._clock = clock
         self._sleeper = sleeper
+        self._timeout_seconds = timeout_seconds
         self._client: Any = None
         self._opening = threading.Lock()
         self._counting = threading.Lock()
@@ -162,7 +167,9 @@ class SchwabConnection:
     def _opened(self) -> Any:  # noqa: ANN401 - schwab-py is untyped
         with self._opening:
             if self._client is None:
-                self._client = open_client(*self._app, self._tokens, self._transport)
+                self._client = open_client(
+                    *self._app, self._tokens, self._transport, timeout_seconds=self._timeout_seconds
+                )
             return self._client
 
 

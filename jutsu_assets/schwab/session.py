@@ -46,7 +46,14 @@ _REFUSALS: Mapping[int, tuple[type[SourceError], str]] = MappingProxyType(
 )
 
 
-def open_client(api_key: str, app_secret: str, tokens: TokenStore, transport: httpx.BaseTransport) -> Any:  # noqa: ANN401 - schwab-py is untyped
+def open_client(
+    api_key: str,
+    app_secret: str,
+    tokens: TokenStore,
+    transport: httpx.BaseTransport,
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> Any:  # noqa: ANN401 - schwab-py is untyped
     """Return a schwab-py client whose every request goes through ``transport``.
 
     Args:
@@ -54,6 +61,7 @@ def open_client(api_key: str, app_secret: str, tokens: TokenStore, transport: ht
         app_secret: App secret.
         tokens: Where the login's token is kept.
         transport: Carries data requests and token refreshes alike.
+        timeout_seconds: How long to wait for a connection, and for every byte.
 
     Raises:
         AuthenticationError: There is no usable token.
@@ -74,11 +82,11 @@ def open_client(api_key: str, app_secret: str, tokens: TokenStore, transport: ht
         update_token=metadata.wrapped_token_write_func(),
         leeway=LEEWAY_SECONDS,
         mounts={_ORIGIN: transport},
-        timeout=TIMEOUT_SECONDS,
+        timeout=timeout_seconds,
     )
     session.prepare(tokens, metadata)
     client = Client(api_key, session, token_metadata=metadata)
-    client.set_timeout(TIMEOUT_SECONDS)
+    client.set_timeout(timeout_seconds)
     return client
 
 
@@ -100,7 +108,7 @@ def call(request: Callable[[], httpx.Response], *, what: str) -> httpx.Response:
     try:
         response = request()
     except (httpx.TimeoutException, httpx.TransportError) as error:
-        message = f"{what}: Schwab must answer within {TIMEOUT_SECONDS:.0f} s, but {_named(error)}"
+        message = f"{what}: Schwab must answer, in time and whole, but {_named(error)}; try again later"
         raise SourceUnavailableError(message) from error
     except httpx.DecodingError as error:
         message = f"{what}: Schwab's reply must be readable, but {_named(error)}"

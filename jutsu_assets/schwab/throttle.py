@@ -23,14 +23,15 @@ from jutsu_core.access import AccessLedger, Claim, Limits
 from jutsu_core.ports import Sleeper
 
 REQUESTS_PER_WINDOW = 2
-WINDOW = timedelta(seconds=1.02)
+WINDOW = timedelta(seconds=1.022)
 """A second, and what two requests may differ in their way from the ledger to the server."""
-LATEST_DEPARTURE_SECONDS = 0.012
+LATESTDEPARTURE_SECONDS = 0.01
 LIMITS = Limits(requests=REQUESTS_PER_WINDOW, window=WINDOW, daily_budget=DAILY_REQUESTS)
 
 _SHORTEST_PAUSE_SECONDS = 0.001
 _REMEMBERED_COSTS = 20
-_DEPARTURE = "http11.send_request_headers.started"
+DEPARTURE = "http11.send_request_headers.started"
+"""What httpx calls the moment before the first byte leaves, on a connection that is open."""
 
 
 class Throttle:
@@ -106,7 +107,7 @@ class Throttle:
     def depart(self, claim: Claim) -> Claim:
         """Return ``claim`` if it is still good, or another one, to be used at once."""
         # What every claim costs (a distant server) delays all alike, and brings no two together.
-        while self._stopwatch() - claim.taken_at > LATEST_DEPARTURE_SECONDS + min(self._costs, default=0.0):
+        while self._stopwatch() - claim.taken_at > LATESTDEPARTURE_SECONDS + min(self._costs, default=0.0):
             claim = self.acquire()
         return claim
 
@@ -129,7 +130,7 @@ class ThrottledTransport(httpx.BaseTransport):
 
         def on_event(name: str, _: Mapping[str, object]) -> None:
             nonlocal claim
-            if name == _DEPARTURE:
+            if name == DEPARTURE:
                 claim = self._throttle.depart(claim)
 
         request.extensions = {**request.extensions, "trace": on_event}

@@ -238,6 +238,4 @@ def test_a_folder_without_bars_is_named(home: Path) -> None:
     (home / "bars").mkdir()
     result = run("simulator", "--port", "0", "--data", "bars")
     assert result.exit_code == 1
-    assert re.search(
-        r"the folder \S*bars must hold files of bars .\.csv, .*holds none", result.output
-    )
+    assert re.search(r"the folder \S*bars must hold files of bars .\.csv, .*holds none", result.output)

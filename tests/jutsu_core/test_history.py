@@ -278,6 +278,33 @@ def test_a_source_that_fails_between_two_questions_leaves_the_store_as_it_was(wo
     assert world.state() == before
 
 
+class Overtaken(ScriptedSource):
+    """While it answers, another process brings the same partition up to date."""
+
+    def __init__(self, world: World, other: Callable[[], object]) -> None:
+        super().__init__(world.clock, world.source.bars.values())
+        self._other: Callable[[], object] | None = other
+
+    def fetch(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime) -> FetchedBars:
+        answer = super().fetch(symbol, timeframe, start, end)
+        if self._other is not None:
+            self._other()
+            self._other = None
+        return answer
+
+
+@pytest.mark.parametrize("before", [[], HISTORY[:3], HISTORY[3:6], HISTORY[:-1]])
+@pytest.mark.parametrize("meanwhile", [HISTORY, HISTORY[:5], HISTORY[-5:]])
+def test_what_another_process_wrote_meanwhile_is_neither_lost_nor_in_the_way(
+    world: World, before: list[date], meanwhile: list[date]
+) -> None:
+    if before:
+        world.hold(before)
+    world.source = Overtaken(world, lambda: world.hold(meanwhile))
+    world.update()
+    assert world.held() == [traded(session) for session in HISTORY]
+
+
 def test_before_the_first_session_has_settled_nothing_is_expected(world: World) -> None:
     world.clock.moment = datetime(2013, 1, 2, 12, tzinfo=UTC)
     assert world.history().expected_sessions(date(2013, 1, 1)) == []

@@ -24,7 +24,7 @@ from jutsu_assets.settings import Settings
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.universe import Universe
 from tests.support.builders import SettableClock
-from tests.support.schwab import MemoryLedger, RecordingSleeper
+from tests.support.schwab import MemoryLedger, RecordingSleeper, stale
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -41,6 +41,7 @@ class Graph:
     simulator: SchwabSimulator
     database: MarketDatabase
     schwab: SchwabDataHandler
+    tokens: MemoryTokenStore
     instance: dg.DagsterInstance
     definitions: dg.Definitions
 
@@ -73,13 +74,15 @@ def open_graph(
     now: datetime = AFTER_THE_LAST_CLOSE,
     faults: FaultPlan | None = None,
     history: MarketHistory | None = None,
+    is_stale: bool = False,
 ) -> Iterator[Graph]:
     """Yield the production graph, its store below ``folder``, its source a simulator."""
     settings = Settings.from_environment({"JUTSU_HOME": str(folder)}, folder=folder)
     universe = Universe(symbols=symbols, history_start=start)
     simulator = SchwabSimulator(history, now=lambda: now, faults=faults)
     database = MarketDatabase(settings.database_url, source=settings.source)
-    machine = SettableClock()
+    machine, login = SettableClock(), simulator.issue_login()
+    tokens = MemoryTokenStore(stale(login) if is_stale else login)
     schwab = open_handler(
         Market(symbols=symbols, history_start=start, calendar="XNYS"),
         MemoryLedger(machine),
@@ -88,7 +91,7 @@ def open_graph(
         transport=mount(simulator),
         api_key=simulator.key,
         app_secret=simulator.secret,
-        tokens=MemoryTokenStore(simulator.issue_login()),
+        tokens=tokens,
         sleeper=RecordingSleeper(machine),
     )
     resources = {
@@ -100,7 +103,7 @@ def open_graph(
     definitions = build_defs(settings, universe=universe, resources=resources)
     try:
         with dg.DagsterInstance.ephemeral() as instance:
-            yield Graph(settings, universe, simulator, database, schwab, instance, definitions)
+            yield Graph(settings, universe, simulator, database, schwab, tokens, instance, definitions)
     finally:
         schwab.fetcher.close()
         database.database.close()
