@@ -25,7 +25,7 @@ from jutsu_core.ports import Sleeper
 REQUESTS_PER_WINDOW = 2
 WINDOW = timedelta(seconds=1.022)
 """A second, and what two requests may differ in their way from the ledger to the server."""
-LATESTDEPARTURE_SECONDS = 0.01
+LATEST_DEPARTURE_SECONDS = 0.01
 LIMITS = Limits(requests=REQUESTS_PER_WINDOW, window=WINDOW, daily_budget=DAILY_REQUESTS)
 
 _SHORTEST_PAUSE_SECONDS = 0.001
@@ -107,7 +107,7 @@ class Throttle:
     def depart(self, claim: Claim) -> Claim:
         """Return ``claim`` if it is still good, or another one, to be used at once."""
         # What every claim costs (a distant server) delays all alike, and brings no two together.
-        while self._stopwatch() - claim.taken_at > LATESTDEPARTURE_SECONDS + min(self._costs, default=0.0):
+        while self._stopwatch() - claim.taken_at > LATEST_DEPARTURE_SECONDS + min(self._costs, default=0.0):
             claim = self.acquire()
         return claim
 
