@@ -21,6 +21,7 @@ _MUST_BE = {
     "symbols": "a list of tickers such as [AAPL, MSFT] with at least one ticker",
     "history_start": "a date such as 2000-01-03",
     "calendar": "a code that exchange_calendars knows, such as XNYS",
+    "newest_session_from_quotes": "true or false",
     "performance": "a group of keys such as risk_free_rate: 0.0",
     "performance.risk_free_rate": "a number above -1 and below 1 (0.02 is two per cent a year)",
     "performance.periods_per_year": "a whole number from 200 to 366, such as 252",
@@ -45,6 +46,8 @@ class Universe(BaseModel):
         history_start: First session date wanted for every symbol.
         calendar: Code of the exchange calendar.
         performance: How performance is measured.
+        newest_session_from_quotes: Whether the newest session of many symbols is taken from one
+            request for quotes, where nothing else is missing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,6 +56,7 @@ class Universe(BaseModel):
     history_start: date
     calendar: str = "XNYS"
     performance: PerformanceSettings = PerformanceSettings()
+    newest_session_from_quotes: Annotated[bool, Field(strict=True)] = False
 
     @field_validator("symbols")
     @classmethod

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,7 +19,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import click
-import httpx
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.schwab.connection import SchwabConnection
@@ -30,9 +29,7 @@ from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
 from jutsu_assets.schwab.simulator.market import MarketHistory
 from jutsu_assets.schwab.simulator.server import serve
 from jutsu_assets.schwab.simulator.switches import Switches
-from jutsu_assets.schwab.throttle import DEPARTURE
 from jutsu_assets.schwab.tokens import FileTokenStore
-from jutsu_assets.schwab.transport import LoopbackTransport
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database
@@ -40,6 +37,7 @@ from jutsu_core.bars import Bar, Timeframe, session_timestamp, to_micros
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import CircuitOpenError, JutsuError
 from jutsu_core.history import DailyHistory, HistoryRequest
+from tests.support.schwab import NotedTransport, closest
 
 SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 FIRST = date(2012, 6, 1)
@@ -95,25 +93,6 @@ class Plan:
     token_path: str
     began: float
     seconds: float
-
-
-class NotedTransport(LoopbackTransport):
-    """Notes when each request leaves; what comes after that, no client can help."""
-
-    def __init__(self, origin: str, departures: list[float]) -> None:
-        super().__init__(origin)
-        self._departures = departures
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        throttled = request.extensions["trace"]
-
-        def on_event(name: str, info: Mapping[str, object]) -> None:
-            throttled(name, info)
-            if name == DEPARTURE:
-                self._departures.append(time.monotonic())
-
-        request.extensions = {**request.extensions, "trace": on_event}
-        return super().handle_request(request)
 
 
 @contextmanager
@@ -237,17 +216,12 @@ def soak(seconds: float, database: str, folder: Path) -> list[str]:
         click.echo(
             f"shortest time for three: {closest(departures):.4f} s as they left, {arrived:.4f} s as they arrived"
         )
-        if simulator.busiest_second() > 2:
-            wrong.append(f"{simulator.busiest_second()} requests arrived within one second")
+        # An arrival is noted when the simulator gets to run, which a busy machine may put off.
+        if closest(departures) < 1.0:
+            wrong.append("three requests left within one second")
         simulator.faults = FaultPlan()
         wrong += settled(plan, simulator.history)
     return wrong
-
-
-def closest(times: list[float]) -> float:
-    """Return the shortest time in which three requests lie."""
-    ordered = sorted(times)
-    return min((late - early for early, late in zip(ordered, ordered[2:], strict=False)), default=0.0)
 
 
 def _silence() -> tuple[Counter[str], int, int, int, list[float]]:

@@ -1,7 +1,7 @@
 """``daily_bars``: each symbol's daily history, kept equal to what the source holds."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -15,11 +15,14 @@ from jutsu_assets.schwab.handlers import SchwabDataHandler
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.universe import Universe
 from jutsu_core.bars import Timeframe, bars_to_frame
-from jutsu_core.errors import ConfigurationError
-from jutsu_core.history import DailyHistory, HistoryRequest, sessions_without_bar
+from jutsu_core.errors import ConfigurationError, SourceError
+from jutsu_core.history import DailyHistory, HistoryRequest, HistoryUpdate, sessions_without_bar
+from jutsu_core.quoted import QuotedSession, QuotedUpdates
 
 DAILY_BARS = "daily_bars"
 CODE_VERSION = "1"
+FEWEST_QUOTED = 2
+"""For one symbol alone history costs as much as a quote."""
 
 
 class HistoryConfig(dg.Config):
@@ -70,6 +73,8 @@ def build_daily_bars(universe: Universe, partitions: dg.PartitionsDefinition[str
         last = _session_date("end", config.end)
         history = DailyHistory(schwab.fetcher, database.bars, schwab.calendar, schwab.clock)
         updater = _Updater(universe, database, schwab, history)
+        if universe.newest_session_from_quotes and not config.verify:
+            updater.ask_for_quotes(context, list(context.partition_keys), first)
         work_through(
             context,
             lambda symbol: updater.update(HistoryRequest(symbol=symbol, first=first, last=last, verify=config.verify)),
@@ -90,13 +95,28 @@ class _Updater:
         self._database = database
         self._schwab = schwab
         self._history = history
+        self._quotes = QuotedUpdates(database.bars, history, schwab.calendar, schwab.clock)
+        self._quoted: Mapping[str, QuotedSession] = {}
+
+    def ask_for_quotes(self, context: dg.AssetExecutionContext, symbols: Sequence[str], first: date) -> None:
+        """Ask once for the newest session of all symbols that lack nothing else."""
+        wanted = self._quotes.candidates([HistoryRequest(symbol=symbol, first=first) for symbol in symbols])
+        if len(wanted) < FEWEST_QUOTED:
+            return
+        try:
+            self._quoted = self._schwab.fetcher.quoted_sessions(wanted)
+        except SourceError as error:
+            context.log.warning("quotes of %d symbols failed, asking for history: %s", len(wanted), error)
 
     def update(self, request: HistoryRequest) -> dict[str, Any]:
         connection = self._schwab.fetcher.connection
         throttle = connection.throttle
         spent, waited, sent = connection.request_seconds, throttle.waited_seconds, throttle.requests
         began = time.perf_counter()
-        update = self._history.update(request)
+        quoted = self._quoted.get(request.symbol)
+        written = None if quoted is None else self._quotes.take(request.symbol, quoted)
+        from_quote = written is not None
+        update = HistoryUpdate(calls=0, written=written) if from_quote else self._history.update(request)
         total = time.perf_counter() - began
         spent, waited = connection.request_seconds - spent, throttle.waited_seconds - waited
         written = update.written
@@ -109,6 +129,7 @@ class _Updater:
             "rows_withdrawn": written.withdrawn if written else 0,
             "rows_quarantined": written.quarantined if written else 0,
             "was_restated": update.was_restated,
+            "newest_from_quote": from_quote,
             "throttle_wait_seconds": round(waited, 3),
             "requests_today": throttle.sent_today,
             "requests_left_today": max(0, throttle.limits.daily_budget - throttle.sent_today),

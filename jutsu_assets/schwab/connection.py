@@ -137,6 +137,10 @@ class SchwabConnection:
             with self._counting:
                 self.request_seconds += time.perf_counter() - began
 
+    def now(self) -> datetime:
+        """Return the current instant by the market's clock."""
+        return self._clock.now()
+
     def close(self) -> None:
         """Close the connections."""
         with self._opening:

@@ -3,6 +3,7 @@
 How a question reaches Schwab (rate limit, breaker, retries, tokens) is in ``connection``.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from jutsu_core.bars import Timeframe, from_micros
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import ReplyTooLargeError
 from jutsu_core.ports import BarSource, FetchedBars
+from jutsu_core.quoted import QuotedSession
 
 _SHORTEST_WINDOW = timedelta(days=2)
 
@@ -146,6 +148,20 @@ class SchwabDataFetcher(BarSource):
                 what, partial(_send_for_quotes, some), lambda answer: parse_quotes(answer.text)
             )
         return quotes
+
+    def quoted_sessions(self, symbols: Sequence[str]) -> dict[str, QuotedSession]:
+        """Return the latest sessions of ``symbols`` as their quotes tell them; one without a sound bar is absent.
+
+        Raises:
+            SourceError: Schwab could not be read.
+        """
+        asked_at = self.connection.now()
+        sessions: dict[str, QuotedSession] = {}
+        for symbol, quote in self.fetch_quotes(list(symbols)).items():
+            bar, previous = quote.bar(), quote.previous_micros()
+            if bar is not None and previous is not None:
+                sessions[symbol] = QuotedSession(bar=bar, previous_close=previous, asked_at=asked_at)
+        return sessions
 
     def fetch_market_hours(self, day: date) -> MarketHours:
         """Return when the equity market trades on ``day``, which must lie from today to a year ahead.

@@ -55,6 +55,13 @@ class Quote:
         bar = Bar(session_timestamp(self.session), open_, high, low, close, self.volume)
         return None if bar_fault(bar) else bar
 
+    def previous_micros(self) -> int | None:
+        """Return the previous close in micros, or None where it cannot be one."""
+        try:
+            return to_micros(self.previous_close)
+        except InvalidInputError:
+            return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketHours:

@@ -16,7 +16,7 @@ from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
 from jutsu_core.bars import Timeframe
 from jutsu_core.errors import ConfigurationError
 from jutsu_core.ports import DataHandler
-from tests.support.graph import SYMBOLS, Graph, open_graph
+from tests.support.graph import SYMBOLS, Graph, metadata_of, open_graph
 
 pytest.importorskip("bokeh_sampledata", reason="the sample data are not installed")
 
@@ -27,18 +27,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     with open_graph(tmp_path_factory.mktemp("whole")) as graph:
         assert graph.run("AAPL", "MSFT").success
         yield graph
-
-
-def metadata_of(result: dg.ExecuteInProcessResult, asset: str, partition: str) -> dict[str, Any]:
-    for event in result.get_asset_materialization_events():
-        materialization = event.step_materialization_data.materialization
-        if (materialization.asset_key.to_user_string(), materialization.partition) == (asset, partition):
-            return {
-                name: value.records if isinstance(value, dg.TableMetadataValue) else value.value
-                for name, value in materialization.metadata.items()
-            }
-    message = f"no materialization of {asset} {partition}"
-    raise AssertionError(message)
 
 
 def check_of(result: dg.ExecuteInProcessResult, name: str) -> Any:

@@ -75,10 +75,11 @@ def open_graph(
     faults: FaultPlan | None = None,
     history: MarketHistory | None = None,
     is_stale: bool = False,
+    newest_session_from_quotes: bool = False,
 ) -> Iterator[Graph]:
     """Yield the production graph, its store below ``folder``, its source a simulator."""
     settings = Settings.from_environment({"JUTSU_HOME": str(folder)}, folder=folder)
-    universe = Universe(symbols=symbols, history_start=start)
+    universe = Universe(symbols=symbols, history_start=start, newest_session_from_quotes=newest_session_from_quotes)
     simulator = SchwabSimulator(history, now=lambda: now, faults=faults)
     database = MarketDatabase(settings.database_url, source=settings.source)
     machine, login = SettableClock(), simulator.issue_login()
@@ -107,3 +108,15 @@ def open_graph(
     finally:
         schwab.fetcher.close()
         database.database.close()
+
+
+def metadata_of(result: dg.ExecuteInProcessResult, asset: str, partition: str) -> dict[str, Any]:
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        if (materialization.asset_key.to_user_string(), materialization.partition) == (asset, partition):
+            return {
+                name: value.records if isinstance(value, dg.TableMetadataValue) else value.value
+                for name, value in materialization.metadata.items()
+            }
+    message = f"no materialization of {asset} {partition}"
+    raise AssertionError(message)

@@ -24,7 +24,7 @@ from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY, TOKEN
 from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
 from jutsu_assets.schwab.simulator.market import DailyBar, MarketHistory
 from jutsu_assets.schwab.simulator.transport import mount
-from jutsu_assets.schwab.throttle import LIMITS, Throttle, ThrottledTransport
+from jutsu_assets.schwab.throttle import DEPARTURE, LIMITS, Throttle, ThrottledTransport
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore, TokenStore
 from jutsu_assets.schwab.transport import LoopbackTransport
 from jutsu_assets.store.coordination import RequestLedger
@@ -239,13 +239,39 @@ def fetch_in_child(barrier: Barrier, url: str, token_path: str) -> None:
         raise SystemExit(2)
 
 
+class NotedTransport(LoopbackTransport):
+    """Notes when each request leaves; what comes after that, no client can help."""
+
+    def __init__(self, origin: str, departures: list[float]) -> None:
+        super().__init__(origin)
+        self._departures = departures
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        throttled = request.extensions["trace"]
+
+        def on_event(name: str, info: Mapping[str, object]) -> None:
+            throttled(name, info)
+            if name == DEPARTURE:
+                self._departures.append(time.monotonic())
+
+        request.extensions = {**request.extensions, "trace": on_event}
+        return super().handle_request(request)
+
+
+def closest(times: list[float]) -> float:
+    """Return the shortest time in which three requests lie."""
+    ordered = sorted(times)
+    return min((late - early for early, late in zip(ordered, ordered[2:], strict=False)), default=0.0)
+
+
 def ask_in_child(barrier: Barrier, url: str, database_url: str, threads: int, report: str) -> None:
     """Send one request from each of some threads through the throttle that processes share; report the waits."""
     database = Database(database_url, SystemSleeper())
     ledger = RequestLedger(database, SystemClock())
     ledger.state()  # opens the database before the race
     throttle = Throttle(ledger, SystemSleeper())
-    transport = ThrottledTransport(LoopbackTransport(url), throttle)
+    departures: list[float] = []
+    transport = ThrottledTransport(NotedTransport(url, departures), throttle)
     barrier.wait(_CHILD_SECONDS)
 
     def ask() -> None:
@@ -257,4 +283,6 @@ def ask_in_child(barrier: Barrier, url: str, database_url: str, threads: int, re
     transport.close()
     database.close()
     with Path(report).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"requests": throttle.requests, "waited": throttle.waited_seconds}) + "\n")
+        file.write(
+            json.dumps({"requests": throttle.requests, "waited": throttle.waited_seconds, "left": departures}) + "\n"
+        )
