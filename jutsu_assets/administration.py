@@ -1,5 +1,6 @@
 """The commands that look after the system of record: doctor, revisions, backup, restore, copy."""
 
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +25,7 @@ from jutsu_core.errors import NoDataError
 
 SettingsOf = Callable[[], Settings]
 
+_PIPED_WIDTH = 200
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -64,12 +66,13 @@ def revisions(settings_of: SettingsOf, symbol: str, timeframe: str) -> None:
     for change in changes:
         table.add_row(
             f"{change.former.timestamp:%Y-%m-%d %H:%M}".removesuffix(" 00:00"),
-            f"{change.superseded_at:%Y-%m-%d %H:%M:%S}",
-            f"{change.recorded_at:%Y-%m-%d %H:%M:%S}",
+            f"{change.superseded_at:%Y-%m-%d %H:%M:%S.%f}",
+            f"{change.recorded_at:%Y-%m-%d %H:%M:%S.%f}",
             _shown(change.former),
             "withdrawn" if change.successor is None else _shown(change.successor),
         )
-    console = Console()
+    # A table that is piped must not wrap.
+    console = Console() if sys.stdout.isatty() else Console(width=_PIPED_WIDTH)
     console.print(table if changes else f"No bar of {symbol} was ever restated or withdrawn.")
 
 
@@ -181,5 +184,6 @@ def _access_findings(settings: Settings, database: Database, console: Console) -
 
 
 def _shown(bar: Bar) -> str:
-    prices = " ".join(f"{from_micros(price):,.4f}" for price in (bar.open, bar.high, bar.low, bar.close))
+    # Whole, without the zeros at the end: what changed may be the last digit.
+    prices = " ".join(f"{from_micros(price).normalize():f}" for price in (bar.open, bar.high, bar.low, bar.close))
     return f"{prices}  {bar.volume:,}"

@@ -224,7 +224,9 @@ class BarStore(ABC):
 
         New bars are inserted; a bar that differs keeps its former values as a revision;
         rejected bars are quarantined; the window is remembered as asked for. The same data
-        again changes nothing.
+        again changes nothing. Where a later answer has covered a part of the window meanwhile,
+        this one says nothing about that part: neither changes nor withdraws a bar, nor is its
+        window remembered.
 
         Args:
             symbol: Ticker.

@@ -23,7 +23,7 @@ from jutsu_core.access import AccessLedger, Claim, Limits
 from jutsu_core.ports import Sleeper
 
 REQUESTS_PER_WINDOW = 2
-WINDOW = timedelta(seconds=1.022)
+WINDOW = timedelta(seconds=1.02)
 """A second, and what two requests may differ in their way from the ledger to the server."""
 LATEST_DEPARTURE_SECONDS = 0.01
 LIMITS = Limits(requests=REQUESTS_PER_WINDOW, window=WINDOW, daily_budget=DAILY_REQUESTS)

@@ -1,5 +1,6 @@
 """Bars in the system of record: the atomic, idempotent write of a partition, and its reads."""
 
+import dataclasses
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,9 @@ from sqlalchemy import Connection, select
 from jutsu_assets.store import schema
 from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.engine import Database, from_epoch, to_epoch
-from jutsu_assets.store.partition import VERSION, PartitionWrite
+from jutsu_assets.store.partition import LATER, VERSION, PartitionWrite
 from jutsu_assets.store.rows import bar_rows, run
+from jutsu_core.answers import checked_answer, checked_symbol, outside
 from jutsu_core.bars import Bar, RejectedBar, Timeframe
 from jutsu_core.errors import MixedSourceError
 from jutsu_core.ports import (
@@ -57,20 +59,31 @@ class SqlBarStore(BarStore):
         """Bring the partition up to what was fetched; see :meth:`jutsu_core.ports.BarStore.write`.
 
         Raises:
+            InvalidInputError: The symbol or a bar cannot be kept as it is; nothing was written.
             MixedSourceError: The store keeps the bars of another source.
             StoreUnavailableError: The database failed; the partition is as it was.
         """
+        of_partition = (checked_symbol(symbol), timeframe.value)
+        fetched = checked_answer(fetched)
+        window = (to_epoch(fetched.asked_at), to_epoch(fetched.end), to_epoch(fetched.start))
         with self._database.writing() as connection:
             rows = bar_rows(connection)
             with rows.together():  # one round trip for the lock and what it protects
                 self._database.take_turn(connection, f"bars/{symbol}/{timeframe.value}")
-                owner, stored = run(connection, _OWNER), run(connection, VERSION, (symbol, timeframe.value))
+                owner, stored = run(connection, _OWNER), run(connection, VERSION, of_partition)
+                later = run(connection, LATER, (*of_partition, *window))
             self._claim_source(connection, owner.fetchone())
+            overtaken_by = [
+                CoverageWindow(start=from_epoch(start), end=from_epoch(end), asked_at=from_epoch(asked_at), bars=bars)
+                for start, end, asked_at, bars in later.fetchall()
+            ]
+            if overtaken_by:
+                fetched = dataclasses.replace(fetched, bars=outside(fetched.bars, overtaken_by))
             now = to_epoch(self._clock.now())
             partition = PartitionWrite(rows, symbol, timeframe, stored=stored.fetchone(), source=self._source, now=now)
-            difference = partition.difference(fetched, replace=replace)
+            difference = partition.difference(fetched, replace=replace and not overtaken_by)
             quarantined = partition.quarantine(fetched.rejected)
-            partition.apply(difference, fetched)
+            partition.apply(difference, None if overtaken_by else fetched)
         return WriteResult(
             inserted=len(difference.new),
             changed=len(difference.changed),

@@ -31,6 +31,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _WRITING = "jutsu_writing"
 _BUSY_TIMEOUT_SECONDS = 30
 _BUSY_TIMEOUT = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}"
+_LOCK_TIMEOUT = f"set local lock_timeout = '{_BUSY_TIMEOUT_SECONDS}s'"
 _POLL_SECONDS = 0.0005
 _POOL = {"pool_size": 5, "max_overflow": 0}
 
@@ -149,7 +150,9 @@ class Database:
         """
         if not self.is_sqlite:
             key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-            connection.connection.cursor().execute("select pg_advisory_xact_lock(%s)", (key,))
+            cursor = connection.connection.cursor()
+            cursor.execute(_LOCK_TIMEOUT)
+            cursor.execute("select pg_advisory_xact_lock(%s)", (key,))
 
     def close(self) -> None:
         """Close the pooled connections; the next transaction opens new ones."""
@@ -227,16 +230,18 @@ class Database:
         library = sqlite_library()
         deadline = time.monotonic() + _BUSY_TIMEOUT_SECONDS
         cursor.execute("PRAGMA busy_timeout = 0")
-        while True:
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-                break
-            except library.OperationalError as error:
-                is_busy = error.sqlite_errorcode & 0xFF == library.SQLITE_BUSY
-                if not is_busy or time.monotonic() > deadline:
-                    raise
-                self._sleeper.sleep(_POLL_SECONDS)
-        cursor.execute(_BUSY_TIMEOUT)
+        try:
+            while True:
+                try:
+                    cursor.execute("BEGIN IMMEDIATE")
+                    break
+                except library.OperationalError as error:
+                    is_busy = error.sqlite_errorcode & 0xFF == library.SQLITE_BUSY
+                    if not is_busy or time.monotonic() > deadline:
+                        raise
+                    self._sleeper.sleep(_POLL_SECONDS)
+        finally:
+            cursor.execute(_BUSY_TIMEOUT)
 
     def _translated(self, cause: BaseException) -> StoreError:
         message = (

@@ -22,6 +22,17 @@ _OF_PARTITION = "symbol = ? and timeframe = ?"
 VERSION = f"select content_hash, bars, first_ts, last_ts, recorded_at from partition_versions where {_OF_PARTITION}"
 """What a write has to know of a partition before anything else, by symbol and timeframe."""
 
+LATER = (
+    f"select start_ts, end_ts, asked_at, bars from coverage where {_OF_PARTITION}"
+    " and asked_at > ? and start_ts < ? and end_ts > ?"
+)
+"""Windows that a later answer covered, by symbol, timeframe, asked_at, end and start."""
+
+
+def _storable(text: str) -> str:
+    # What no database keeps must not take the sound bars of an answer with it.
+    return text.replace("\x00", "\\x00").encode(errors="backslashreplace").decode()
+
 
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
@@ -108,8 +119,8 @@ class PartitionWrite:
         held = {row[0]: row for row in self._rows.between(*self._of, start, end)}
         return Difference.between({row[0]: row for row in came}, held, replace=replace)
 
-    def apply(self, difference: Difference, fetched: FetchedBars) -> None:
-        """Bring bars, revisions, version and coverage up to what was ``fetched``."""
+    def apply(self, difference: Difference, fetched: FetchedBars | None) -> None:
+        """Bring bars, revisions, version and coverage up to what was ``fetched``; no coverage if None."""
         changed, withdrawn = ([row[0] for row in rows] for rows in (difference.changed, difference.withdrawn))
         put = [*difference.new, *difference.changed]
         with self._rows.together(len(put)):
@@ -119,19 +130,20 @@ class PartitionWrite:
                 self._rows.put(*self._of, put, self._source, self._now)
             if difference:
                 self._set_version(difference)
-            self._cover(fetched)
+            if fetched is not None:
+                self._cover(fetched)
 
     def quarantine(self, rejected: Iterable[RejectedBar]) -> int:
         """Keep what broke a rule, each once; return how many were not kept yet."""
         rows = {}
         for bar in rejected:
-            raw_hash = hashlib.sha256(f"{bar.reason}\n{bar.raw}".encode()).hexdigest()
+            raw_hash = hashlib.sha256(f"{bar.reason}\n{bar.raw}".encode(errors="backslashreplace")).hexdigest()
             rows[raw_hash] = {
                 "symbol": self._of[0],
                 "timeframe": self._of[1],
                 "raw_hash": raw_hash,
                 "ts": None if bar.timestamp is None else to_epoch(bar.timestamp),
-                "raw": bar.raw,
+                "raw": _storable(bar.raw),
                 "reason": bar.reason,
                 "source": self._source,
                 "recorded_at": self._now,

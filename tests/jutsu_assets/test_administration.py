@@ -136,8 +136,19 @@ def test_revisions_lists_what_changed_and_when() -> None:
     assert result.exit_code == 0, result.output
     lines = {line.split("│")[1].strip(): line for line in result.output.splitlines() if line.startswith("│ 2013")}
     assert "withdrawn" in lines["2013-02-28"]
-    assert "2013-03-05 12:00:00" in lines["2013-03-01"]
-    assert lines["2013-03-01"].index("90.0000") < lines["2013-03-01"].index("45.0000")
+    assert "2013-03-05 12:00:00.000000" in lines["2013-03-01"]
+    assert lines["2013-03-01"].index("90 90.5 89.5 90") < lines["2013-03-01"].index("45 45.5 44.5 45")
+
+
+def test_revisions_shows_a_change_of_the_last_digit(url: str) -> None:
+    database = MarketDatabase(url, source="simulator", clock=SettableClock(datetime(2014, 1, 1, tzinfo=UTC)))
+    for close in ("1.000001", "1.000002"):
+        database.bars.write("IBM", D1, fetched(bar(DAY, close)))
+    database.database.close()
+    (line,) = (line for line in jutsu("revisions", "IBM").output.splitlines() if line.startswith("│ 2013"))
+    assert "1.000001" in line
+    assert "1.000002" in line
+    assert "2014-01-01 00:00:00.000001" in line, "a time that can be read as_of"
 
 
 @pytest.mark.usefixtures("url")

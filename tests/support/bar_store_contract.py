@@ -5,17 +5,22 @@ clock is the fixture ``clock``.
 """
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 
-from jutsu_core.bars import RejectedBar, Timeframe
-from jutsu_core.ports import BarRevision, BarStore, CoverageWindow, WriteResult
+from jutsu_core.bars import Bar, RejectedBar, Timeframe, session_timestamp
+from jutsu_core.errors import InvalidInputError
+from jutsu_core.ports import BarRevision, BarStore, CoverageWindow, FetchedBars, WriteResult
 from tests.support.builders import NOON, SettableClock, bar, days, fetched
 
 D1 = Timeframe.D1
 LONG_AGO, FAR_AHEAD = datetime(1990, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
 WEEK = days(date(2013, 2, 25), 5)
+BEGIN, FINISH = session_timestamp(WEEK[0]), session_timestamp(WEEK[4])
 
 
 class BarStoreContract:
@@ -204,6 +209,83 @@ class BarStoreContract:
         assert store.version("AAPL", D1) == first
         (revision,) = store.revisions("AAPL", D1)
         assert revision.successor is None
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"close": 100.5}, "close must be an int .prices in micros., was 100.5 of type float"),
+            ({"open": Decimal(100)}, "open must be an int .* of type Decimal"),
+            ({"high": "110000000"}, "high must be an int .* of type str"),
+            ({"low": None}, "low must be an int .* of type NoneType"),
+            ({"volume": float("nan")}, "volume must be an int .* of type float"),
+            ({"volume": True}, "volume must be an int of at most 63 bits, was True"),
+            ({"close": 2**63}, "close must be an int of at most 63 bits"),
+            ({"volume": -1}, "volume must be between 0 and"),
+            ({"low": 0}, "low must be above 0"),
+            ({"high": 1}, "high must be at least open and close"),
+            ({"timestamp": datetime(2013, 2, 26)}, "timestamp must be timezone-aware"),  # noqa: DTZ001 - on purpose
+            ({"timestamp": FAR_AHEAD}, "timestamp must lie in the window"),
+            ({"timestamp": session_timestamp(WEEK[0])}, "timestamp must occur once in an answer, came twice"),
+        ],
+    )
+    def test_what_cannot_be_kept_exactly_is_refused_and_nothing_is_written(
+        self, store: BarStore, changes: dict[str, Any], message: str
+    ) -> None:
+        store.write("AAPL", D1, fetched(*(bar(day, "50") for day in WEEK[:2])))
+        before = (store.version("AAPL", D1), store.coverage("AAPL", D1), store.revisions("AAPL", D1))
+        wrong = (bar(WEEK[0]), bar(WEEK[1])._replace(**changes), bar(WEEK[2]))
+        answer = FetchedBars(start=BEGIN, end=FINISH, asked_at=NOON, bars=wrong)
+        for replace in (False, True):
+            with pytest.raises(InvalidInputError, match=message):
+                store.write("AAPL", D1, answer, replace=replace)
+        assert (store.version("AAPL", D1), store.coverage("AAPL", D1), store.revisions("AAPL", D1)) == before
+        assert [one.close for one in store.read("AAPL", D1)] == [50_000_000] * 2
+
+    def test_integers_of_numpy_are_integers(self, store: BarStore) -> None:
+        sound = bar(WEEK[0])
+        numbers: Any = [np.int64(value) for value in (*sound[1:5], 7)]
+        store.write("AAPL", D1, fetched(Bar(sound.timestamp, *numbers)))
+        (kept,) = store.read("AAPL", D1)
+        assert kept == sound._replace(volume=7)
+        assert {type(value) for value in kept[1:]} == {int}
+        assert store.write("AAPL", D1, fetched(sound._replace(volume=7))).unchanged == 1
+
+    @pytest.mark.parametrize("symbol", ["", " ", "A" * 33, "AA\x00PL", " AAPL", "\ud800", 5])
+    def test_a_symbol_that_not_every_database_keeps_is_refused(self, store: BarStore, symbol: str) -> None:
+        with pytest.raises(InvalidInputError, match="symbol must be a text of 1 to 32 printable characters"):
+            store.write(symbol, D1, fetched(bar(WEEK[0])))
+
+    def test_a_raw_candle_with_what_no_database_keeps_costs_no_sound_bar(self, store: BarStore) -> None:
+        wild = RejectedBar("\x00\ud800?", "unreadable")
+        for _ in range(2):
+            store.write("AAPL", D1, fetched(bar(WEEK[0]), rejected=(wild,)))
+        assert len(store.read("AAPL", D1)) == len(store.quarantined("AAPL", D1)) == 1
+
+    def test_an_answer_that_a_later_one_overtook_says_nothing(self, store: BarStore) -> None:
+        """Two processes ask; the one that asked first writes last."""
+        early, late = NOON, NOON + timedelta(hours=1)
+        store.write(
+            "AAPL", D1, fetched(*(bar(day, "100") for day in WEEK[:3]), start=BEGIN, end=FINISH, asked_at=early)
+        )
+        store.write("AAPL", D1, fetched(*(bar(day, "50") for day in WEEK[:3]), start=BEGIN, end=FINISH, asked_at=late))
+        before = store.version("AAPL", D1)
+        stale = fetched(*(bar(day, "100") for day in WEEK[:4]), start=BEGIN, end=FINISH, asked_at=early)
+        for replace in (False, True):
+            assert store.write("AAPL", D1, stale, replace=replace) == WriteResult(
+                inserted=0, changed=0, unchanged=0, quarantined=0
+            )
+        assert store.version("AAPL", D1) == before
+        assert [window.asked_at for window in store.coverage("AAPL", D1)] == [late]
+
+    def test_beside_what_a_later_answer_covers_an_earlier_one_still_counts(self, store: BarStore) -> None:
+        late = fetched(bar(WEEK[1], "50"), asked_at=NOON + timedelta(hours=1))
+        store.write("AAPL", D1, late)
+        stale = fetched(*(bar(day, "100") for day in WEEK), asked_at=NOON)
+        assert store.write("AAPL", D1, stale, replace=True).inserted == 4
+        assert [one.close for one in store.read("AAPL", D1)] == [
+            50_000_000 if day == WEEK[1] else 100_000_000 for day in WEEK
+        ]
+        assert len(store.coverage("AAPL", D1)) == 1, "what was not wholly believed is asked for again"
 
     def test_an_answer_that_replaces_with_the_same_changes_nothing(self, store: BarStore) -> None:
         answer = fetched(*(bar(day) for day in WEEK), start=LONG_AGO, end=FAR_AHEAD)

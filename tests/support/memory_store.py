@@ -1,10 +1,12 @@
 """A :class:`jutsu_core.ports.BarStore` in memory, held to the same contract as the real one."""
 
+import dataclasses
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from jutsu_core.answers import checked_answer, checked_symbol, later_windows, outside
 from jutsu_core.bars import Bar, RejectedBar, Timeframe
 from jutsu_core.ports import (
     BEGINNING,
@@ -47,7 +49,11 @@ class MemoryBarStore(BarStore):
 
     def write(self, symbol: str, timeframe: Timeframe, fetched: FetchedBars, *, replace: bool = False) -> WriteResult:
         self.writes += 1
-        partition = self._partitions[symbol, timeframe]
+        partition = self._partitions[checked_symbol(symbol), timeframe]
+        fetched = checked_answer(fetched)
+        overtaken_by = later_windows(fetched, partition.coverage)
+        if overtaken_by:
+            fetched, replace = dataclasses.replace(fetched, bars=outside(fetched.bars, overtaken_by)), False
         came = {bar.timestamp: bar for bar in fetched.bars}
         held = dict(partition.bars)
         withdrawn = [stamp for stamp in held if replace and fetched.start <= stamp < fetched.end and stamp not in came]
@@ -69,9 +75,11 @@ class MemoryBarStore(BarStore):
         known = {(bar.raw, bar.reason) for bar in partition.quarantined}
         fresh = {(bar.raw, bar.reason): bar for bar in fetched.rejected if (bar.raw, bar.reason) not in known}
         partition.quarantined.extend(fresh.values())
-        outside = [window for window in partition.coverage if window.start < fetched.start or window.end > fetched.end]
-        asked = CoverageWindow(start=fetched.start, end=fetched.end, asked_at=fetched.asked_at, bars=len(fetched.bars))
-        partition.coverage = sorted([*outside, asked], key=lambda window: (window.asked_at, window.start))
+        if not overtaken_by:
+            others = [one for one in partition.coverage if one.start < fetched.start or one.end > fetched.end]
+            asked_at, bars = fetched.asked_at, len(fetched.bars)
+            asked = CoverageWindow(start=fetched.start, end=fetched.end, asked_at=asked_at, bars=bars)
+            partition.coverage = sorted([*others, asked], key=lambda window: (window.asked_at, window.start))
         return WriteResult(
             inserted=len(inserted),
             changed=len(changed),

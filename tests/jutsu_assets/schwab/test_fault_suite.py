@@ -94,7 +94,7 @@ ENDS: dict[str, type[JutsuError] | None] = {
     **dict.fromkeys(("R15", "R15-page", "R15-cut", "R15-list"), MALFORMED),
     "R15-type": None,
     "R15-gzip": UNAVAILABLE,
-    "R15-big": MALFORMED,
+    "R15-big": SourceError,
 }
 """How an update ends while the fault lasts: with an error, or well."""
 

@@ -8,14 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import date, datetime
 from itertools import count
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, text
 
-from jutsu_assets.clock import SystemSleeper
+from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store import schema
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database, to_epoch
@@ -24,7 +24,7 @@ from jutsu_assets.store.rows import bar_rows
 from jutsu_core.bars import Bar
 from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.ports import END_OF_TIME
-from tests.support.builders import RecordingSleeper, SettableClock, fetched
+from tests.support.builders import RecordingSleeper, SettableClock, bar, fetched
 from tests.support.postgres import PostgresServer
 from tests.support.writers import (
     BARS,
@@ -427,3 +427,22 @@ def test_twelve_threads_reading_at_once_share_five_connections(postgres_url: str
     assert max(map(len, seen)) == 5
     assert len(set().union(*seen)) == 5, "the same five throughout"
     database.close()
+
+
+def test_a_writer_that_hangs_blocks_others_for_a_time_and_no_longer(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On both databases, with a clear error; the connection that waited is as good as before."""
+    monkeypatch.setattr("jutsu_assets.store.engine._BUSY_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("jutsu_assets.store.engine._LOCK_TIMEOUT", "set local lock_timeout = '200ms'")
+    hanging, waiting = Database(url, SystemSleeper()), Database(url, SystemSleeper())
+    store = SqlBarStore(waiting, "scripted", SystemClock())
+    store.write("AAPL", D1, fetched(bar(date(2013, 2, 25))))
+    with hanging.writing() as connection:
+        hanging.take_turn(connection, "bars/AAPL/1d")
+        with pytest.raises(StoreUnavailableError, match=r"lock"):
+            store.write("AAPL", D1, fetched(bar(date(2013, 2, 26))))
+    assert store.write("AAPL", D1, fetched(bar(date(2013, 2, 26)))).inserted == 1
+    if waiting.is_sqlite:
+        with waiting.asking() as connection:
+            assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
+    hanging.close()
+    waiting.close()
