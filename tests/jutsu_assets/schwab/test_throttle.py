@@ -218,7 +218,8 @@ PROCESSES, THREADS = 8, 4
 def test_eight_processes_of_four_threads_never_send_three_requests_in_any_second(url: str, tmp_path: Path) -> None:
     """Counted as they leave, and where they arrive, at the simulator's port; the limit is used almost whole.
 
-    Alone on its machine it reaches 1.95 a second and more; beside other tests a little less. An arrival is noted when the simulator gets to run: a machine that stalls it may have another try.
+    Alone on its machine it reaches 1.95 a second; beside other tests a little less. An arrival is
+    noted when the simulator gets to run: a machine that stalls it may have another try.
     """
     seen = []
     for attempt in range(3):
