@@ -104,6 +104,8 @@ def bring_back(settings_of: SettingsOf, file: Path, *, force: bool) -> None:
     click.echo(
         f"{done.url} held {before} and holds {done.contents.bars:,} bars of {done.contents.symbols:,} symbols now."
     )
+    if done.set_aside is not None:
+        click.echo(f"What was there could not be opened, and was moved to {done.set_aside}.")
     click.echo("Materialize daily_indicators and symbol_performance to bring what is derived up to it.")
 
 

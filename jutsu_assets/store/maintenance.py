@@ -10,13 +10,15 @@ import shlex
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
+from jutsu_assets.store.copying import OF_THE_MOMENT
 from jutsu_assets.store.engine import Database, sqlite_library
 from jutsu_assets.store.health import (
     LOCK_SECONDS,
@@ -66,8 +68,10 @@ class RestoreReport:
         contents: What the store holds now.
         former: What it held before; None where it held nothing, or that could not be read.
         upgraded_from: The revision of the file's schema, where that was an older one.
+        set_aside: Where a store went that was damaged beyond opening; None where that was not needed.
     """
 
+    set_aside: Path | None
     source: Path
     url: str
     contents: StoreContents
@@ -145,16 +149,58 @@ def restore(database: Database, source: Path, *, force: bool = False) -> Restore
     with _failing(f"the store {live} must be writable, with room beside it for two copies of {source}"):
         live.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".jutsu-restore-", dir=live.parent) as folder:
-            staged = Path(folder) / "staged.db"
-            contents = _stage(source, staged, page_size=_page_size(live), force=force)
-            _bring_in(staged, live)
+            staged, set_aside = Path(folder) / "staged.db", None
+            try:
+                contents = _enter(source, staged, live, force=force)
+            except sqlite_library().DatabaseError as error:
+                # Locked or read-only is no damage; damage beyond opening is not written over but moved.
+                if not force or isinstance(error, sqlite_library().OperationalError) or not live.exists():
+                    raise
+                set_aside = _set_aside(live)
+                staged.unlink(missing_ok=True)
+                contents = _enter(source, staged, live, force=force)
     return RestoreReport(
+        set_aside=set_aside,
         source=source,
         url=database.shown_url,
         contents=contents,
         former=former,
         upgraded_from=None if given.is_head else given.schema_revision,
     )
+
+
+def _enter(source: Path, staged: Path, live: Path, *, force: bool) -> StoreContents:
+    contents = _stage(source, staged, page_size=_page_size(live), force=force)
+    _keep_access(staged, live)
+    _bring_in(staged, live)
+    return contents
+
+
+def _set_aside(live: Path) -> Path:
+    names = (live.with_name(f"{live.name}.damaged-{number}") for number in count(1))
+    target = next(path for path in names if not path.exists())
+    for end in ("-wal", "-shm"):
+        beside = live.with_name(live.name + end)
+        if beside.exists():
+            beside.replace(target.with_name(target.name + end))
+    live.replace(target)
+    return target
+
+
+def _keep_access(staged: Path, live: Path) -> None:
+    """Give the staged copy what processes share at this moment: a backup must not let requests through anew."""
+    rows: dict[str, list[dict[str, object]]] = {}
+    if live.exists():
+        with closing(connect_sqlite(live, "ro")) as connection, suppress(sqlite_library().OperationalError):
+            for table in OF_THE_MOMENT:  # an older store lacks some
+                found = connection.execute(str(table.select())).fetchall()
+                rows[table.name] = [dict(zip(table.c.keys(), row, strict=True)) for row in found]
+    with closing(connect_sqlite(staged, "rw")) as connection:
+        connection.execute("BEGIN")
+        for table in OF_THE_MOMENT:
+            connection.execute(str(table.delete()))
+            connection.executemany(str(table.insert()), rows.get(table.name, []))
+        connection.execute("COMMIT")
 
 
 def _refuse_server(database: Database, tool: str, *options: str, after: str = "") -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,13 +20,16 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from jutsu_assets.clock import SystemClock
 from jutsu_assets.store import health as health_module
 from jutsu_assets.store import maintenance
 from jutsu_assets.store.bars import SqlBarStore
+from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database, sqlite_library
 from jutsu_assets.store.health import StoreContents, examine
 from jutsu_assets.store.maintenance import backup, restore
 from jutsu_assets.store.upgrade import HEAD
+from jutsu_core.access import Limits, after_failure
 from jutsu_core.bars import RejectedBar, Timeframe
 from jutsu_core.errors import (
     ConfigurationError,
@@ -550,6 +553,47 @@ def test_a_damaged_store_is_replaced_when_forced(sqlite_url: str, saved: Path) -
     assert restore(database, saved, force=True).former is None
     assert examine(database).is_sound
     assert closes(database) == {5}
+    database.close()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "noise", "header", "empty"])
+def test_a_store_damaged_beyond_opening_is_moved_aside_when_forced(sqlite_url: str, saved: Path, damage: str) -> None:
+    live = made(file_of(sqlite_url), 1, "AAPL", "MSFT")
+    whole = live.read_bytes()
+    spoilt = {
+        "truncated": whole[:20_000],
+        "noise": random.Random(1).randbytes(50_000),  # noqa: S311 - the same noise in every run
+        "header": b"\xff" * 12 + whole[12:],
+        "empty": b"",
+    }[damage]
+    live.write_bytes(spoilt)
+    database = Database(sqlite_url, RecordingSleeper())
+    if damage != "empty":
+        with pytest.raises(StoreUnavailableError, match="--force replaces it"):
+            restore(database, saved)
+        assert live.read_bytes() == spoilt
+    done = restore(database, saved, force=True)
+    assert closes(database) == {5}
+    assert examine(database).is_sound
+    if done.set_aside is not None:
+        assert done.set_aside.read_bytes()[:100] == spoilt[:100]
+    assert (done.set_aside is not None) == (damage in {"noise", "header", "truncated"})
+    database.close()
+
+
+def test_a_restore_lets_no_request_through_anew(sqlite_url: str, saved: Path) -> None:
+    """What was sent a moment ago, the day's count and an open breaker are of the moment, not of the backup."""
+    database = Database(sqlite_url, RecordingSleeper())
+    fill(database, 1)
+    ledger = RequestLedger(database, SystemClock())
+    limits = Limits(requests=2, window=timedelta(minutes=5), daily_budget=10)
+    assert [ledger.claim(limits, "me").wait_seconds > 0 for _ in range(3)] == [False, False, True]
+    ledger.change(lambda state, now: after_failure(state, now, "me", "503"))
+    before = ledger.state()
+    restore(database, saved)
+    assert ledger.claim(limits, "me").wait_seconds > 0
+    assert ledger.sent_on(SystemClock().now().date()) == 2
+    assert ledger.state() == before
     database.close()
 
 
