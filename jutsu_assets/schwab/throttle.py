@@ -29,7 +29,7 @@ LATEST_DEPARTURE_SECONDS = 0.01
 LIMITS = Limits(requests=REQUESTS_PER_WINDOW, window=WINDOW, daily_budget=DAILY_REQUESTS)
 
 _SHORTEST_PAUSE_SECONDS = 0.001
-_REMEMBERED_COSTS = 20
+_REMEMBERED_COSTS, _FEWEST_COSTS = 20, 5
 DEPARTURE = "http11.send_request_headers.started"
 """What httpx calls the moment before the first byte leaves, on a connection that is open."""
 
@@ -106,10 +106,14 @@ class Throttle:
 
     def depart(self, claim: Claim) -> Claim:
         """Return ``claim`` if it is still good, or another one, to be used at once."""
-        # What every claim costs (a distant server) delays all alike, and brings no two together.
-        while self._stopwatch() - claim.taken_at > LATEST_DEPARTURE_SECONDS + min(self._costs, default=0.0):
+        while self._stopwatch() - claim.taken_at > LATEST_DEPARTURE_SECONDS + self._usual_cost():
             claim = self.acquire()
         return claim
+
+    def _usual_cost(self) -> float:
+        # What every claim costs (a distant server) delays all alike, and brings no two together;
+        # what a few cost may be a stall.
+        return min(self._costs) if len(self._costs) >= _FEWEST_COSTS else 0.0
 
 
 class ThrottledTransport(httpx.BaseTransport):

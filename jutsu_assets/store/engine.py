@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from jutsu_assets.store.upgrade import HEAD, revision_of, upgrade
+from jutsu_assets.store.upgrade import HEAD, revision_of, shown_url, upgrade
 from jutsu_core.errors import ConfigurationError, StoreError, StoreUnavailableError
 from jutsu_core.ports import Sleeper
 
@@ -116,7 +116,7 @@ class Database:
     @property
     def shown_url(self) -> str:
         """Return the URL without a password, wherever it stands."""
-        return self.url.difference_update_query(["password"]).render_as_string(hide_password=True)
+        return shown_url(self.url)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -17,7 +17,7 @@ from jutsu_assets.store import schema
 from jutsu_assets.store.content import EMPTY, changed, to_hex
 from jutsu_assets.store.engine import Database, prepare_sqlite, sqlite_library
 from jutsu_assets.store.rows import bar_rows, run
-from jutsu_assets.store.upgrade import HEAD, revision_of
+from jutsu_assets.store.upgrade import HEAD, revision_of, shown_url
 from jutsu_core.errors import (
     ConfigurationError,
     NoDataError,
@@ -177,7 +177,7 @@ def sqlite_url(path: Path) -> URL:
 @contextmanager
 def looking_at(url: URL, *, shown: URL | None = None) -> Iterator[Connection]:
     """Yield one read transaction on a store as it is: nothing is made, upgraded or changed."""
-    name = (shown or url).render_as_string()
+    name = shown_url(shown or url)
     try:
         if url.get_backend_name() == "sqlite":
             path, module = Path(str(url.database)), sqlite_library()
@@ -225,7 +225,7 @@ def contents_of(connection: Connection) -> StoreContents:
     """
     revision = revision_of(connection)
     if revision is None:
-        shown = connection.engine.url.render_as_string()
+        shown = shown_url(connection.engine.url)
         message = f"{shown} must be a store of Jutsu, and holds none of its tables; check JUTSU_DATABASE_URL"
         raise NoDataError(message)
     source, bars, symbols, revisions, quarantined = run(connection, _COUNTS).fetchone()

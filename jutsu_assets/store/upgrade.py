@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import URL, Connection, inspect, select, text
 
 from jutsu_assets.store import schema
 from jutsu_core.errors import SchemaVersionError
@@ -14,6 +14,17 @@ REVISIONS = ("0001", "0002", "0003")
 HEAD = REVISIONS[-1]
 
 _ALEMBIC = threading.Lock()  # its operations stand in module globals
+
+
+def shown_url(url: URL) -> str:
+    """Return ``url`` without a password, wherever it stands.
+
+    Examples:
+        >>> from sqlalchemy import make_url
+        >>> shown_url(make_url("postgresql+psycopg://me:secret@host/db?password=secret"))
+        'postgresql+psycopg://me:***@host/db'
+    """
+    return url.difference_update_query(["password"]).render_as_string(hide_password=True)
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -32,7 +43,7 @@ def revision_of(connection: Connection) -> str | None:
         return None
     if revision is not None and revision not in REVISIONS:
         message = (
-            f"the schema of {connection.engine.url.render_as_string(hide_password=True)} must be one of revision"
+            f"the schema of {shown_url(connection.engine.url)} must be one of revision"
             f" {HEAD} or older, is {revision}: a newer Jutsu made it; install that version, or choose another"
             " JUTSU_DATABASE_URL"
         )

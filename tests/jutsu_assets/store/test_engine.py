@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,12 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, inspect, select, text
 
 from jutsu_assets.store import schema
+from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database, from_epoch, to_epoch
+from jutsu_assets.store.health import examine
+from jutsu_core.bars import Timeframe
 from jutsu_core.errors import ConfigurationError, StoreUnavailableError
-from tests.support.builders import RecordingSleeper
+from tests.support.builders import RecordingSleeper, SettableClock
 
 FACTS = schema.store_facts
 
@@ -271,3 +275,17 @@ def test_a_database_in_use_survives_a_fork_on_both_sides(
 def test_microseconds_keep_the_order_of_time(duration: timedelta) -> None:
     start = datetime(1970, 1, 1, tzinfo=UTC)
     assert (to_epoch(start + duration) > to_epoch(start)) == bool(duration)
+
+
+def test_no_message_shows_a_password_wherever_it_stands() -> None:
+    url = "postgresql+psycopg://me:hunter2@127.0.0.1:1/db?password=hunter3"
+    database = Database(url, RecordingSleeper())
+    shown = [repr(database), database.shown_url]
+    for failing in (
+        lambda: examine(database),
+        lambda: SqlBarStore(database, "x", SettableClock()).version("A", Timeframe.D1),
+    ):
+        with pytest.raises(StoreUnavailableError) as caught:
+            failing()
+        shown.append("".join(traceback.format_exception(caught.value)))
+    assert not [text for text in shown if "hunter2" in text or "hunter3" in text]
