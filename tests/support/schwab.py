@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import os
+import signal
 import threading
 import time
 import traceback
@@ -229,14 +231,34 @@ def exit_codes(children: int, work: Callable[..., None], *arguments: object) -> 
     return [process.exitcode for process in processes]
 
 
-def fetch_in_child(barrier: Barrier, url: str, token_path: str) -> None:
-    """Fetch once from the simulator at ``url``, with the token file that several processes share."""
+def fetch_in_child(barrier: Barrier, url: str, token_path: str, threads: int) -> None:
+    """Fetch once in each thread from the simulator at ``url``, with the token file that processes share."""
     fetcher = fetcher_of(small_simulator(), FileTokenStore(Path(token_path)), transport=LoopbackTransport(url))
     barrier.wait(_CHILD_SECONDS)
-    bars = fetcher.fetch_bars("JTS", "1d", WEEK_START, WEEK_END)
+    with ThreadPoolExecutor(threads) as pool:
+        asked = [pool.submit(fetcher.fetch_bars, "JTS", "1d", WEEK_START, WEEK_END) for _ in range(threads)]
+        counts = [len(done.result()) for done in asked]
     fetcher.close()
-    if len(bars) != len(SESSIONS):
+    if counts != [len(SESSIONS)] * threads:
         raise SystemExit(2)
+
+
+def pause_in_child(barrier: Barrier, url: str, database_url: str) -> None:
+    """Take a place, be paused before the request can leave, go on when somebody says so."""
+    database = Database(database_url, SystemSleeper())
+    ledger = RequestLedger(database, SystemClock())
+    ledger.state()
+
+    class Paused(LoopbackTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return super().handle_request(request)
+
+    transport = ThrottledTransport(Paused(url), Throttle(ledger, SystemSleeper()))
+    barrier.wait(_CHILD_SECONDS)
+    transport.handle_request(httpx.Request("GET", "https://api.schwabapi.com/marketdata/v1/pricehistory")).close()
+    transport.close()
+    database.close()
 
 
 class NotedTransport(LoopbackTransport):

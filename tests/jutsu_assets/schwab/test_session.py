@@ -94,13 +94,13 @@ def test_eight_threads_that_all_get_a_401_refresh_once(*, rotating: bool, path: 
 
 
 @pytest.mark.parametrize("rotating", [False, True])
-def test_two_processes_with_an_expired_token_refresh_once(*, rotating: bool, path: Path) -> None:
+def test_four_processes_of_eight_threads_with_an_expired_token_refresh_once(*, rotating: bool, path: Path) -> None:
     simulator = small_simulator(rotate_refresh_tokens=rotating)
     login = simulator.issue_login()
     FileTokenStore(path).write(stale(login))
     with serve(simulator, port=0) as server:
-        assert exit_codes(2, fetch_in_child, server.url, str(path)) == [0, 0]
-    assert sorted(paths(simulator)) == [PRICE_HISTORY, PRICE_HISTORY, TOKEN]
+        assert exit_codes(4, fetch_in_child, server.url, str(path), THREADS) == [0] * 4
+    assert sorted(paths(simulator)) == [PRICE_HISTORY] * 4 * THREADS + [TOKEN]
     kept = FileTokenStore(path).read()
     assert kept["creation_timestamp"] == login["creation_timestamp"]
     assert kept["token"]["access_token"] != login["token"]["access_token"]

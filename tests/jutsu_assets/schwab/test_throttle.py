@@ -1,6 +1,9 @@
 """The rate limit: turns, waits, late departures, and never three requests in any second over many processes."""
 
 import json
+import multiprocessing
+import os
+import signal
 import statistics
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -8,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.schwab.simulator.faults import Fault
 from jutsu_assets.schwab.simulator.server import serve
 from jutsu_assets.schwab.throttle import LATEST_DEPARTURE_SECONDS, LIMITS, Throttle, ThrottledTransport
@@ -16,7 +20,16 @@ from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database
 from jutsu_core.access import AccessState, Change, Claim, Limits
 from tests.support.builders import SettableClock
-from tests.support.schwab import MemoryLedger, RecordingSleeper, ask_in_child, closest, exit_codes, small_simulator
+from tests.support.schwab import (
+    MemoryLedger,
+    NotedTransport,
+    RecordingSleeper,
+    ask_in_child,
+    closest,
+    exit_codes,
+    pause_in_child,
+    small_simulator,
+)
 
 NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
 ADDRESS = "https://api.schwabapi.com/marketdata/v1/pricehistory?symbol=BRK%2FB&startDate=1"
@@ -240,6 +253,36 @@ def test_eight_processes_of_four_threads_never_send_three_requests_in_any_second
             return
         seen.append((closest(left), simulator.busiest_second(), median_rate(left)))
     pytest.fail(f"shortest time for three, most that arrived within a second, and rate were {seen}")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes are paused by a signal of POSIX")
+def test_a_process_that_was_paused_with_its_place_takes_another(sqlite_url: str) -> None:
+    """While it stands still two others send; it must not join them with a place of long ago."""
+    simulator = small_simulator()
+    database = Database(sqlite_url, SystemSleeper())
+    ledger = RequestLedger(database, SystemClock())
+    ledger.state()
+    departures: list[float] = []
+    context = multiprocessing.get_context("spawn")
+    with serve(simulator, port=0) as server:
+        transport = ThrottledTransport(NotedTransport(server.url, departures), Throttle(ledger, SystemSleeper()))
+        barrier = context.Barrier(2)
+        paused = context.Process(target=pause_in_child, args=(barrier, server.url, sqlite_url))
+        paused.start()
+        barrier.wait(60)
+        while not ledger.sent_on(SystemClock().now().date()):
+            SystemSleeper().sleep(0.01)
+        SystemSleeper().sleep(1.1)
+        for _ in range(2):
+            transport.handle_request(httpx.Request("GET", ADDRESS)).close()
+        os.kill(paused.pid or 0, signal.SIGCONT)
+        paused.join(30)
+        transport.close()
+    assert paused.exitcode == 0
+    assert len(simulator.requests) == 3
+    assert simulator.requests[-1].monotonic - departures[0] >= 1.0
+    assert ledger.sent_on(SystemClock().now().date()) == 4, "the place of long ago, and another"
+    database.close()
 
 
 def median_rate(times: list[float]) -> float:
