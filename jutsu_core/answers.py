@@ -9,16 +9,23 @@ unseen. An answer that a later one has overtaken has nothing to say about what t
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from jutsu_core.bars import MAX_MICROS, MAX_VOLUME, PRICE_COLUMNS, Bar, require_aware
+import numpy as np
+from numpy.typing import NDArray
+
+from jutsu_core.bars import MAX_MICROS, PRICE_COLUMNS, Bar, require_aware, to_epoch
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.ports import CoverageWindow, FetchedBars
 from jutsu_core.quality.rules import bar_fault
 
 LONGEST_SYMBOL = 32
+_NO_COLUMNS: list[tuple[Any, ...]] = [()] * len(Bar._fields)
+
+CLOCK_TOLERANCE = timedelta(days=1)
+"""How far clocks may differ. What was recorded further ahead was recorded by a clock that was wrong."""
 
 
 def checked_symbol(symbol: object) -> str:
@@ -38,8 +45,12 @@ def checked_symbol(symbol: object) -> str:
     return str(symbol)
 
 
-def checked_answer(fetched: FetchedBars) -> FetchedBars:
-    """Return ``fetched`` with exact integers and UTC instants, if every bar of it can be kept.
+def checked_answer(fetched: FetchedBars) -> tuple[FetchedBars, NDArray[np.int64]]:
+    """Return ``fetched`` with exact integers and UTC instants, if every bar of it can be kept; and its values.
+
+    Returns:
+        The answer with its bars ascending, and the same bars as an array of shape (n, 6):
+        microseconds since 1970 UTC, the four prices in micros, volume.
 
     Raises:
         InvalidInputError: A bar breaks a rule; the message names it, what it is and what it must be.
@@ -50,49 +61,74 @@ def checked_answer(fetched: FetchedBars) -> FetchedBars:
         message = f"end must be at or after start {start.isoformat()}, was {end.isoformat()}"
         raise InvalidInputError(message)
     bars = fetched.bars
-    if not _all_sound(bars, start, end):
-        bars = tuple(_checked_bar(bar, start, end) for bar in bars)
+    # By columns first, because answers are long and nearly always sound.
+    values = _exact_values(bars)
+    if values is None or not _are_sound(values, to_epoch(start), to_epoch(end)):
+        bars = tuple(sorted(_checked_bar(bar, start, end) for bar in bars))
         _refuse_repeated(bars)
-    return replace(fetched, start=start, end=end, asked_at=asked_at, bars=bars)
+        values = _values(list(zip(*bars, strict=True)))
+    return replace(fetched, start=start, end=end, asked_at=asked_at, bars=bars), values
 
 
-def later_windows(fetched: FetchedBars, coverage: Iterable[CoverageWindow]) -> list[CoverageWindow]:
-    """Return the windows that overlap the answer's and were asked for after it."""
+def later_windows(fetched: FetchedBars, coverage: Iterable[CoverageWindow], now: datetime) -> list[CoverageWindow]:
+    """Return the windows that overlap the answer's and were asked for after it.
+
+    A window that was asked for more than a day after ``now`` was so by a clock that was ahead; it
+    must not silence every answer until then.
+    """
     return [
         window
         for window in coverage
-        if window.asked_at > fetched.asked_at and window.start < fetched.end and fetched.start < window.end
+        if fetched.asked_at < window.asked_at <= now + CLOCK_TOLERANCE
+        and window.start < fetched.end
+        and fetched.start < window.end
     ]
 
 
-def outside(bars: Iterable[Bar], windows: Sequence[CoverageWindow]) -> tuple[Bar, ...]:
-    """Return those of ``bars`` that lie in none of ``windows``."""
-    return tuple(bar for bar in bars if not any(window.start <= bar.timestamp < window.end for window in windows))
+def are_outside(values: NDArray[np.int64], windows: Sequence[CoverageWindow]) -> NDArray[np.bool_]:
+    """Return, for each row of ``values``, whether it lies in none of ``windows``."""
+    stamps, outside = values[:, 0], np.ones(len(values), dtype=np.bool_)
+    for window in windows:
+        outside &= (stamps < to_epoch(window.start)) | (stamps >= to_epoch(window.end))
+    return outside
 
 
-def _all_sound(bars: Sequence[Bar], start: datetime, end: datetime) -> bool:
-    """Say whether nothing needs a closer look: by columns, because answers are long and nearly always sound."""
-    if not bars:
-        return True
+def _exact_values(bars: Sequence[Bar]) -> NDArray[np.int64] | None:
+    """Return ``bars`` as an array, or None where a value is not exactly what a bar holds."""
     try:
-        stamps, opens, highs, lows, closes, volumes = zip(*bars, strict=True)
-        if {type(stamp) for stamp in stamps} != {datetime} or {stamp.tzinfo for stamp in stamps} != {UTC}:
-            return False
-        if not set(map(type, (*opens, *highs, *lows, *closes, *volumes))) <= {int}:
-            return False
-    except (TypeError, ValueError):
-        return False
-    return (
+        columns = list(zip(*bars, strict=True)) or _NO_COLUMNS
+        stamps, *numbers = columns
+        is_exact = (
+            set(map(type, stamps)) <= {datetime}
+            and {stamp.tzinfo for stamp in stamps} <= {UTC}
+            and all(set(map(type, column)) <= {int} for column in numbers)
+        )
+        return _values(columns) if is_exact else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _values(columns: Sequence[Sequence[Any]]) -> NDArray[np.int64]:
+    count = len(columns[0])
+    values = np.empty((count, len(columns)), dtype=np.int64)
+    values[:, 0] = np.fromiter(map(to_epoch, columns[0]), dtype=np.int64, count=count)
+    for index, column in enumerate(columns[1:], start=1):
+        values[:, index] = np.fromiter(column, dtype=np.int64, count=count)
+    return values
+
+
+def _are_sound(values: NDArray[np.int64], start: int, end: int) -> bool:
+    if not len(values):
+        return True
+    stamps, opens, highs, lows, closes, volumes = values.T
+    return bool(
         start <= stamps[0]
         and stamps[-1] < end
-        and all(map(operator.lt, stamps, stamps[1:]))
-        and min(lows) > 0
-        and max(highs) <= MAX_MICROS
-        and all(map(operator.le, lows, opens))
-        and all(map(operator.le, lows, closes))
-        and all(map(operator.ge, highs, opens))
-        and all(map(operator.ge, highs, closes))
-        and 0 <= min(volumes) <= max(volumes) <= MAX_VOLUME
+        and (stamps[1:] > stamps[:-1]).all()
+        and lows.min() > 0
+        and volumes.min() >= 0
+        and (lows <= np.minimum(opens, closes)).all()
+        and (highs >= np.maximum(opens, closes)).all()
     )
 
 
@@ -120,7 +156,7 @@ def _integer(bar: Bar, name: str) -> int:
 
 
 def _refuse_repeated(bars: Sequence[Bar]) -> None:
-    for before, after in pairwise(sorted(bars)):
+    for before, after in pairwise(bars):
         if before.timestamp == after.timestamp:
             _refuse(after, "timestamp must occur once in an answer, came twice")
 

@@ -11,9 +11,10 @@ What does not belong here: how bars are fetched (``jutsu_assets.schwab``), store
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,8 @@ MAX_VOLUME = 2**63 - 1
 BAR_COLUMNS = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
 PRICE_COLUMNS = ("open", "high", "low", "close")
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _EXACT = Context(prec=40)  # whatever precision the caller's own context has
 _exactly_scaled = _EXACT.scaleb
 _MAX_PRICE = Decimal(MAX_MICROS).scaleb(-6, _EXACT)
@@ -129,6 +132,27 @@ def session_timestamp(session: date) -> datetime:
         '2013-03-01T00:00:00+00:00'
     """
     return datetime(session.year, session.month, session.day, tzinfo=UTC)
+
+
+def to_epoch(moment: datetime) -> int:
+    """Return an aware ``moment`` as microseconds since 1970 UTC, exactly.
+
+    Examples:
+        >>> to_epoch(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+        1000000
+    """
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+@lru_cache(maxsize=2**13)  # the sessions of one symbol are those of the next
+def from_epoch(microseconds: int) -> datetime:
+    """Return the UTC instant that many ``microseconds`` after 1970.
+
+    Examples:
+        >>> from_epoch(1_000_000).isoformat()
+        '1970-01-01T00:00:01+00:00'
+    """
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def require_aware(name: str, moment: object) -> datetime:

@@ -1,6 +1,5 @@
 """Bars in the system of record: the atomic, idempotent write of a partition, and its reads."""
 
-import dataclasses
 from datetime import datetime
 from typing import Any
 
@@ -8,11 +7,11 @@ from sqlalchemy import Connection, select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.content import BarRow
-from jutsu_assets.store.engine import Database, from_epoch, to_epoch
-from jutsu_assets.store.partition import LATER, VERSION, PartitionWrite
+from jutsu_assets.store.engine import Database
+from jutsu_assets.store.partition import STANDING, TOUCHING, PartitionWrite
 from jutsu_assets.store.rows import bar_rows, run
-from jutsu_core.answers import checked_answer, checked_symbol, outside
-from jutsu_core.bars import Bar, RejectedBar, Timeframe
+from jutsu_core.answers import are_outside, checked_answer, checked_symbol, later_windows
+from jutsu_core.bars import Bar, RejectedBar, Timeframe, from_epoch, to_epoch
 from jutsu_core.errors import MixedSourceError
 from jutsu_core.ports import (
     BEGINNING,
@@ -35,6 +34,10 @@ def _of(table: Any, symbol: str, timeframe: Timeframe) -> Any:  # noqa: ANN401 -
 
 def _bar(row: BarRow) -> Bar:
     return Bar(from_epoch(row[0]), *row[1:])
+
+
+def _window(start: int, end: int, asked_at: int, bars: int) -> CoverageWindow:
+    return CoverageWindow(start=from_epoch(start), end=from_epoch(end), asked_at=from_epoch(asked_at), bars=bars)
 
 
 def _bar_of(row: Any) -> Bar:  # noqa: ANN401 - a row of ``bars`` or of ``bar_revisions``
@@ -64,26 +67,28 @@ class SqlBarStore(BarStore):
             StoreUnavailableError: The database failed; the partition is as it was.
         """
         of_partition = (checked_symbol(symbol), timeframe.value)
-        fetched = checked_answer(fetched)
-        window = (to_epoch(fetched.asked_at), to_epoch(fetched.end), to_epoch(fetched.start))
+        fetched, came = checked_answer(fetched)
+        window = (to_epoch(fetched.end), to_epoch(fetched.start))
         with self._database.writing() as connection:
             rows = bar_rows(connection)
             with rows.together():  # one round trip for the lock and what it protects
                 self._database.take_turn(connection, f"bars/{symbol}/{timeframe.value}")
-                owner, stored = run(connection, _OWNER), run(connection, VERSION, of_partition)
-                later = run(connection, LATER, (*of_partition, *window))
-            self._claim_source(connection, owner.fetchone())
-            overtaken_by = [
-                CoverageWindow(start=from_epoch(start), end=from_epoch(end), asked_at=from_epoch(asked_at), bars=bars)
-                for start, end, asked_at, bars in later.fetchall()
-            ]
+                standing = run(connection, STANDING, of_partition)
+                covered = run(connection, TOUCHING, (*of_partition, *window))
+            owner, *stored = standing.fetchone()
+            self._claim_source(connection, owner)
+            touching = [_window(*row) for row in covered.fetchall()]
+            now = self._clock.now()
+            overtaken_by = later_windows(fetched, touching, now)
             if overtaken_by:
-                fetched = dataclasses.replace(fetched, bars=outside(fetched.bars, overtaken_by))
-            now = to_epoch(self._clock.now())
-            partition = PartitionWrite(rows, symbol, timeframe, stored=stored.fetchone(), source=self._source, now=now)
-            difference = partition.difference(fetched, replace=replace and not overtaken_by)
+                came = came[are_outside(came, overtaken_by)]
+            partition = PartitionWrite(
+                rows, symbol, timeframe, stored=tuple(stored), source=self._source, now=to_epoch(now)
+            )
+            replaces = replace and not overtaken_by
+            difference = partition.difference(came, (fetched.start, fetched.end), replace=replaces)
             quarantined = partition.quarantine(fetched.rejected)
-            partition.apply(difference, None if overtaken_by else fetched)
+            partition.apply(difference, None if overtaken_by else fetched, touching)
         return WriteResult(
             inserted=len(difference.new),
             changed=len(difference.changed),
@@ -116,10 +121,7 @@ class SqlBarStore(BarStore):
             .order_by(table.c.asked_at, table.c.start_ts)
         )
         with self._database.reading() as connection:
-            return [
-                CoverageWindow(start=from_epoch(start), end=from_epoch(end), asked_at=from_epoch(asked_at), bars=bars)
-                for start, end, asked_at, bars in connection.execute(query)
-            ]
+            return [_window(*row) for row in connection.execute(query)]
 
     def version(self, symbol: str, timeframe: Timeframe) -> PartitionVersion | None:
         """Return what the partition holds, or None while it holds nothing."""
@@ -174,19 +176,20 @@ class SqlBarStore(BarStore):
             MixedSourceError: The store keeps the bars of another source.
         """
         with self._database.reading() as connection:
-            self._check_owner(run(connection, _OWNER).fetchone())
+            found = run(connection, _OWNER).fetchone()
+            self._check_owner(found[0] if found else None)
 
-    def _claim_source(self, connection: Connection, owner: tuple[str] | None) -> None:
+    def _claim_source(self, connection: Connection, owner: str | None) -> None:
         if owner is None:
             insert = "insert into store_facts (name, value) values ('source', ?) on conflict (name) do nothing"
             run(connection, insert, (self._source,))
-            owner = run(connection, _OWNER).fetchone()
+            (owner,) = run(connection, _OWNER).fetchone()
         self._check_owner(owner)
 
-    def _check_owner(self, owner: tuple[str] | None) -> None:
-        if owner not in (None, (self._source,)):
+    def _check_owner(self, owner: str | None) -> None:
+        if owner not in (None, self._source):
             message = (
-                f"{self._database!r} must keep bars of one source: it holds bars of {owner[0]!r}, and these come"
+                f"{self._database!r} must keep bars of one source: it holds bars of {owner!r}, and these come"
                 f" from {self._source!r}; give each source its own JUTSU_DATABASE_URL"
             )
             raise MixedSourceError(message)

@@ -5,11 +5,8 @@ The hash of a partition is the sum of the hashes of its bars, in four independen
 of many costs one subtraction and one addition. It finds every accident; it is no signature.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 BarRow = tuple[int, int, int, int, int, int]
 """A bar as it is stored: ts, open, high, low, close, volume."""
@@ -29,13 +26,8 @@ Content = tuple[int, int, int, int]
 EMPTY: Content = (0, 0, 0, 0)
 
 
-def rows_to_array(rows: Iterable[Sequence[int]], count: int) -> NDArray[np.int64]:
-    """Return ``count`` stored bars as an array of shape (count, 6)."""
-    return np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=count * _WIDTH).reshape(count, _WIDTH)
-
-
-def content_of(rows: Sequence[Sequence[int]]) -> Content:
-    """Return the hash of ``rows``.
+def content_of(values: ArrayLike) -> Content:
+    """Return the hash of bars, of shape (n, 6) as :data:`BarRow` has them.
 
     Formula: every value enters each lane through SplitMix64's finaliser, chained over the
     six columns; the lanes of all bars are added modulo 2⁶⁴.
@@ -47,17 +39,17 @@ def content_of(rows: Sequence[Sequence[int]]) -> Content:
         >>> changed(content_of([one]), added=[other], removed=[]) == content_of([one, other])
         True
     """
-    if not rows:
+    columns = np.ascontiguousarray(values, dtype=np.int64).reshape(-1, _WIDTH).view(np.uint64)
+    if not len(columns):
         return EMPTY
-    columns = rows_to_array(rows, len(rows)).view(np.uint64)
-    state = np.broadcast_to(_LANES, (len(columns), len(_LANES)))
+    state = _LANES  # of one bar; the first addition makes it one row a bar
     for column in range(_WIDTH):
         state = _mixed(state + columns[:, column : column + 1] + _LANES)
     first, second, third, fourth = (int(lane) for lane in state.sum(axis=0, dtype=np.uint64))
     return first, second, third, fourth
 
 
-def changed(content: Content, *, added: Sequence[Sequence[int]], removed: Sequence[Sequence[int]]) -> Content:
+def changed(content: Content, *, added: ArrayLike, removed: ArrayLike) -> Content:
     """Return the hash of a partition after ``removed`` bars left it and ``added`` ones came."""
     plus, minus = content_of(added), content_of(removed)
     first, second, third, fourth = (

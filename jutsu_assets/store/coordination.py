@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, text
 
 from jutsu_assets.store import schema
-from jutsu_assets.store.engine import Database, from_epoch, to_epoch
+from jutsu_assets.store.engine import Database
 from jutsu_core.access import AccessState, Change, Claim, Limits, admit
+from jutsu_core.bars import from_epoch, to_epoch
 from jutsu_core.errors import RequestBudgetError
 from jutsu_core.ports import Clock
 

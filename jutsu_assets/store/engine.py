@@ -12,8 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,35 +24,13 @@ from jutsu_assets.store.upgrade import HEAD, revision_of, shown_url, upgrade
 from jutsu_core.errors import ConfigurationError, StoreError, StoreUnavailableError
 from jutsu_core.ports import Sleeper
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _WRITING = "jutsu_writing"
 _BUSY_TIMEOUT_SECONDS = 30
 _BUSY_TIMEOUT = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}"
-_LOCK_TIMEOUT = f"set local lock_timeout = '{_BUSY_TIMEOUT_SECONDS}s'"
+# In this order: the timeout holds for the lock beside it.
+_LOCK = "select set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)"
 _POLL_SECONDS = 0.0005
 _POOL = {"pool_size": 5, "max_overflow": 0}
-
-
-def to_epoch(moment: datetime) -> int:
-    """Return an aware ``moment`` as microseconds since 1970 UTC, exactly.
-
-    Examples:
-        >>> to_epoch(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
-        1000000
-    """
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-@lru_cache(maxsize=2**13)  # the sessions of one symbol are those of the next
-def from_epoch(microseconds: int) -> datetime:
-    """Return the UTC instant that many ``microseconds`` after 1970.
-
-    Examples:
-        >>> from_epoch(1_000_000).isoformat()
-        '1970-01-01T00:00:01+00:00'
-    """
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def sqlite_library() -> ModuleType:
@@ -150,9 +126,7 @@ class Database:
         """
         if not self.is_sqlite:
             key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-            cursor = connection.connection.cursor()
-            cursor.execute(_LOCK_TIMEOUT)
-            cursor.execute("select pg_advisory_xact_lock(%s)", (key,))
+            connection.connection.cursor().execute(_LOCK, (f"{_BUSY_TIMEOUT_SECONDS}s", key))
 
     def close(self) -> None:
         """Close the pooled connections; the next transaction opens new ones."""
@@ -196,7 +170,12 @@ class Database:
     def _new_engine(self) -> Engine:
         try:
             if not self.is_sqlite:
-                return create_engine(self.url, pool_pre_ping=True, **_POOL)
+                # A lock that was waited for must show what its former holder left, whatever the server's default.
+                engine = create_engine(self.url, pool_pre_ping=True, isolation_level="READ COMMITTED", **_POOL)
+                from jutsu_assets.store.postgres import prepare_postgres  # noqa: PLC0415 - needs an optional driver
+
+                event.listen(engine, "connect", prepare_postgres)
+                return engine
             if "uri" not in self.url.query:  # file:…?mode=ro&uri=true names no path
                 _make_folder(Path(str(self.url.database)).parent)
             engine = create_engine(self.url, module=sqlite_library(), **_POOL)

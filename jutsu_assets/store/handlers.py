@@ -18,9 +18,18 @@ from sqlalchemy import Connection
 from jutsu_assets.clock import SystemSleeper
 from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.csv_files import CsvBars
-from jutsu_assets.store.engine import Database, from_epoch, to_epoch
+from jutsu_assets.store.engine import Database
 from jutsu_assets.store.rows import BarRows, bar_rows, run
-from jutsu_core.bars import MICROS_PER_UNIT, PRICE_COLUMNS, Bar, Timeframe, bars_to_frame, require_aware
+from jutsu_core.bars import (
+    MICROS_PER_UNIT,
+    PRICE_COLUMNS,
+    Bar,
+    Timeframe,
+    bars_to_frame,
+    from_epoch,
+    require_aware,
+    to_epoch,
+)
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import DataHandler, checked_symbols, checked_window, merge_in_time_order

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import delete, insert, select
 
 from jutsu_assets.store import schema
-from jutsu_assets.store.engine import Database, to_epoch
+from jutsu_assets.store.engine import Database
+from jutsu_core.bars import to_epoch
 from jutsu_core.ports import Clock
 
 _FILES = schema.lake_files

@@ -4,29 +4,34 @@ Everything here happens inside the one transaction that its caller opened, after
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import insert
 
 from jutsu_assets.store import schema
-from jutsu_assets.store.content import EMPTY, BarRow, Content, changed, content_of, from_hex, to_hex
-from jutsu_assets.store.engine import to_epoch
+from jutsu_assets.store.content import EMPTY, Content, changed, content_of, from_hex, to_hex
 from jutsu_assets.store.rows import BarRows, run
-from jutsu_core.bars import RejectedBar, Timeframe
-from jutsu_core.ports import FetchedBars
+from jutsu_core.bars import RejectedBar, Timeframe, to_epoch
+from jutsu_core.ports import CoverageWindow, FetchedBars
 
 _OF_PARTITION = "symbol = ? and timeframe = ?"
 
-VERSION = f"select content_hash, bars, first_ts, last_ts, recorded_at from partition_versions where {_OF_PARTITION}"
-"""What a write has to know of a partition before anything else, by symbol and timeframe."""
-
-LATER = (
-    f"select start_ts, end_ts, asked_at, bars from coverage where {_OF_PARTITION}"
-    " and asked_at > ? and start_ts < ? and end_ts > ?"
+STANDING = (
+    "select (select value from store_facts where name = 'source'),"
+    " content_hash, bars, first_ts, last_ts, recorded_at"
+    " from (select 1) as one left join partition_versions on symbol = ? and timeframe = ?"
 )
-"""Windows that a later answer covered, by symbol, timeframe, asked_at, end and start."""
+"""The source of the whole store, and what a write has to know of a partition, by symbol and timeframe."""
+
+TOUCHING = (
+    f"select start_ts, end_ts, asked_at, bars from coverage where {_OF_PARTITION} and start_ts <= ? and end_ts >= ?"
+)
+"""Windows that overlap another or touch it, by symbol, timeframe, and that one's end and start."""
 
 
 def _storable(text: str) -> str:
@@ -47,29 +52,70 @@ class StoredVersion:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What came, against what is held: new, changed and withdrawn bars, and what changed ones said before."""
+    """What came, against what is held: new, changed and withdrawn bars, and what changed ones said before.
 
-    new: list[BarRow]
-    changed: list[BarRow]
-    former: list[BarRow]
-    withdrawn: list[BarRow]
+    All are arrays of shape (n, 6), ascending.
+
+    Attributes:
+        unchanged: How many bars came as they are held.
+        in_a_row: Whether no bar that stays as it is stands between those that change or go.
+    """
+
+    new: NDArray[np.int64]
+    changed: NDArray[np.int64]
+    former: NDArray[np.int64]
+    withdrawn: NDArray[np.int64]
     unchanged: int
+    in_a_row: bool = True
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.changed or self.withdrawn)
+        return bool(len(self.new) or len(self.changed) or len(self.withdrawn))
+
+    @property
+    def ended(self) -> NDArray[np.int64]:
+        """Return the stamps of the bars that change or go, ascending."""
+        return np.sort(_joined(self.changed, self.withdrawn)[:, 0])
 
     @classmethod
-    def between(cls, came: Mapping[int, BarRow], held: Mapping[int, BarRow], *, replace: bool) -> "Difference":
-        """Return how ``held`` bars become those that ``came``, by ts; the others go only when told to ``replace``."""
-        new = [row for ts, row in came.items() if ts not in held]
-        restated = [row for ts, row in came.items() if ts in held and held[ts] != row]
+    def between(cls, came: NDArray[np.int64], held: NDArray[np.int64], *, replace: bool) -> "Difference":
+        """Return how ``held`` bars become those that ``came``; the others go only when told to ``replace``."""
+        if not len(held):
+            return cls.of_new(came)
+        places = np.searchsorted(held[:, 0], came[:, 0])
+        twins = held[np.minimum(places, len(held) - 1)]
+        is_held = twins[:, 0] == came[:, 0]
+        differs = is_held & (twins != came).any(axis=1)
+        stays = np.ones(len(held), dtype=np.bool_)
+        stays[places[differs]] = False
+        withdrawn = held[:0]
+        if replace:
+            comes = np.zeros(len(held), dtype=np.bool_)
+            comes[places[is_held]] = True
+            withdrawn = held[~comes]
+            stays &= comes
+        (ends,) = np.nonzero(~stays)
         return cls(
-            new=new,
-            changed=restated,
-            former=[held[row[0]] for row in restated],
-            withdrawn=[row for ts, row in held.items() if ts not in came] if replace else [],
-            unchanged=len(came) - len(new) - len(restated),
+            new=came[~is_held],
+            changed=came[differs],
+            former=twins[differs],
+            withdrawn=withdrawn,
+            unchanged=int(np.count_nonzero(is_held) - np.count_nonzero(differs)),
+            in_a_row=len(ends) == 0 or bool(ends[-1] - ends[0] + 1 == len(ends)),
         )
+
+    @classmethod
+    def of_new(cls, came: NDArray[np.int64]) -> "Difference":
+        """Return that all bars are new."""
+        return cls(new=came, changed=came[:0], former=came[:0], withdrawn=came[:0], unchanged=0)
+
+    @classmethod
+    def none(cls, came: NDArray[np.int64]) -> "Difference":
+        """Return that all bars came as they are held."""
+        return cls(new=came[:0], changed=came[:0], former=came[:0], withdrawn=came[:0], unchanged=len(came))
+
+
+def _joined(some: NDArray[np.int64], more: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([some, more]) if len(more) else some
 
 
 class PartitionWrite:
@@ -79,7 +125,7 @@ class PartitionWrite:
         rows: The bars, within a transaction that holds the partition's lock.
         symbol: Ticker.
         timeframe: Which of its bars.
-        stored: What :data:`VERSION` found.
+        stored: What :data:`STANDING` found, without the source.
         source: Where the bars come from.
         now: The time by the clock, microseconds since 1970.
     """
@@ -90,7 +136,7 @@ class PartitionWrite:
         symbol: str,
         timeframe: Timeframe,
         *,
-        stored: tuple[Any, ...] | None,
+        stored: tuple[Any, ...],
         source: str,
         now: int,
     ) -> None:
@@ -98,40 +144,44 @@ class PartitionWrite:
         self._rows = rows
         self._of = (symbol, timeframe.value)
         self._source = source
-        self._stored = None if stored is None else StoredVersion(from_hex(stored[0]), *stored[1:])
+        self._stored = None if stored[0] is None else StoredVersion(from_hex(stored[0]), *stored[1:])
         # Always later than the partition's last change, even where the clock is coarse or was
         # set back: the times of a bar's revisions must not meet.
         self._now = now if self._stored is None else max(now, self._stored.recorded_at + 1)
 
-    def difference(self, fetched: FetchedBars, *, replace: bool) -> Difference:
-        """Return what ``fetched`` changes."""
-        came: list[BarRow] = sorted([(to_epoch(bar[0]), *bar[1:]) for bar in fetched.bars])
+    def difference(self, came: NDArray[np.int64], window: tuple[datetime, datetime], *, replace: bool) -> Difference:
+        """Return what the bars that ``came`` change; with ``replace``, all bars inside the ``window`` are at stake."""
         stored = self._stored
-        is_beyond = stored is not None and bool(came) and came[0][0] > stored.last and not replace
-        if stored is None or is_beyond or not (came or replace):
-            return Difference(came, [], [], [], 0)
-        first, last = (came[0][0], came[-1][0]) if came else (0, 0)
+        if stored is None or not (len(came) or replace):
+            return Difference.of_new(came)
+        first, last = (int(came[0, 0]), int(came[-1, 0])) if len(came) else (0, 0)
+        if first > stored.last and not replace:
+            return Difference.of_new(came)
         # Where the answer spans the whole partition, equal hashes spare the reading of what is held.
         spans_all = (len(came), first, last) == (stored.bars, stored.first, stored.last)
         if spans_all and content_of(came) == stored.content:
-            return Difference([], [], [], [], len(came))
-        start, end = (to_epoch(fetched.start), to_epoch(fetched.end)) if replace else (first, last + 1)
-        held = {row[0]: row for row in self._rows.between(*self._of, start, end)}
-        return Difference.between({row[0]: row for row in came}, held, replace=replace)
+            return Difference.none(came)
+        start, end = (to_epoch(window[0]), to_epoch(window[1])) if replace else (first, last + 1)
+        return Difference.between(came, self._rows.array(*self._of, start, end), replace=replace)
 
-    def apply(self, difference: Difference, fetched: FetchedBars | None) -> None:
-        """Bring bars, revisions, version and coverage up to what was ``fetched``; no coverage if None."""
-        changed, withdrawn = ([row[0] for row in rows] for rows in (difference.changed, difference.withdrawn))
-        put = [*difference.new, *difference.changed]
-        with self._rows.together(len(put)):
-            if changed or withdrawn:
-                self._rows.supersede(*self._of, changed, withdrawn, self._now)
-            if put:
+    def apply(self, difference: Difference, fetched: FetchedBars | None, touching: Iterable[CoverageWindow]) -> None:
+        """Bring bars, revisions, version and coverage up to what was ``fetched``; no coverage if None.
+
+        Args:
+            difference: What changes.
+            fetched: The answer.
+            touching: What :data:`TOUCHING` found.
+        """
+        with self._rows.together():
+            if len(ended := difference.ended):
+                self._rows.supersede(*self._of, ended, self._now, in_a_row=difference.in_a_row)
+            put = _joined(difference.new, difference.changed)
+            if len(put):
                 self._rows.put(*self._of, put, self._source, self._now)
             if difference:
                 self._set_version(difference)
             if fetched is not None:
-                self._cover(fetched)
+                self._cover(fetched, touching)
 
     def quarantine(self, rejected: Iterable[RejectedBar]) -> int:
         """Keep what broke a rule, each once; return how many were not kept yet."""
@@ -157,19 +207,20 @@ class PartitionWrite:
             self._connection.execute(insert(schema.quarantined_bars), fresh)
         return len(fresh)
 
-    def _cover(self, fetched: FetchedBars) -> None:
-        # A later answer about a wider window says all that the former ones said.
+    def _cover(self, fetched: FetchedBars, touching: Iterable[CoverageWindow]) -> None:
         window = (to_epoch(fetched.start), to_epoch(fetched.end))
-        inside = f"delete from coverage where {_OF_PARTITION} and start_ts >= ? and end_ts <= ?"
-        run(self._connection, inside, (*self._of, *window))
+        # A later answer about a wider window says all that the former ones said.
+        if any(fetched.start <= former.start and former.end <= fetched.end for former in touching):
+            inside = f"delete from coverage where {_OF_PARTITION} and start_ts >= ? and end_ts <= ?"
+            run(self._connection, inside, (*self._of, *window))
         sql = "insert into coverage (symbol, timeframe, start_ts, end_ts, asked_at, bars) values (?, ?, ?, ?, ?, ?)"
         run(self._connection, sql, (*self._of, *window, to_epoch(fetched.asked_at), len(fetched.bars)))
 
     def _set_version(self, difference: Difference) -> None:
         content = changed(
             self._stored.content if self._stored else EMPTY,
-            added=[*difference.new, *difference.changed],
-            removed=[*difference.former, *difference.withdrawn],
+            added=_joined(difference.new, difference.changed),
+            removed=_joined(difference.former, difference.withdrawn),
         )
         count = (self._stored.bars if self._stored else 0) + len(difference.new) - len(difference.withdrawn)
         first, last = self._bounds(difference, count)
@@ -184,12 +235,12 @@ class PartitionWrite:
     def _bounds(self, difference: Difference, count: int) -> tuple[int, int]:
         if not count:
             return 0, 0
-        if difference.withdrawn:
+        if len(difference.withdrawn):
             bounds = (f"(select {bound}(ts) from bars where {_OF_PARTITION})" for bound in ("min", "max"))
             sql = f"select {', '.join(bounds)}"
             first, last = run(self._connection, sql, (*self._of, *self._of)).fetchone()
             return first, last
-        stamps = [row[0] for row in difference.new]
+        stamps: list[int] = difference.new[[0, -1], 0].tolist() if len(difference.new) else []
         if self._stored and self._stored.bars:
             stamps += [self._stored.first, self._stored.last]
         return min(stamps), max(stamps)

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, insert, select
 
 from jutsu_assets.store import schema
-from jutsu_assets.store.engine import Database, to_epoch
+from jutsu_assets.store.engine import Database
+from jutsu_core.bars import to_epoch
 from jutsu_core.ports import Clock
 
 _REPORTS = schema.performance_reports

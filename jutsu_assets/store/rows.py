@@ -2,19 +2,20 @@
 
 SQL is written once, with ``?`` for a parameter. What SQLite and PostgreSQL do well in different
 ways stands in one class each: SQLite runs one statement for many rows inside the process,
-PostgreSQL takes many rows as binary COPY and hands them out packed.
+PostgreSQL takes columns as binary arrays, works while we go on, and hands bars out packed.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from jutsu_assets.store.content import BarRow, rows_to_array
+from jutsu_assets.store.content import BarRow
 
 VALUES = "ts, open, high, low, close, volume"
 _COLUMNS = f"symbol, timeframe, {VALUES}, source, recorded_at"
@@ -22,9 +23,6 @@ _OF_PARTITION = "symbol = ? and timeframe = ?"
 _WIDTH = 6
 _FETCHED_AT_A_TIME = 20_000
 _FEW = 20
-_COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_COPY_TRAILER = b"\xff\xff"
-_COPY_FIELD = [("length", ">i4"), ("value", ">i8")]
 
 
 def run(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> Any:  # noqa: ANN401 - a DBAPI cursor
@@ -42,9 +40,6 @@ class BarRows(ABC):
         connection: The transaction.
         as_of: Read the bars as they were known then, microseconds since 1970; as they are if None.
     """
-
-    _AMONG: str
-    _BRACKETS: str
 
     def __init__(self, connection: Connection, *, as_of: int | None = None) -> None:
         self.connection = connection
@@ -87,72 +82,76 @@ class BarRows(ABC):
         """Return the bars of a partition with ``start ≤ ts < end``, ascending, of shape (n, 6)."""
 
     @abstractmethod
-    def put(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:
-        """Add bars, in place of those that are there."""
+    def put(self, symbol: str, timeframe: str, values: NDArray[np.int64], source: str, now: int) -> None:
+        """Add bars, of shape (n, 6), where there are none."""
 
     @abstractmethod
-    def supersede(
-        self, symbol: str, timeframe: str, changed: Sequence[int], withdrawn: Sequence[int], now: int
-    ) -> None:
-        """Keep what the bars at these stamps say as revisions that ended ``now``; make room for the changed ones."""
+    def supersede(self, symbol: str, timeframe: str, ended: NDArray[np.int64], now: int, *, in_a_row: bool) -> None:
+        """Take the bars at these stamps out, and keep what they said as revisions that ended ``now``.
 
-    def _those(self, symbol: str, timeframe: str, stamps: Sequence[int]) -> tuple[str, tuple[object, ...]]:
-        """Return the condition, with its parameters, that selects the bars at ``stamps``, ascending."""
+        Args:
+            symbol: Ticker.
+            timeframe: Which of its bars.
+            ended: Their stamps, ascending.
+            now: When they ended.
+            in_a_row: Whether no other bar stands between them, as after a split.
+        """
+
+    @abstractmethod
+    def together(self) -> AbstractContextManager[object]:
+        """Return a context in which statements are sent without waiting for each other's results."""
+
+    @abstractmethod
+    def _among(self, stamps: NDArray[np.int64]) -> tuple[str, object]:
+        """Return the condition, with its one parameter, that selects these stamps."""
+
+    def _those(
+        self, symbol: str, timeframe: str, stamps: NDArray[np.int64], *, in_a_row: bool
+    ) -> tuple[str, tuple[object, ...]]:
+        if in_a_row:
+            span = (int(stamps[0]), int(stamps[-1]))
+            return f"{_OF_PARTITION} and ts >= ? and ts <= ?", (symbol, timeframe, *span)
         if len(stamps) < _FEW:
             marks = ", ".join("?" * len(stamps))
-            return f"{_OF_PARTITION} and ts in ({marks})", (symbol, timeframe, *stamps)
-        span = (symbol, timeframe, stamps[0], stamps[-1])
-        between = f"{_OF_PARTITION} and ts >= ? and ts <= ?"
-        if run(self.connection, f"select count(*) from bars where {between}", span).fetchone()[0] == len(stamps):
-            return between, span  # all of them in a row, as after a split
-        return f"{_OF_PARTITION} and {self._AMONG}", (
-            symbol,
-            timeframe,
-            self._BRACKETS[0] + ",".join(map(str, stamps)) + self._BRACKETS[1],
-        )
-
-    @abstractmethod
-    def together(self, count: int = 0) -> AbstractContextManager[object]:
-        """Return a context in which statements about ``count`` bars are sent in one go, where that helps."""
+            return f"{_OF_PARTITION} and ts in ({marks})", (symbol, timeframe, *stamps.tolist())
+        condition, parameter = self._among(stamps)
+        return f"{_OF_PARTITION} and {condition}", (symbol, timeframe, parameter)
 
 
 class SqliteBarRows(BarRows):
     """Rows in SQLite: one statement, run once a row inside the process."""
-
-    _AMONG, _BRACKETS = "ts in (select value from json_each(?))", "[]"
 
     def array(self, symbol: str, timeframe: str, start: int, end: int) -> NDArray[np.int64]:  # noqa: D102
         sql = f"select {VALUES} from {self._table} where {_OF_PARTITION} and ts >= ? and ts < ? order by ts"
         cursor = run(self.connection, sql, (symbol, timeframe, start, end))
         parts = [np.empty((0, _WIDTH), dtype=np.int64)]
         while rows := cursor.fetchmany(_FETCHED_AT_A_TIME):
-            parts.append(rows_to_array(rows, len(rows)))
+            flat = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=len(rows) * _WIDTH)
+            parts.append(flat.reshape(-1, _WIDTH))
         return np.concatenate(parts)
 
-    def put(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:  # noqa: D102
-        sql = f"insert or replace into bars ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        parameters = [(symbol, timeframe, *row, source, now) for row in rows]
+    def put(self, symbol: str, timeframe: str, values: NDArray[np.int64], source: str, now: int) -> None:  # noqa: D102
+        sql = f"insert into bars ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        parameters = [(symbol, timeframe, *row, source, now) for row in values.tolist()]
         self.connection.connection.cursor().executemany(sql, parameters)
 
     def supersede(  # noqa: D102
-        self, symbol: str, timeframe: str, changed: Sequence[int], withdrawn: Sequence[int], now: int
+        self, symbol: str, timeframe: str, ended: NDArray[np.int64], now: int, *, in_a_row: bool
     ) -> None:
-        ended, of = self._those(symbol, timeframe, sorted([*changed, *withdrawn]))
-        keep = f"insert into bar_revisions ({_COLUMNS}, superseded_at) select {_COLUMNS}, ? from bars where {ended}"
+        those, of = self._those(symbol, timeframe, ended, in_a_row=in_a_row)
+        keep = f"insert into bar_revisions ({_COLUMNS}, superseded_at) select {_COLUMNS}, ? from bars where {those}"
         run(self.connection, keep, (now, *of))
-        if withdrawn:
-            gone, of = self._those(symbol, timeframe, withdrawn)
-            run(self.connection, f"delete from bars where {gone}", of)
+        run(self.connection, f"delete from bars where {those}", of)
 
-    def together(self, count: int = 0) -> AbstractContextManager[object]:  # noqa: D102
-        del count
+    def together(self) -> AbstractContextManager[object]:  # noqa: D102
         return nullcontext()
+
+    def _among(self, stamps: NDArray[np.int64]) -> tuple[str, object]:
+        return "ts in (select value from json_each(?))", str(stamps.tolist())
 
 
 class PostgresBarRows(BarRows):
-    """Rows in PostgreSQL: many at a time as binary COPY, and few round trips."""
-
-    _AMONG, _BRACKETS = "ts = any(?::bigint[])", "{}"
+    """Rows in PostgreSQL: columns as binary arrays, and few round trips."""
 
     def array(self, symbol: str, timeframe: str, start: int, end: int) -> NDArray[np.int64]:  # noqa: D102
         # One value a partition: a row a bar would cost more on the way than in the table.
@@ -164,33 +163,28 @@ class PostgresBarRows(BarRows):
         data = run(self.connection, sql, (symbol, timeframe, start, end)).fetchone()[0] or b""
         return np.frombuffer(data, dtype=">i8").astype(np.int64).reshape(-1, _WIDTH)
 
-    def put(self, symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> None:  # noqa: D102
-        if len(rows) < _FEW:
-            marks = ", ".join("?" * 10)
-            sql = f"insert into bars ({_COLUMNS}) values ({marks})"
-            for row in rows:
-                run(self.connection, sql, (symbol, timeframe, *row, source, now))
-            return
-        cursor = self.connection.connection.cursor()
-        with cursor.copy(f"copy bars ({_COLUMNS}) from stdin (format binary)") as copy:
-            copy.write(_as_copy(symbol, timeframe, rows, source, now))
+    def put(self, symbol: str, timeframe: str, values: NDArray[np.int64], source: str, now: int) -> None:  # noqa: D102
+        arrays = ", ".join(["?::bigint[]"] * _WIDTH)
+        sql = f"insert into bars ({_COLUMNS}) select ?, ?, came.*, ?, ?::bigint from unnest({arrays}) as came"
+        run(self.connection, sql, (symbol, timeframe, source, now, *values.T))
 
     def supersede(  # noqa: D102
-        self, symbol: str, timeframe: str, changed: Sequence[int], withdrawn: Sequence[int], now: int
+        self, symbol: str, timeframe: str, ended: NDArray[np.int64], now: int, *, in_a_row: bool
     ) -> None:
-        those, of = self._those(symbol, timeframe, sorted([*changed, *withdrawn]))
+        those, of = self._those(symbol, timeframe, ended, in_a_row=in_a_row)
         sql = (
             f"with ended as (delete from bars where {those} returning {_COLUMNS})"
             f" insert into bar_revisions ({_COLUMNS}, superseded_at) select {_COLUMNS}, ?::bigint from ended"
         )
         run(self.connection, sql, (*of, now))
 
-    def together(self, count: int = 0) -> AbstractContextManager[object]:  # noqa: D102
-        if count >= _FEW:  # COPY is not possible within a pipeline
-            return nullcontext()
+    def together(self) -> AbstractContextManager[object]:  # noqa: D102
         driver: Any = self.connection.connection.driver_connection
         pipeline: AbstractContextManager[object] = driver.pipeline()
         return pipeline
+
+    def _among(self, stamps: NDArray[np.int64]) -> tuple[str, object]:
+        return "ts = any(?::bigint[])", stamps
 
 
 def bar_rows(connection: Connection, *, as_of: int | None = None) -> BarRows:
@@ -206,28 +200,3 @@ def _known_at(moment: int) -> str:
         f" union all select {kept} from bar_revisions where recorded_at <= {moment:d} and superseded_at > {moment:d})"
         " as known"
     )
-
-
-def _as_copy(symbol: str, timeframe: str, rows: Sequence[BarRow], source: str, now: int) -> bytes:
-    """Return ``rows`` in PostgreSQL's binary COPY format: every value behind its length, big-endian."""
-    before, after = [symbol.encode(), timeframe.encode()], source.encode()
-    texts = [("text", f"S{len(after)}")]
-    row = np.dtype(
-        [
-            ("fields", ">i2"),
-            *((f"before{n}", [("length", ">i4"), ("text", f"S{len(text)}")]) for n, text in enumerate(before)),
-            *((f"field{n}", _COPY_FIELD) for n in range(_WIDTH)),
-            ("source", [("length", ">i4"), *texts]),
-            ("now", _COPY_FIELD),
-        ]
-    )
-    data = np.empty(len(rows), dtype=row)
-    data["fields"] = 10
-    for n, text in enumerate(before):
-        data[f"before{n}"]["length"], data[f"before{n}"]["text"] = len(text), text
-    values = rows_to_array(rows, len(rows))
-    for n in range(_WIDTH):
-        data[f"field{n}"]["length"], data[f"field{n}"]["value"] = 8, values[:, n]
-    data["source"]["length"], data["source"]["text"] = len(after), after
-    data["now"]["length"], data["now"]["value"] = 8, now
-    return _COPY_SIGNATURE + data.tobytes() + _COPY_TRAILER

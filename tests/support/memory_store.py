@@ -5,8 +5,9 @@ import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import compress
 
-from jutsu_core.answers import checked_answer, checked_symbol, later_windows, outside
+from jutsu_core.answers import are_outside, checked_answer, checked_symbol, later_windows
 from jutsu_core.bars import Bar, RejectedBar, Timeframe
 from jutsu_core.ports import (
     BEGINNING,
@@ -50,10 +51,11 @@ class MemoryBarStore(BarStore):
     def write(self, symbol: str, timeframe: Timeframe, fetched: FetchedBars, *, replace: bool = False) -> WriteResult:
         self.writes += 1
         partition = self._partitions[checked_symbol(symbol), timeframe]
-        fetched = checked_answer(fetched)
-        overtaken_by = later_windows(fetched, partition.coverage)
+        fetched, values = checked_answer(fetched)
+        overtaken_by = later_windows(fetched, partition.coverage, self._clock.now())
         if overtaken_by:
-            fetched, replace = dataclasses.replace(fetched, bars=outside(fetched.bars, overtaken_by)), False
+            kept = tuple(compress(fetched.bars, are_outside(values, overtaken_by)))
+            fetched, replace = dataclasses.replace(fetched, bars=kept), False
         came = {bar.timestamp: bar for bar in fetched.bars}
         held = dict(partition.bars)
         withdrawn = [stamp for stamp in held if replace and fetched.start <= stamp < fetched.end and stamp not in came]

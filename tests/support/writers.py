@@ -21,8 +21,8 @@ from sqlalchemy import make_url
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.content import content_of, to_hex
-from jutsu_assets.store.engine import Database, to_epoch
-from jutsu_core.bars import Bar, Timeframe
+from jutsu_assets.store.engine import Database
+from jutsu_core.bars import Bar, Timeframe, to_epoch
 from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.ports import BarStore, PartitionVersion
 from tests.support.builders import RecordingSleeper, bar, days, fetched

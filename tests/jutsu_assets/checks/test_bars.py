@@ -10,7 +10,7 @@ import pytest
 from jutsu_assets.schwab.simulator.anomalies import broken_ohlc, missing_sessions
 from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
 from jutsu_assets.store import schema
-from jutsu_assets.store.engine import to_epoch
+from jutsu_core.bars import to_epoch
 from tests.support.graph import Graph, open_graph
 
 pytest.importorskip("bokeh_sampledata", reason="the sample data are not installed")

@@ -7,8 +7,8 @@ from sqlalchemy import select, text
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.bars import SqlBarStore
-from jutsu_assets.store.engine import Database, to_epoch
-from jutsu_core.bars import MAX_VOLUME, Bar, RejectedBar, Timeframe
+from jutsu_assets.store.engine import Database
+from jutsu_core.bars import MAX_VOLUME, Bar, RejectedBar, Timeframe, to_epoch
 from jutsu_core.errors import InvalidInputError, MixedSourceError, StoreUnavailableError
 from jutsu_core.ports import BarStore
 from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO, WEEK, BarStoreContract

@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.bars import SqlBarStore
-from jutsu_assets.store.engine import Database, from_epoch
+from jutsu_assets.store.engine import Database
 from jutsu_assets.store.handlers import DatabaseDataHandler
-from jutsu_core.bars import BAR_COLUMNS, PRICE_COLUMNS, Bar, Timeframe, session_timestamp
+from jutsu_core.bars import BAR_COLUMNS, PRICE_COLUMNS, Bar, Timeframe, from_epoch, session_timestamp
 from jutsu_core.errors import NoDataError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import BEGINNING, END_OF_TIME, BarRevision, WriteResult

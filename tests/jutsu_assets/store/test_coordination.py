@@ -16,7 +16,7 @@ from sqlalchemy import select
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store import schema
 from jutsu_assets.store.coordination import RequestLedger, to_micros
-from jutsu_assets.store.engine import Database, to_epoch
+from jutsu_assets.store.engine import Database
 from jutsu_core.access import (
     FAILURES_TO_OPEN,
     FIRST_COOL_DOWN,
@@ -29,6 +29,7 @@ from jutsu_core.access import (
     after_retry,
     after_success,
 )
+from jutsu_core.bars import to_epoch
 from jutsu_core.errors import CircuitOpenError, RequestBudgetError
 from jutsu_core.ports import Clock
 from tests.support.builders import NOON, SettableClock

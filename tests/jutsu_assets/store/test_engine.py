@@ -15,9 +15,9 @@ from sqlalchemy import func, insert, inspect, select, text
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.bars import SqlBarStore
-from jutsu_assets.store.engine import Database, from_epoch, to_epoch
+from jutsu_assets.store.engine import Database
 from jutsu_assets.store.health import examine
-from jutsu_core.bars import Timeframe
+from jutsu_core.bars import Timeframe, from_epoch, to_epoch
 from jutsu_core.errors import ConfigurationError, StoreUnavailableError
 from tests.support.builders import RecordingSleeper, SettableClock
 

@@ -18,10 +18,10 @@ from sqlalchemy import Connection, select, text
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store import schema
 from jutsu_assets.store.bars import SqlBarStore
-from jutsu_assets.store.engine import Database, to_epoch
+from jutsu_assets.store.engine import Database
 from jutsu_assets.store.handlers import DatabaseDataHandler
 from jutsu_assets.store.rows import bar_rows
-from jutsu_core.bars import Bar
+from jutsu_core.bars import Bar, to_epoch
 from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.ports import END_OF_TIME
 from tests.support.builders import RecordingSleeper, SettableClock, bar, fetched
@@ -432,7 +432,6 @@ def test_twelve_threads_reading_at_once_share_five_connections(postgres_url: str
 def test_a_writer_that_hangs_blocks_others_for_a_time_and_no_longer(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On both databases, with a clear error; the connection that waited is as good as before."""
     monkeypatch.setattr("jutsu_assets.store.engine._BUSY_TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr("jutsu_assets.store.engine._LOCK_TIMEOUT", "set local lock_timeout = '200ms'")
     hanging, waiting = Database(url, SystemSleeper()), Database(url, SystemSleeper())
     store = SqlBarStore(waiting, "scripted", SystemClock())
     store.write("AAPL", D1, fetched(bar(date(2013, 2, 25))))

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from jutsu_assets.store import schema
-from jutsu_assets.store.engine import Database, to_epoch
+from jutsu_assets.store.engine import Database
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
+from jutsu_core.bars import to_epoch
 from jutsu_core.errors import StoreUnavailableError
 from tests.support.builders import NOON, RecordingSleeper, SettableClock
 

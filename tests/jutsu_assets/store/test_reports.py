@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from jutsu_assets.store import schema
-from jutsu_assets.store.engine import Database, to_epoch
+from jutsu_assets.store.engine import Database
 from jutsu_assets.store.reports import PerformanceReports, StoredReport
+from jutsu_core.bars import to_epoch
 from jutsu_core.errors import StoreUnavailableError
 from tests.support.builders import NOON, RecordingSleeper, SettableClock
 

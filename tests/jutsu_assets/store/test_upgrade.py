@@ -13,9 +13,9 @@ from sqlalchemy import create_engine, insert, inspect, select, text
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.store import migrations, schema
 from jutsu_assets.store.bars import SqlBarStore
-from jutsu_assets.store.engine import Database, to_epoch
+from jutsu_assets.store.engine import Database
 from jutsu_assets.store.upgrade import HEAD, REVISIONS
-from jutsu_core.bars import Timeframe
+from jutsu_core.bars import Timeframe, to_epoch
 from jutsu_core.errors import SchemaVersionError, StoreUnavailableError
 from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO, WEEK
 from tests.support.builders import NOON, RecordingSleeper, SettableClock, bar, fetched
