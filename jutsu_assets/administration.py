@@ -115,7 +115,7 @@ def bring_back(settings_of: SettingsOf, file: Path, *, force: bool) -> None:
 def copy(settings_of: SettingsOf, url: str) -> None:
     """Copy the store to the empty database at URL, for example to move to PostgreSQL."""
     with (
-        stored_database(settings_of()) as source,
+        stored_database(settings_of(), upgrade=True) as source,
         closing(Database(url, SystemSleeper())) as target,
         Progress(SpinnerColumn(), TextColumn("{task.description}"), transient=True) as progress,
     ):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
@@ -13,15 +12,25 @@ from jutsu_core.errors import NoDataError
 
 
 @contextmanager
-def stored_database(settings: Settings) -> Iterator[Database]:
+def stored_database(settings: Settings, *, upgrade: bool = False) -> Iterator[Database]:
     """Yield the system of record, and close it.
 
+    Args:
+        settings: Says where it is.
+        upgrade: Whether to bring an older one up to today's schema first.
+
     Raises:
-        NoDataError: It is a SQLite file that does not exist; none is created.
+        NoDataError: There is none; none is created, and an older one is read as it is.
     """
-    database = Database(settings.database_url, SystemSleeper())
-    if database.is_sqlite and not _is_there(str(database.url.database)):
-        raise nothing_stored(settings, database)
+    database = Database(settings.database_url, SystemSleeper(), create=False)
+    try:
+        with database.reading():
+            pass
+    except NoDataError:
+        raise nothing_stored(settings, database) from None
+    if upgrade:
+        database.close()
+        database = Database(settings.database_url, SystemSleeper())
     try:
         yield database
     finally:
@@ -51,8 +60,3 @@ def nothing_stored(settings: Settings, database: Database) -> NoDataError:
         ' -m jutsu_assets.definitions --select "daily_bars,daily_indicators,symbol_performance" --partition SYMBOL`'
     )
     return NoDataError(message)
-
-
-def _is_there(path: str) -> bool:
-    # SQLite also takes a URI, which says where the file is in a way of its own.
-    return path.startswith("file:") or Path(path).is_file()

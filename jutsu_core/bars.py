@@ -159,8 +159,8 @@ def require_aware(name: str, moment: object) -> datetime:
     """Return ``moment`` in UTC.
 
     Raises:
-        InvalidInputError: ``moment`` is not a datetime or has no timezone; a naive time
-            means a different instant on every machine.
+        InvalidInputError: ``moment`` is not a datetime, or has no timezone (a naive time means
+            a different instant on every machine), or UTC has no such year.
     """
     if moment is pd.NaT or not isinstance(moment, datetime):  # NaT says that it is a datetime
         message = f"{name} must be a timezone-aware datetime, was {moment!r}"
@@ -168,7 +168,11 @@ def require_aware(name: str, moment: object) -> datetime:
     if moment.utcoffset() is None:
         message = f"{name} must be timezone-aware, was the naive {moment.isoformat()}; add tzinfo=datetime.UTC"
         raise InvalidInputError(message)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        message = f"{name} must lie in the years 1 to 9999 of UTC, was {moment.isoformat()}"
+        raise InvalidInputError(message) from None
 
 
 def bars_to_frame(symbol: str, bars: Iterable[Bar]) -> pd.DataFrame:

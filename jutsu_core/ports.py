@@ -251,7 +251,10 @@ class BarStore(ABC):
 
     @abstractmethod
     def coverage(self, symbol: str, timeframe: Timeframe) -> list[CoverageWindow]:
-        """Return the windows that were asked for, oldest question first."""
+        """Return the windows that were asked for, oldest question first.
+
+        What was asked more than a day after now was so by a clock that was ahead, and is left out.
+        """
 
     @abstractmethod
     def version(self, symbol: str, timeframe: Timeframe) -> PartitionVersion | None:

@@ -28,4 +28,4 @@ class DatabaseResource(dg.ConfigurableResource[MarketDatabase]):
             database.bars.refuse_other_source()
             yield database
         finally:
-            database.database.close()
+            database.close()

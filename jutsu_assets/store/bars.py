@@ -10,7 +10,7 @@ from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.partition import STANDING, TOUCHING, PartitionWrite
 from jutsu_assets.store.rows import bar_rows, run
-from jutsu_core.answers import are_outside, checked_answer, checked_symbol, later_windows
+from jutsu_core.answers import CLOCK_TOLERANCE, are_outside, checked_answer, checked_symbol, later_windows
 from jutsu_core.bars import Bar, RejectedBar, Timeframe, from_epoch, to_epoch
 from jutsu_core.errors import MixedSourceError
 from jutsu_core.ports import (
@@ -113,11 +113,12 @@ class SqlBarStore(BarStore):
         return [from_epoch(ts) for (ts,) in rows]
 
     def coverage(self, symbol: str, timeframe: Timeframe) -> list[CoverageWindow]:
-        """Return the windows that were asked for, oldest question first."""
+        """Return the windows that were asked for, oldest question first; none from a clock that was ahead."""
         table = schema.coverage
+        believed = to_epoch(self._clock.now() + CLOCK_TOLERANCE)
         query = (
             select(table.c.start_ts, table.c.end_ts, table.c.asked_at, table.c.bars)
-            .where(_of(table, symbol, timeframe))
+            .where(_of(table, symbol, timeframe) & (table.c.asked_at <= believed))
             .order_by(table.c.asked_at, table.c.start_ts)
         )
         with self._database.reading() as connection:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Table, func, insert, select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database
+from jutsu_assets.store.upgrade import HEAD, revision_of
 from jutsu_core.errors import StoreError
 
 _ROWS_AT_A_TIME = 5_000
@@ -39,12 +40,16 @@ def copy_store(source: Database, target: Database, progress: Callable[[str, int]
         progress: Called with a table's name and the rows copied so far.
 
     Raises:
-        StoreError: ``target`` is ``source``, holds something already, or did not take every row.
+        StoreError: ``target`` is ``source``, holds something already, or did not take every row, or
+            ``source`` has an older schema.
     """
     if source.url == target.url:
         message = f"the copy must go to another database, was {target.shown_url} for both"
         raise StoreError(message)
     with source.reading() as reading, target.writing() as writing:
+        if (revision := revision_of(reading)) != HEAD:
+            message = f"the schema of {source.shown_url} must be of revision {HEAD} to be copied, is {revision}"
+            raise StoreError(message)
         _refuse_used(writing, target)
         rows = {table.name: _copy(table, reading, writing, progress) for table in _COPIED}
         _verify(writing, rows)

@@ -16,21 +16,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from jutsu_assets.store.upgrade import HEAD, revision_of, shown_url, upgrade
-from jutsu_core.errors import ConfigurationError, StoreError, StoreUnavailableError
+from jutsu_assets.store.upgrade import is_current, revision_of, upgrade
+from jutsu_assets.store.urls import database_url, shown_url, sqlite_file
+from jutsu_core.errors import ConfigurationError, NoDataError, StoreError, StoreUnavailableError
 from jutsu_core.ports import Sleeper
 
 _WRITING = "jutsu_writing"
 _BUSY_TIMEOUT_SECONDS = 30
 _BUSY_TIMEOUT = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}"
-# In this order: the timeout holds for the lock beside it.
-_LOCK = "select set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)"
+# In this order: the timeout holds for the locks beside it.
+_TURN = "select set_config('lock_timeout', %s, true), pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s)"
+_NO_WRITER = "select set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)"
+_ANY_WRITER = 0x4A75747375  # every writer shares this lock; whoever has it alone knows that none is under way
 _POLL_SECONDS = 0.0005
-_POOL = {"pool_size": 5, "max_overflow": 0}
+_POOL = {"pool_size": 5, "max_overflow": 0, "pool_timeout": 10.0}
 
 
 def sqlite_library() -> ModuleType:
@@ -46,34 +50,23 @@ def sqlite_library() -> ModuleType:
 class Database:
     """One system of record, by SQLAlchemy URL.
 
-    Nothing is opened before the first transaction, which creates a fresh schema where there
-    is none and upgrades an older one. An engine is never carried across a fork: a child
-    process opens its own. At most five connections are open at a time, and reused.
+    Nothing is opened before the first transaction. An engine is never carried across a fork: a
+    child process opens its own. At most five connections are open at a time, and reused.
 
     Args:
         url: SQLAlchemy URL, for example ``sqlite:////data/jutsu.db``.
         sleeper: Waits between attempts to connect.
+        create: Whether the first transaction creates a fresh schema where there is none and
+            upgrades an older one; otherwise there must be a store, and it is read as it is.
 
     Raises:
-        ConfigurationError: The URL cannot be understood, or names an in-memory database.
+        ConfigurationError: The URL cannot be understood, or names a database that is not supported.
     """
 
-    def __init__(self, url: str, sleeper: Sleeper) -> None:
-        try:
-            parsed = make_url(url)
-        except (ArgumentError, ValueError):  # ValueError: a port that is no number
-            # What stands before an @ may be a password.
-            shown = f"…@{url.rpartition('@')[2]}" if "@" in url else url
-            message = (
-                "JUTSU_DATABASE_URL must be a SQLAlchemy URL such as sqlite:////data/jutsu.db or"
-                f" postgresql+psycopg://user@host/name, was {shown!r}"
-            )
-            raise ConfigurationError(message) from None
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        if self.is_sqlite and (not parsed.database or ":memory:" in parsed.database):
-            message = f"the database must be a file or a server that processes can share, was {url!r}"
-            raise ConfigurationError(message)
-        self.url = parsed
+    def __init__(self, url: str, sleeper: Sleeper, *, create: bool = True) -> None:
+        self.url = database_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._create = create
         self._lock = threading.RLock()
         self._engine: Engine | None = None
         self._owner: int | None = None
@@ -93,6 +86,15 @@ class Database:
     def shown_url(self) -> str:
         """Return the URL without a password, wherever it stands."""
         return shown_url(self.url)
+
+    def nothing_there(self) -> NoDataError:
+        """Return the error that says that there is no store, and how to come to one."""
+        place = sqlite_file(self.url).absolute() if self.is_sqlite else self.shown_url
+        message = (
+            f"there must be a store at {place}: there is none; the first materialization makes one (for example jutsu"
+            " demo), and JUTSU_HOME or JUTSU_DATABASE_URL says where to look"
+        )
+        return NoDataError(message)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -122,11 +124,26 @@ class Database:
     def take_turn(self, connection: Connection, name: str) -> None:
         """Wait until no other write transaction that took its turn by the same ``name`` is open.
 
-        To be called before reading what the transaction will change.
+        To be called before reading what the transaction will change, and the clock.
         """
         if not self.is_sqlite:
             key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-            connection.connection.cursor().execute(_LOCK, (f"{_BUSY_TIMEOUT_SECONDS}s", key))
+            connection.connection.cursor().execute(_TURN, (f"{_BUSY_TIMEOUT_SECONDS}s", _ANY_WRITER, key))
+
+    def await_writers(self) -> None:
+        """Return when every write that is under way has ended, so that what is known by now is there to read.
+
+        A file that may only be read has no writers to wait for here.
+        """
+        try:
+            with self.writing() as connection:
+                if not self.is_sqlite:
+                    seconds = f"{_BUSY_TIMEOUT_SECONDS}s"
+                    connection.connection.cursor().execute(_NO_WRITER, (seconds, _ANY_WRITER))
+        except StoreUnavailableError as error:
+            cause = getattr(error.__cause__, "orig", error.__cause__)
+            if not self.is_sqlite or getattr(cause, "sqlite_errorcode", 0) & 0xFF != sqlite_library().SQLITE_READONLY:
+                raise
 
     def close(self) -> None:
         """Close the pooled connections; the next transaction opens new ones."""
@@ -143,6 +160,12 @@ class Database:
                 connection = plain.execution_options(**options) if options else plain
                 with connection.begin():
                     yield connection
+        except PoolTimeoutError as error:
+            message = (
+                f"at most {_POOL['pool_size']} transactions on {self.shown_url} may be open at a time in a process, and"
+                " all are: exhaust or close() the iterators of get_next_bar that are no longer read"
+            )
+            raise StoreUnavailableError(message) from error
         # Hot paths use the driver's own cursor, and so meet its own errors.
         except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
             raise self._translated(getattr(error, "orig", None) or error) from error
@@ -155,6 +178,8 @@ class Database:
                 return self._engine
             if self._engine is not None:
                 self._engine.dispose(close=False)
+            if not self._create and self.is_sqlite and not sqlite_file(self.url).exists():
+                raise self.nothing_there()
             engine = self._new_engine()
             try:
                 self._connecting(self._ensure_schema, engine)
@@ -176,22 +201,24 @@ class Database:
 
                 event.listen(engine, "connect", prepare_postgres)
                 return engine
-            if "uri" not in self.url.query:  # file:…?mode=ro&uri=true names no path
-                _make_folder(Path(str(self.url.database)).parent)
+            if self._create:
+                _make_folder(sqlite_file(self.url).parent)
             engine = create_engine(self.url, module=sqlite_library(), **_POOL)
-        except (NoSuchModuleError, ModuleNotFoundError) as error:
+        except ModuleNotFoundError as error:
             message = (
                 f"the driver of {self.shown_url} must be installed: {error};"
                 ' for PostgreSQL: pip install "jutsu[postgres]"'
             )
             raise ConfigurationError(message) from error
-        event.listen(engine, "connect", prepare_sqlite)
+        event.listen(engine, "connect", prepare_sqlite if self._create else prepare_sqlite_as_it_is)
         event.listen(engine, "begin", self._begin_sqlite)
         return engine
 
     def _ensure_schema(self, engine: Engine) -> None:
         with engine.connect() as connection, connection.begin():
-            if revision_of(connection) == HEAD:
+            if not self._create and revision_of(connection) is None:
+                raise self.nothing_there()
+            if not self._create or is_current(connection):
                 return
         with engine.connect() as plain:
             connection = plain.execution_options(**{_WRITING: True})
@@ -239,14 +266,21 @@ def _make_folder(folder: Path) -> None:
 
 
 def prepare_sqlite(dbapi_connection: Any, _record: object = None) -> None:  # noqa: ANN401 - the driver's own type
-    """Make a new connection to SQLite as every connection of a store is."""
+    """Make a new connection to SQLite as every connection that may write to a store is."""
+    prepare_sqlite_as_it_is(dbapi_connection)
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: not in the middle of every larger write
+    cursor.close()
+
+
+def prepare_sqlite_as_it_is(dbapi_connection: Any, _record: object = None) -> None:  # noqa: ANN401 - the driver's own
+    """Make a new connection to SQLite that changes nothing in its file, not even how it is written."""
     # The driver must not begin transactions by itself: its implicit BEGIN is deferred,
     # and a deferred transaction that turns into a writer fails instead of waiting.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     cursor.execute(_BUSY_TIMEOUT)
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA cache_size = -65536")  # KiB: the default holds a tenth of what a write touches
-    cursor.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: not in the middle of every larger write
     cursor.close()

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Self
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,11 +16,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from jutsu_assets.clock import SystemSleeper
+from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.csv_files import CsvBars
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.rows import BarRows, bar_rows, run
+from jutsu_core.answers import CLOCK_TOLERANCE
 from jutsu_core.bars import (
     MICROS_PER_UNIT,
     PRICE_COLUMNS,
@@ -32,7 +34,7 @@ from jutsu_core.bars import (
 )
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
-from jutsu_core.ports import DataHandler, checked_symbols, checked_window, merge_in_time_order
+from jutsu_core.ports import Clock, DataHandler, checked_symbols, checked_window, merge_in_time_order
 
 _STREAMED_ROWS = 50_000
 _LEAST_STREAMED_ROWS = 50
@@ -44,20 +46,27 @@ _Version = tuple[str, int]
 
 
 class DatabaseDataHandler(DataHandler):
-    """A :class:`jutsu_core.ports.DataHandler` over a database of bars.
+    """A :class:`jutsu_core.ports.DataHandler` over a database of bars, which is read as it is.
+
+    Use it in a ``with`` statement, or :meth:`close` it, to give its connections back.
 
     Args:
         db_url: SQLAlchemy URL of the system of record.
         timeframe: Which bars to read.
         symbols: Which symbols :meth:`get_next_bar` streams; all stored ones if None.
         as_of: Read the bars exactly as they were known at this instant: what was restated,
-            withdrawn or added later does not show. As they are now if None.
+            withdrawn or added later does not show. As they are now if None. The first read of
+            what was known lately waits for writes that are under way, so that every read tells
+            the same; the clocks of all that write must agree.
         cache_size: How many symbols' latest bars to keep in memory. A kept bar is used only
             while the stored partition is unchanged, whichever process writes it.
+        clock: Tells what is now; the machine's clock if None.
+        create: Whether to make an empty store where there is none, and to upgrade an older one.
 
     Raises:
-        InvalidInputError: ``cache_size`` is below 0, ``as_of`` is naive, or the URL cannot be
-            understood.
+        InvalidInputError: ``cache_size`` is below 0, or ``as_of`` is naive or after now.
+        ConfigurationError: The URL cannot be understood.
+        NoDataError: There is no store; raised by every method that reads.
     """
 
     def __init__(
@@ -68,22 +77,38 @@ class DatabaseDataHandler(DataHandler):
         symbols: Sequence[str] | None = None,
         as_of: datetime | None = None,
         cache_size: int = 1000,
+        clock: Clock | None = None,
+        create: bool = False,
     ) -> None:
         if cache_size < 0:
             message = f"cache_size must be at least 0, was {cache_size}"
             raise InvalidInputError(message)
-        self.database = Database(db_url, SystemSleeper())
+        self.database = Database(db_url, SystemSleeper(), create=create)
         self.timeframe = timeframe
         self._symbols = None if symbols is None else checked_symbols(symbols)
-        self._as_of = None if as_of is None else to_epoch(require_aware("as_of", as_of))
+        now = (clock or SystemClock()).now()
+        self._as_of = None if as_of is None else to_epoch(_past("as_of", as_of, now))
+        self._awaits_writers = as_of is not None and as_of > now - CLOCK_TOLERANCE
         self._cache_size = cache_size
         self._latest: OrderedDict[str, tuple[_Version, MarketDataEvent]] = OrderedDict()
+
+    def __enter__(self) -> Self:
+        """Return the handler, which the end of the ``with`` statement closes."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the handler."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back; the next read opens new ones."""
+        self.database.close()
 
     def get_next_bar(self) -> Iterator[MarketDataEvent]:
         """Return the bars in time order, ties by symbol, in constant memory.
 
         All bars are of one state of the store, that of the first bar taken. A connection is
-        held until the iterator is exhausted or closed.
+        held until the iterator is exhausted or closed; a process has five of them.
         """
         with self._rows() as rows:
             symbols = self._stored_symbols(rows.connection) if self._symbols is None else self._symbols
@@ -145,13 +170,21 @@ class DatabaseDataHandler(DataHandler):
 
     @contextmanager
     def _rows(self) -> Iterator[BarRows]:
+        self._await_writers()
         with self.database.reading() as connection:
             yield bar_rows(connection, as_of=self._as_of)
 
     @contextmanager
     def _asking(self) -> Iterator[BarRows]:
+        self._await_writers()
         with self.database.asking() as connection:
             yield bar_rows(connection, as_of=self._as_of)
+
+    def _await_writers(self) -> None:
+        # Who is writing took the time before now, and is seen when it ends.
+        if self._awaits_writers:
+            self.database.await_writers()
+            self._awaits_writers = False
 
     def _stream(self, rows: BarRows, symbol: str, at_a_time: int) -> Iterator[MarketDataEvent]:
         start = -_END_OF_TIME
@@ -311,6 +344,17 @@ class CSVDataHandler(DataHandler):
 
     def _event(self, symbol: str, bar: Bar) -> MarketDataEvent:
         return MarketDataEvent.of_bar(symbol, bar, self.timeframe)
+
+
+def _past(name: str, moment: datetime, now: datetime) -> datetime:
+    aware = require_aware(name, moment)
+    if aware > now:
+        message = (
+            f"{name} must not be after now, {now.isoformat()}, was {aware.isoformat()}: what will be known then"
+            " nobody knows yet; leave it out to read what is known now"
+        )
+        raise InvalidInputError(message)
+    return aware
 
 
 def _window(start: datetime, end: datetime) -> tuple[int, int]:

@@ -7,23 +7,29 @@ and upgrades what it opens.
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
+from jutsu_assets.clock import SystemClock
 from jutsu_assets.store import schema
 from jutsu_assets.store.content import EMPTY, changed, to_hex
 from jutsu_assets.store.engine import Database, prepare_sqlite, sqlite_library
 from jutsu_assets.store.rows import bar_rows, run
-from jutsu_assets.store.upgrade import HEAD, revision_of, shown_url
+from jutsu_assets.store.upgrade import HEAD, VERSION_TABLE, revision_of
+from jutsu_assets.store.urls import shown_url, sqlite_file
+from jutsu_core.answers import CLOCK_TOLERANCE
+from jutsu_core.bars import PRICE_COLUMNS, from_epoch, to_epoch
 from jutsu_core.errors import (
     ConfigurationError,
     NoDataError,
     SchemaVersionError,
     StoreUnavailableError,
 )
+from jutsu_core.ports import Clock
 
 _BUG_FROM, _BUG_UNTIL = (3, 7, 0), (3, 51, 2)
 LOCK_SECONDS = 30.0
@@ -35,6 +41,10 @@ select (select value from store_facts where name = 'source'), (select count(*) f
     (select count(distinct symbol) from bars), (select count(*) from bar_revisions),
     (select count(*) from quarantined_bars)
 """
+_INTEGERS = {
+    "bars": ("ts", *PRICE_COLUMNS, "volume", "recorded_at"),
+    "bar_revisions": ("ts", *PRICE_COLUMNS, "volume", "recorded_at", "superseded_at"),
+}
 # A bar that is current ends never; one that was withdrawn has no row here.
 _OVERLAPS = """
 select symbol, timeframe, count(distinct ts) from (
@@ -108,8 +118,12 @@ class StoreHealth:
         return not self.findings
 
 
-def examine(database: Database) -> StoreHealth:
+def examine(database: Database, clock: Clock | None = None) -> StoreHealth:
     """Look at a store as it is, within one read transaction; others may write meanwhile.
+
+    Args:
+        database: The store.
+        clock: Tells what is now; the machine's clock if None.
 
     Raises:
         NoDataError: There is no store.
@@ -134,6 +148,7 @@ def examine(database: Database) -> StoreHealth:
                     " it; make a backup before (jutsu backup FILE)"
                 )
             findings += inconsistencies_of(connection, contents)
+            findings += _recorded_ahead(connection, (clock or SystemClock()).now())
         except SchemaVersionError as error:
             findings.append(str(error))
         except (SQLAlchemyError, connection.dialect.loaded_dbapi.Error):
@@ -142,24 +157,15 @@ def examine(database: Database) -> StoreHealth:
     return StoreHealth(url=database.shown_url, contents=contents, findings=tuple(findings), **measured)
 
 
-def live_file(database: Database) -> Path:
-    """Return the file of a SQLite store."""
-    return Path(str(database.url.database))
-
-
 def require_existing(database: Database) -> Path:
     """Return the file of a store, which must be there if it is SQLite's.
 
     Raises:
         NoDataError: There is no such file.
     """
-    live = live_file(database)
+    live = sqlite_file(database.url)
     if database.is_sqlite and not live.is_file():
-        message = (
-            f"there must be a store at {live.absolute()}: there is no such file; the first materialization makes one"
-            " (for example jutsu demo), and JUTSU_HOME or JUTSU_DATABASE_URL says where to look"
-        )
-        raise NoDataError(message)
+        raise database.nothing_there()
     return live
 
 
@@ -180,7 +186,7 @@ def looking_at(url: URL, *, shown: URL | None = None) -> Iterator[Connection]:
     name = shown_url(shown or url)
     try:
         if url.get_backend_name() == "sqlite":
-            path, module = Path(str(url.database)), sqlite_library()
+            path, module = sqlite_file(url), sqlite_library()
             options: dict[str, Any] = {"module": module, "creator": lambda: connect_sqlite(path, "ro")}
             engine = create_engine(shown or url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **options)
         else:
@@ -245,8 +251,16 @@ def inconsistencies_of(connection: Connection, contents: StoreContents) -> tuple
     recorded = {row[:2]: row[2:] for row in run(connection, versions).fetchall()}
     held = {tuple(row) for row in run(connection, "select distinct symbol, timeframe from bars").fetchall()}
     names = ("number of bars", "first bar", "last bar", *(["content hash"] if contents.is_head else []))
-    found = []
+    unreadable = _without_integers(connection)
+    found = [
+        f"{count} bars of {symbol} {timeframe} in {table} hold what is no integer, such as {example!r}, and cannot be"
+        f" read: {MEND}, or delete the partition's rows from bars, bar_revisions, coverage and partition_versions and"
+        " materialize it again"
+        for (symbol, timeframe), (table, count, example) in unreadable.items()
+    ]
     for symbol, timeframe in sorted(recorded.keys() | held):
+        if (symbol, timeframe) in unreadable:
+            continue
         said, true = recorded.get((symbol, timeframe)), _summary(connection, symbol, timeframe)
         wrong = [name for n, name in enumerate(names) if said is None or said[n] != true[n]]
         if wrong:
@@ -262,6 +276,33 @@ def inconsistencies_of(connection: Connection, contents: StoreContents) -> tuple
     return tuple(found)
 
 
+def _without_integers(connection: Connection) -> dict[tuple[str, str], tuple[str, int, object]]:
+    """Return which partitions hold what is no integer, in which table, how often, and one example.
+
+    SQLite takes anything into any column; a server does not.
+    """
+    found: dict[tuple[str, str], tuple[str, int, object]] = {}
+    if connection.dialect.name != "sqlite":
+        return found
+    for table, columns in _INTEGERS.items():
+        wrong = " or ".join(f"typeof({column}) <> 'integer'" for column in columns)
+        example = "coalesce(" + ", ".join(f"iif(typeof({one}) <> 'integer', {one}, null)" for one in columns) + ")"
+        sql = f"select symbol, timeframe, count(*), {example} from {table} where {wrong} group by 1, 2"  # noqa: S608 - our own names
+        for symbol, timeframe, count, value in run(connection, sql).fetchall():
+            found.setdefault((symbol, timeframe), (table, count, value))
+    return found
+
+
+def _recorded_ahead(connection: Connection, now: datetime) -> list[str]:
+    limit = to_epoch(now + CLOCK_TOLERANCE)
+    sql = "select symbol, timeframe, recorded_at from partition_versions where recorded_at > ? order by 1, 2"
+    return [
+        f"{symbol} {timeframe} was recorded at {from_epoch(at).isoformat()}, which is to come: a clock was ahead, and"
+        f" reading as of an instant before then shows former bars; {MEND} that was made before"
+        for symbol, timeframe, at in run(connection, sql, (limit,)).fetchall()
+    ]
+
+
 def _summary(connection: Connection, symbol: str, timeframe: str) -> tuple[int, int, int, str]:
     rows, after = bar_rows(connection), -(2**63)
     count, first, last, content = 0, 0, 0, EMPTY
@@ -274,7 +315,7 @@ def _summary(connection: Connection, symbol: str, timeframe: str) -> tuple[int, 
 
 def _sqlite_measures(connection: Connection) -> dict[str, Any]:
     library = sqlite_library()
-    live = Path(str(connection.engine.url.database))
+    live = sqlite_file(connection.engine.url)
     wal = live.with_name(live.name + "-wal")
     with closing(library.connect(":memory:")) as like_the_stores:
         prepare_sqlite(like_the_stores)
@@ -292,7 +333,7 @@ def _sqlite_measures(connection: Connection) -> dict[str, Any]:
 
 
 def _postgres_measures(connection: Connection) -> dict[str, Any]:
-    names = [*schema.metadata.tables, "alembic_version"]
+    names = [*schema.metadata.tables, VERSION_TABLE]
     size = (
         "select coalesce(sum(pg_total_relation_size(to_regclass(name))), 0) from unnest(cast(:names as text[])) as name"
     )

@@ -27,12 +27,12 @@ from jutsu_assets.store.health import (
     contents_of,
     damage_of,
     inconsistencies_of,
-    live_file,
     looking_at,
     require_existing,
     sqlite_url,
 )
-from jutsu_assets.store.upgrade import HEAD, revision_of, upgrade
+from jutsu_assets.store.upgrade import is_current, upgrade
+from jutsu_assets.store.urls import sqlite_file
 from jutsu_core.errors import (
     InvalidInputError,
     MixedSourceError,
@@ -137,7 +137,7 @@ def restore(database: Database, source: Path, *, force: bool = False) -> Restore
     """
     if not database.is_sqlite:
         _refuse_server(database, "pg_restore", "--clean", "--if-exists", "--single-transaction", after=str(source))
-    live = live_file(database)
+    live = sqlite_file(database.url)
     _require_sqlite_file(source, live)
     with looking_at(sqlite_url(source)) as connection:
         if damage := damage_of(connection):
@@ -247,7 +247,7 @@ def _require_sqlite_file(source: Path, live: Path) -> None:
 
 
 def _former(database: Database, *, force: bool) -> StoreContents | None:
-    if not live_file(database).exists():
+    if not sqlite_file(database.url).exists():
         return None
     try:
         with looking_at(database.url) as connection:
@@ -276,7 +276,7 @@ def _stage(source: Path, staged: Path, *, page_size: int, force: bool) -> StoreC
     _copy(source, staged, page_size=page_size)
     engine = create_engine(sqlite_url(staged), module=sqlite_library(), poolclass=NullPool)
     with engine.begin() as connection:
-        if revision_of(connection) != HEAD:
+        if not is_current(connection):
             upgrade(connection)
     with looking_at(sqlite_url(staged), shown=sqlite_url(source)) as connection:
         contents = contents_of(connection)

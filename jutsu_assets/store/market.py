@@ -30,8 +30,8 @@ class MarketDatabase(DatabaseDataHandler):
     def __init__(
         self, db_url: str, *, source: str, clock: Clock | None = None, timeframe: Timeframe = Timeframe.D1
     ) -> None:
-        super().__init__(db_url, timeframe=timeframe)
         recording = clock or SystemClock()
+        super().__init__(db_url, timeframe=timeframe, clock=recording, create=True)
         self.source = source
         self.bars = SqlBarStore(self.database, source, recording)
         self.ledger = RequestLedger(self.database, recording)

@@ -5,6 +5,7 @@ ways stands in one class each: SQLite runs one statement for many rows inside th
 PostgreSQL takes columns as binary arrays, works while we go on, and hands bars out packed.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -69,12 +70,12 @@ class BarRows(ABC):
 
     def of_symbols(self, symbols: Sequence[str], timeframe: str, start: int, end: int) -> list[tuple[Any, ...]]:
         """Return the bars of several partitions, ``symbol`` first, by symbol and time, in one query."""
-        marks = ", ".join("?" * len(symbols))
+        condition, parameter = self._one_of(symbols)
         sql = (
             f"select symbol, {VALUES} from {self._table}"
-            f" where symbol in ({marks}) and timeframe = ? and ts >= ? and ts < ? order by symbol, ts"
+            f" where {condition} and timeframe = ? and ts >= ? and ts < ? order by symbol, ts"
         )
-        rows: list[tuple[Any, ...]] = run(self.connection, sql, (*symbols, timeframe, start, end)).fetchall()
+        rows: list[tuple[Any, ...]] = run(self.connection, sql, (parameter, timeframe, start, end)).fetchall()
         return rows
 
     @abstractmethod
@@ -104,6 +105,10 @@ class BarRows(ABC):
     @abstractmethod
     def _among(self, stamps: NDArray[np.int64]) -> tuple[str, object]:
         """Return the condition, with its one parameter, that selects these stamps."""
+
+    @abstractmethod
+    def _one_of(self, symbols: Sequence[str]) -> tuple[str, object]:
+        """Return the condition, with its one parameter, that selects any number of symbols."""
 
     def _those(
         self, symbol: str, timeframe: str, stamps: NDArray[np.int64], *, in_a_row: bool
@@ -147,7 +152,10 @@ class SqliteBarRows(BarRows):
         return nullcontext()
 
     def _among(self, stamps: NDArray[np.int64]) -> tuple[str, object]:
-        return "ts in (select value from json_each(?))", str(stamps.tolist())
+        return "ts in (select value from json_each(?))", json.dumps(stamps.tolist())
+
+    def _one_of(self, symbols: Sequence[str]) -> tuple[str, object]:
+        return "symbol in (select value from json_each(?))", json.dumps(symbols)
 
 
 class PostgresBarRows(BarRows):
@@ -185,6 +193,9 @@ class PostgresBarRows(BarRows):
 
     def _among(self, stamps: NDArray[np.int64]) -> tuple[str, object]:
         return "ts = any(?::bigint[])", stamps
+
+    def _one_of(self, symbols: Sequence[str]) -> tuple[str, object]:
+        return "symbol = any(?)", list(symbols)
 
 
 def bar_rows(connection: Connection, *, as_of: int | None = None) -> BarRows:

@@ -3,9 +3,10 @@
 import threading
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, inspect, select, text
+from sqlalchemy import Connection, column, inspect, select, table, text
 
 from jutsu_assets.store import schema
+from jutsu_assets.store.urls import shown_url
 from jutsu_core.errors import SchemaVersionError
 
 REVISIONS = ("0001", "0002", "0003")
@@ -13,34 +14,27 @@ REVISIONS = ("0001", "0002", "0003")
 
 HEAD = REVISIONS[-1]
 
+VERSION_TABLE = "jutsu_schema_version"
+"""Where the revision stands: not in Alembic's usual table, which Dagster keeps in the same database."""
+
+_VERSION = table(VERSION_TABLE, column("version_num"))
 _ALEMBIC = threading.Lock()  # its operations stand in module globals
 
 
-def shown_url(url: URL) -> str:
-    """Return ``url`` without a password, wherever it stands.
-
-    Examples:
-        >>> from sqlalchemy import make_url
-        >>> shown_url(make_url("postgresql+psycopg://me:secret@host/db?password=secret"))
-        'postgresql+psycopg://me:***@host/db'
-    """
-    return url.difference_update_query(["password"]).render_as_string(hide_password=True)
-
-
 def revision_of(connection: Connection) -> str | None:
-    """Return the revision of a store's schema; None of a fresh one.
+    """Return the revision of a store's schema; None where there is no store.
 
     Raises:
         SchemaVersionError: The store was made by newer code.
     """
-    inspector = inspect(connection)
+    tables = set(inspect(connection).get_table_names())
     revision: str | None
-    if inspector.has_table("alembic_version"):
-        revision = connection.scalar(text("select version_num from alembic_version"))
-    elif inspector.has_table(schema.store_facts.name):
-        revision = _revision_before_alembic(connection)
-    else:
+    if schema.store_facts.name not in tables:
         return None
+    if VERSION_TABLE in tables:
+        revision = connection.scalar(select(_VERSION.c.version_num))
+    else:
+        revision = _revision_of_former(connection, has_alembics="alembic_version" in tables)
     if revision is not None and revision not in REVISIONS:
         message = (
             f"the schema of {shown_url(connection.engine.url)} must be one of revision"
@@ -49,6 +43,15 @@ def revision_of(connection: Connection) -> str | None:
         )
         raise SchemaVersionError(message)
     return revision
+
+
+def is_current(connection: Connection) -> bool:
+    """Return whether there is nothing to upgrade.
+
+    Raises:
+        SchemaVersionError: The store was made by newer code.
+    """
+    return revision_of(connection) == HEAD and inspect(connection).has_table(VERSION_TABLE)
 
 
 def upgrade(connection: Connection) -> None:
@@ -61,13 +64,35 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     with _ALEMBIC:
-        if revision_of(connection) == REVISIONS[0] and not inspect(connection).has_table("alembic_version"):
-            command.stamp(config, REVISIONS[0])
+        revision = revision_of(connection)
+        if revision is not None and not inspect(connection).has_table(VERSION_TABLE):
+            command.stamp(config, revision)
+            _leave_alembics_table(connection)
         command.upgrade(config, "head")
 
 
-def _revision_before_alembic(connection: Connection) -> str | None:
+def _revision_of_former(connection: Connection, *, has_alembics: bool) -> str | None:
+    if has_alembics:
+        numbers = connection.scalars(text("select version_num from alembic_version")).all()
+        ours: list[str] = [number for number in numbers if _is_ours(number)]
+        if ours:
+            return ours[0]
     # 0.1.0 kept the version among the facts.
     facts = schema.store_facts
-    version = connection.scalar(select(facts.c.value).where(facts.c.name == "schema_version"))
-    return None if version is None else version.zfill(4)
+    version: str | None = connection.scalar(select(facts.c.value).where(facts.c.name == "schema_version"))
+    return None if version is None else version.zfill(len(HEAD))
+
+
+def _leave_alembics_table(connection: Connection) -> None:
+    """Take our row out of the table that every user of Alembic shares by default, such as Dagster."""
+    if not inspect(connection).has_table("alembic_version"):
+        return
+    for number in connection.scalars(text("select version_num from alembic_version")).all():
+        if _is_ours(number):
+            connection.execute(text("delete from alembic_version where version_num = :number"), {"number": number})
+    if not connection.scalar(text("select count(*) from alembic_version")):
+        connection.execute(text("drop table alembic_version"))
+
+
+def _is_ours(number: str) -> bool:
+    return len(number) == len(HEAD) and number.isdigit()  # those of others are hashes

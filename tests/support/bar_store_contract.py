@@ -287,6 +287,17 @@ class BarStoreContract:
         ]
         assert len(store.coverage("AAPL", D1)) == 1, "what was not wholly believed is asked for again"
 
+    def test_a_clock_that_was_ahead_silences_no_later_answer(self, store: BarStore, clock: SettableClock) -> None:
+        """What it says was asked in years to come is not believed now."""
+        clock.advance(timedelta(days=3650))
+        store.write("AAPL", D1, fetched(bar(WEEK[0], "1"), start=BEGIN, end=FINISH, asked_at=clock.now()))
+        clock.advance(-timedelta(days=3650))
+        assert store.coverage("AAPL", D1) == []
+        right = fetched(*(bar(day, "2") for day in WEEK[:4]), start=BEGIN, end=FINISH, asked_at=clock.now())
+        assert store.write("AAPL", D1, right).inserted == 3
+        assert [one.close for one in store.read("AAPL", D1)] == [2_000_000] * 4
+        assert [window.asked_at for window in store.coverage("AAPL", D1)] == [clock.now()]
+
     def test_an_answer_that_replaces_with_the_same_changes_nothing(self, store: BarStore) -> None:
         answer = fetched(*(bar(day) for day in WEEK), start=LONG_AGO, end=FAR_AHEAD)
         store.write("AAPL", D1, answer)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import compress
 
-from jutsu_core.answers import are_outside, checked_answer, checked_symbol, later_windows
+from jutsu_core.answers import CLOCK_TOLERANCE, are_outside, checked_answer, checked_symbol, later_windows
 from jutsu_core.bars import Bar, RejectedBar, Timeframe
 from jutsu_core.ports import (
     BEGINNING,
@@ -100,7 +100,8 @@ class MemoryBarStore(BarStore):
         return sorted(self._partitions[symbol, timeframe].bars)
 
     def coverage(self, symbol: str, timeframe: Timeframe) -> list[CoverageWindow]:
-        return list(self._partitions[symbol, timeframe].coverage)
+        believed = self._clock.now() + CLOCK_TOLERANCE
+        return [window for window in self._partitions[symbol, timeframe].coverage if window.asked_at <= believed]
 
     def version(self, symbol: str, timeframe: Timeframe) -> PartitionVersion | None:
         bars = self._partitions[symbol, timeframe].bars

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -11,10 +12,12 @@ from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.copying import copy_store
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.handlers import DatabaseDataHandler
+from jutsu_assets.store.upgrade import HEAD
 from jutsu_core.bars import RejectedBar, Timeframe
-from jutsu_core.errors import StoreError
+from jutsu_core.errors import NoDataError, StoreError
 from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO, WEEK
 from tests.support.builders import NOON, RecordingSleeper, SettableClock, bar, fetched
+from tests.support.old_stores import make_store_of_0_1
 
 D1 = Timeframe.D1
 
@@ -111,3 +114,21 @@ def test_a_copy_that_is_interrupted_leaves_nothing(way: tuple[Database, Database
     assert everything(target)["bars"] == []
     copy_store(source, target, nothing)
     assert everything(target) == everything(source)
+
+
+def test_an_older_store_is_refused_and_left_alone(url: str, tmp_path: Path) -> None:
+    make_store_of_0_1(url)
+    source = Database(url, RecordingSleeper(), create=False)
+    target = Database(f"sqlite:///{tmp_path / 'target.db'}", RecordingSleeper())
+    with pytest.raises(StoreError, match=rf"must be of revision {HEAD} to be copied, is 0001"):
+        copy_store(source, target, nothing)
+    assert everything(target)["bars"] == []
+    source.close()
+    target.close()
+
+
+def test_a_mistyped_source_is_an_error_and_makes_no_store(tmp_path: Path) -> None:
+    source, target = (f"sqlite:///{tmp_path / name}.db" for name in ("typo", "target"))
+    with pytest.raises(NoDataError, match="there must be a store at"):
+        copy_store(Database(source, RecordingSleeper(), create=False), Database(target, RecordingSleeper()), nothing)
+    assert list(tmp_path.iterdir()) == []

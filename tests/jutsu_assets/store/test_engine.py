@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import sys
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,12 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, inspect, select, text
 
+from jutsu_assets.clock import SystemSleeper
+from jutsu_assets.store import engine as engine_module
 from jutsu_assets.store import schema
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.health import examine
+from jutsu_assets.store.upgrade import VERSION_TABLE
 from jutsu_core.bars import Timeframe, from_epoch, to_epoch
-from jutsu_core.errors import ConfigurationError, StoreUnavailableError
+from jutsu_core.errors import ConfigurationError, NoDataError, StoreUnavailableError
 from tests.support.builders import RecordingSleeper, SettableClock
 
 FACTS = schema.store_facts
@@ -49,7 +54,7 @@ def test_nothing_is_opened_before_the_first_transaction(tmp_path: Path) -> None:
 
 def test_the_first_transaction_creates_every_table(database: Database) -> None:
     with database.reading() as connection:
-        assert set(inspect(connection).get_table_names()) == {*schema.metadata.tables, "alembic_version"}
+        assert set(inspect(connection).get_table_names()) == {*schema.metadata.tables, VERSION_TABLE}
 
 
 def test_sqlite_writes_ahead_and_waits_for_other_writers(sqlite_url: str) -> None:
@@ -102,13 +107,116 @@ def test_a_password_is_not_shown() -> None:
     assert "very-secret" not in repr(Database("postgresql+psycopg://me:very-secret@host/name", RecordingSleeper()))
 
 
-@pytest.mark.parametrize("url", ["mongodb://host/name", "postgresql+nothing://me:very-secret@host/name"])
-def test_a_driver_that_is_not_there_is_a_matter_of_configuration(url: str) -> None:
+@pytest.mark.parametrize(
+    "url", ["mongodb://me:very-secret@host/name", "postgresql+psycopg2://me:very-secret@host/name", "mysql://host/name"]
+)
+def test_a_database_or_driver_that_is_not_supported_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="must be SQLite or PostgreSQL by psycopg") as caught:
+        Database(url, RecordingSleeper())
+    assert "very-secret" not in str(caught.value)
+
+
+def test_a_driver_that_is_not_there_is_a_matter_of_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     sleeper = RecordingSleeper()
     with pytest.raises(ConfigurationError, match=r"driver of .* must be installed") as caught:
-        facts(Database(url, sleeper))
+        facts(Database("postgresql://me:very-secret@host/name", sleeper))
     assert "very-secret" not in str(caught.value)
     assert sleeper.pauses == []
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_usual_scheme_of_postgres_means_psycopg(postgres_url: str, scheme: str) -> None:
+    database = Database(postgres_url.replace("postgresql+psycopg", scheme, 1), RecordingSleeper())
+    assert facts(database) == {"schema_version": "2"}
+    database.close()
+
+
+def test_without_leave_to_create_nothing_is_made(url: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        NoDataError, match=r"there must be a store at .*: there is none; .* JUTSU_DATABASE_URL says where"
+    ):
+        facts(Database(url, RecordingSleeper(), create=False))
+    assert list(tmp_path.glob("*.db*")) == []
+    database = Database(url, RecordingSleeper())
+    facts(database)
+    database.close()
+    reader = Database(url, RecordingSleeper(), create=False)
+    assert facts(reader) == {"schema_version": "2"}
+    reader.close()
+
+
+def test_a_file_without_a_store_is_left_as_it_is(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "jutsu.db").touch()
+    with pytest.raises(NoDataError, match="there is none"):
+        facts(Database(sqlite_url, RecordingSleeper(), create=False))
+    assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [("jutsu.db", 0)]
+
+
+def test_the_sixth_transaction_of_a_process_is_told_why_it_must_wait(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(engine_module._POOL, "pool_timeout", 0.1)
+    database = Database(url, RecordingSleeper())
+    with ExitStack() as open_ones:
+        for _ in range(5):
+            open_ones.enter_context(database.reading())
+        with (
+            pytest.raises(StoreUnavailableError, match=r"at most 5 transactions .* close\(\) the iterators"),
+            database.reading(),
+        ):
+            pass
+    assert facts(database)
+    database.close()
+
+
+def test_a_server_that_isolates_more_by_default_makes_no_difference(postgres_url: str) -> None:
+    """Under SERIALIZABLE the second of two writers that took turns would fail."""
+    url = postgres_url + "%20-cdefault_transaction_isolation%3Dserializable"
+    databases = [Database(url, SystemSleeper()) for _ in range(4)]
+
+    def count_up(database: Database) -> None:
+        for _ in range(10):
+            with database.writing() as connection:
+                database.take_turn(connection, "counter")
+                number = connection.scalar(select(FACTS.c.value).where(FACTS.c.name == "counter"))
+                connection.execute(FACTS.delete().where(FACTS.c.name == "counter"))
+                connection.execute(FACTS.insert().values(name="counter", value=str(int(number or 0) + 1)))
+
+    with databases[0].reading() as connection:
+        assert connection.scalar(text("show default_transaction_isolation")) == "serializable"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count_up, databases))
+    assert facts(databases[0])["counter"] == "40"
+    for one in databases:
+        one.close()
+
+
+def test_waiting_for_writers_ends_when_they_do(url: str, database: Database) -> None:
+    facts(database)
+    other, seen = Database(url, SystemSleeper()), []
+    entered, go_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with database.writing() as connection:
+            database.take_turn(connection, "anything")
+            entered.set()
+            go_on.wait(30)
+            seen.append("written")
+
+    def wait() -> None:
+        other.await_writers()
+        seen.append("waited")
+
+    with ThreadPoolExecutor(2) as pool:
+        writing = pool.submit(write)
+        assert entered.wait(30)
+        waiting = pool.submit(wait)
+        SystemSleeper().sleep(0.2)
+        assert seen == []
+        go_on.set()
+        writing.result(30)
+        waiting.result(30)
+    assert seen == ["written", "waited"]
+    other.close()
 
 
 def test_a_database_that_cannot_be_opened_is_tried_three_times_with_growing_pauses(tmp_path: Path) -> None:

@@ -369,7 +369,7 @@ def test_a_write_that_lost_its_server_is_reported_and_the_next_one_works(
 def test_a_stream_that_lost_its_server_is_reported_and_begins_anew(
     postgres: PostgresServer, postgres_url: str, clock: SettableClock
 ) -> None:
-    handler = DatabaseDataHandler(named(postgres_url, "reader"))
+    handler = DatabaseDataHandler(named(postgres_url, "reader"), create=True)
     store = SqlBarStore(handler.database, SOURCE, clock)
     store.write("AAPL", D1, fetched(*A))
     stream = handler.get_next_bar()

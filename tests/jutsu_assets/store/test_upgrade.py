@@ -8,67 +8,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, insert, inspect, select, text
+from sqlalchemy import create_engine, inspect, select, text
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.store import migrations, schema
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
-from jutsu_assets.store.upgrade import HEAD, REVISIONS
-from jutsu_core.bars import Timeframe, to_epoch
+from jutsu_assets.store.upgrade import HEAD, REVISIONS, VERSION_TABLE
+from jutsu_core.bars import Timeframe
 from jutsu_core.errors import SchemaVersionError, StoreUnavailableError
-from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO, WEEK
-from tests.support.builders import NOON, RecordingSleeper, SettableClock, bar, fetched
+from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO
+from tests.support.builders import RecordingSleeper, SettableClock, fetched
+from tests.support.old_stores import BARS, make_store_of_0_1
 
 D1 = Timeframe.D1
-DATA = Path(__file__).parents[2] / "data"
-BARS = [bar(day, f"{100 + n}.{n}") for n, day in enumerate(WEEK)]
-
-
-def make_store_of_0_1(url: str) -> None:
-    """Leave at ``url`` what 0.1.0 left: its tables, its version among the facts, and data in every table."""
-    engine = create_engine(url)
-    of: dict[str, object] = {"symbol": "AAPL", "timeframe": "1d"}
-    then: dict[str, object] = {"recorded_at": to_epoch(NOON)}
-    rows: list[dict[str, object]] = [
-        dict(zip(("ts", "open", "high", "low", "close", "volume"), (to_epoch(b[0]), *b[1:]), strict=True)) for b in BARS
-    ]
-    window: dict[str, object] = {
-        "start_ts": to_epoch(LONG_AGO),
-        "end_ts": to_epoch(NOON),
-        "asked_at": to_epoch(NOON),
-        "bars": 5,
-    }
-    version: dict[str, object] = {"bars": 5, "first_ts": rows[0]["ts"], "last_ts": rows[-1]["ts"]}
-    file: dict[str, object] = {
-        "asset": "daily_indicators",
-        "partition_key": "AAPL",
-        "path": "x.parquet",
-        "series_rows": 5,
-    }
-    facts: list[dict[str, object]] = [
-        {"name": "schema_version", "value": "1"},
-        {"name": "source", "value": "scripted"},
-    ]
-    data: dict[str, list[dict[str, object]]] = {
-        "store_facts": facts,
-        "bars": [of | row | {"source": "scripted"} | then for row in rows],
-        "bar_revisions": [of | rows[0] | {"source": "scripted", "recorded_at": 1, "superseded_at": to_epoch(NOON)}],
-        "quarantined_bars": [of | {"raw_hash": "h", "ts": None, "raw": "x", "reason": "bad", "source": "s"} | then],
-        "coverage": [of | window],
-        "partition_versions": [of | {"content_hash": "a" * 64} | version | then],
-        "lake_files": [file | {"input_hash": "a" * 64, "content_hash": "c" * 64} | then],
-        "performance_reports": [{"subject": "AAPL", "input_hash": "a" * 64, "report": "{}"} | then],
-        "api_requests": [{"sent_at": to_epoch(NOON)}],
-    }
-    dialect = "sqlite" if url.startswith("sqlite") else "postgres"
-    tables = (DATA / f"tables_of_0_1.{dialect}.sql").read_text().split(";")[:-1]
-    with engine.begin() as connection:
-        for statement in tables:
-            connection.execute(text(statement))
-        for name, table_rows in data.items():
-            connection.execute(insert(schema.metadata.tables[name]), table_rows)
-    engine.dispose()
 
 
 def content(database: Database, name: str) -> list[tuple[object, ...]]:
@@ -87,8 +40,8 @@ def test_the_revisions_are_those_of_the_scripts() -> None:
 def test_the_migrations_end_at_the_schema_that_the_code_uses(database: Database) -> None:
     with database.reading() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), schema.metadata)
-        assert [found for found in differences if "alembic_version" not in str(found)] == []
-        assert connection.scalar(text("select version_num from alembic_version")) == HEAD
+        assert [found for found in differences if VERSION_TABLE not in str(found)] == []
+        assert connection.scalar(text("select version_num from jutsu_schema_version")) == HEAD
 
 
 def test_a_store_of_0_1_keeps_everything_and_gets_new_content_hashes(url: str, database: Database) -> None:
@@ -132,7 +85,7 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(url: str) -> None:
     with pytest.raises(StoreUnavailableError, match="partition_versions"):
         SqlBarStore(Database(url, RecordingSleeper()), "scripted", SettableClock()).version("AAPL", D1)
     with engine.connect() as connection:
-        assert not inspect(connection).has_table("alembic_version")
+        assert not inspect(connection).has_table(VERSION_TABLE)
         assert connection.scalar(text("select value from store_facts where name = 'schema_version'")) == "1"
     engine.dispose()
 
@@ -141,11 +94,74 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(url: str) -> None:
 def test_a_store_of_newer_code_is_refused_and_left_alone(url: str, database: Database, revision: str) -> None:
     content(database, "bars")
     with database.writing() as connection:
-        connection.execute(text("update alembic_version set version_num = :revision"), {"revision": revision})
+        connection.execute(text("update jutsu_schema_version set version_num = :revision"), {"revision": revision})
     database.close()
     with pytest.raises(SchemaVersionError, match=rf"revision {HEAD} or older, is {revision}: a newer Jutsu made it"):
         content(database, "bars")
     engine = create_engine(url)
     with engine.connect() as connection:
-        assert connection.scalar(text("select version_num from alembic_version")) == revision
+        assert connection.scalar(text("select version_num from jutsu_schema_version")) == revision
     engine.dispose()
+
+
+DAGSTERS = "7dc4f6d1cd5a"
+"""A revision of somebody else who keeps Alembic's usual table in the same database."""
+
+
+def execute(url: str, *statements: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def alembics_table(*numbers: str) -> list[str]:
+    table = "create table alembic_version (version_num varchar(32) not null)"
+    return [table, *(f"insert into alembic_version values ('{number}')" for number in numbers)]  # noqa: S608 - ours
+
+
+def alembics(database: Database) -> list[str] | None:
+    with database.reading() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return list(connection.scalars(text("select version_num from alembic_version order by 1")))
+
+
+def test_a_schema_that_dagster_lives_in_too_is_shared(url: str, database: Database) -> None:
+    execute(url, *alembics_table(DAGSTERS))
+    SqlBarStore(database, "scripted", SettableClock()).write("AAPL", D1, fetched(*BARS))
+    database.close()
+    assert len(content(database, "bars")) == 5
+    assert alembics(database) == [DAGSTERS]
+
+
+@pytest.mark.parametrize("beside", [[], [DAGSTERS]])
+@pytest.mark.parametrize("revision", REVISIONS[1:])
+def test_a_store_that_kept_its_revision_in_alembics_table_moves_it(
+    url: str, database: Database, revision: str, beside: list[str]
+) -> None:
+    SqlBarStore(database, "scripted", SettableClock()).write("AAPL", D1, fetched(*BARS))
+    database.close()
+    execute(
+        url,
+        f"drop table {VERSION_TABLE}",
+        *(["drop table api_access", "drop table api_days"] if revision == "0002" else []),
+        *alembics_table(revision, *beside),
+    )
+    reader = Database(url, RecordingSleeper(), create=False)
+    assert len(content(reader, "bars")) == 5
+    assert alembics(reader) == sorted([revision, *beside])  # who only reads changes nothing
+    reader.close()
+    assert content(database, "api_days") == []
+    assert alembics(database) == (beside or None)
+    with database.reading() as connection:
+        assert connection.scalar(text("select version_num from jutsu_schema_version")) == HEAD
+
+
+def test_a_store_of_newer_code_is_found_in_alembics_table_too(url: str, database: Database) -> None:
+    content(database, "bars")
+    database.close()
+    execute(url, f"drop table {VERSION_TABLE}", *alembics_table("0009"))
+    with pytest.raises(SchemaVersionError, match="is 0009: a newer Jutsu made it"):
+        content(database, "bars")
