@@ -1,5 +1,6 @@
 """The commands that look after the system of record: doctor, revisions, backup, restore, copy."""
 
+import csv
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -20,8 +21,9 @@ from jutsu_assets.store.engine import Database
 from jutsu_assets.store.health import StoreHealth, examine
 from jutsu_assets.store.maintenance import backup, restore
 from jutsu_assets.stored import stored_database
-from jutsu_core.bars import Bar, Timeframe, from_micros
+from jutsu_core.bars import PRICE_COLUMNS, Bar, Timeframe, from_micros
 from jutsu_core.errors import NoDataError
+from jutsu_core.ports import BarRevision
 
 SettingsOf = Callable[[], Settings]
 
@@ -49,8 +51,9 @@ def doctor(settings_of: SettingsOf) -> None:
 @click.command()
 @click.argument("symbol")
 @click.option("--timeframe", default=Timeframe.D1.value, show_default=True, help="Which bars, for example 1d.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print them as CSV, with times to the microsecond.")
 @click.pass_obj
-def revisions(settings_of: SettingsOf, symbol: str, timeframe: str) -> None:
+def revisions(settings_of: SettingsOf, symbol: str, timeframe: str, *, as_csv: bool) -> None:
     """List which bars of SYMBOL were restated or withdrawn, when, and what they said before."""
     settings, chosen = settings_of(), Timeframe.parse(timeframe)
     with stored_database(settings) as database:
@@ -62,6 +65,9 @@ def revisions(settings_of: SettingsOf, symbol: str, timeframe: str) -> None:
                 " check the spelling"
             )
             raise NoDataError(message)
+    if as_csv:
+        _print_csv(changes)
+        return
     table = Table("bar", "changed at (UTC)", "known since (UTC)", "was", "became", title=f"Revisions of {symbol}")
     for change in changes:
         table.add_row(
@@ -183,6 +189,22 @@ def _access_findings(settings: Settings, database: Database, console: Console) -
     if sent >= settings.daily_requests:
         findings.append("the day's requests are spent: wait until tomorrow, or set JUTSU_DAILY_REQUESTS higher")
     return findings
+
+
+def _print_csv(changes: list[BarRevision]) -> None:
+    of_bar = (*PRICE_COLUMNS, "volume")
+    became = [f"new_{name}" for name in of_bar]
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["timestamp", "recorded_at", "superseded_at", *of_bar, *became])
+    for change in changes:
+        times = (change.former.timestamp, change.recorded_at, change.superseded_at)
+        writer.writerow([*(time.isoformat() for time in times), *_values(change.former), *_values(change.successor)])
+
+
+def _values(bar: Bar | None) -> list[str]:
+    if bar is None:  # withdrawn
+        return [""] * (len(PRICE_COLUMNS) + 1)
+    return [*(str(from_micros(getattr(bar, name))) for name in PRICE_COLUMNS), str(bar.volume)]
 
 
 def _shown(bar: Bar) -> str:

@@ -219,10 +219,11 @@ class DatabaseDataHandler(DataHandler):
 class CSVDataHandler(DataHandler):
     """A :class:`jutsu_core.ports.DataHandler` over one CSV file, or a folder of ``SYMBOL.csv`` files.
 
-    The header decides what a file is: the exports of Yahoo, Stooq, Alpha Vantage, Nasdaq.com, MetaTrader
-    and Schwab are understood, as is ``get_frame(...).to_csv()``. The delimiter is a comma, a semicolon or
-    a tab. Rows run oldest or newest first throughout; in a file of several symbols, over all of them.
-    Prices are exact, and are the raw ``Close``: an ``Adj Close`` is not read.
+    The header decides what a file is: the exports of Yahoo, yfinance, Stooq, Alpha Vantage, Nasdaq.com,
+    MetaTrader, TradingView, Barchart, Investing.com, Interactive Brokers, Polygon and Schwab are
+    understood, as is ``get_frame(...).to_csv()``. The delimiter is a comma, a semicolon or a tab. Rows run
+    oldest or newest first throughout; in a file of several symbols, over all of them. Prices are exact, and
+    are the raw ``Close``: an ``Adj Close`` is not read.
 
     Every method reads the files as they are then; nothing is kept in memory between two calls.
 
@@ -233,6 +234,9 @@ class CSVDataHandler(DataHandler):
         timeframe: How long the bars last. A bar of a day or longer starts at 00:00 UTC of its date.
         symbols: Which symbols :meth:`get_next_bar` streams; all in the files if None.
         timezone: Where times without an offset are meant, for example ``America/New_York``.
+        round_to_scale: Whether prices of more than six decimals and volumes that are no whole
+            numbers are rounded (half to even), as yfinance and Stooq have them; they are refused
+            otherwise.
 
     Raises:
         InvalidInputError: ``path`` is neither a file nor a folder, ``symbol`` is given for a folder,
@@ -253,6 +257,7 @@ class CSVDataHandler(DataHandler):
         timeframe: Timeframe = Timeframe.D1,
         symbols: Sequence[str] | None = None,
         timezone: str = "UTC",
+        round_to_scale: bool = False,
     ) -> None:
         self.path = Path(path)
         self.timeframe = timeframe
@@ -268,7 +273,7 @@ class CSVDataHandler(DataHandler):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             message = f"timezone must be an IANA name such as America/New_York, was {timezone!r}"
             raise InvalidInputError(message) from None
-        self._symbol = symbol
+        self._symbol, self._rounds = symbol, round_to_scale
         self._symbols = None if symbols is None else frozenset(checked_symbols(symbols))
 
     def get_next_bar(self) -> Iterator[MarketDataEvent]:
@@ -322,21 +327,21 @@ class CSVDataHandler(DataHandler):
     def _files(self, wanted: frozenset[str] | tuple[str, ...] | None) -> dict[str, CsvBars]:
         """Return the files that can hold ``wanted`` (all of them if None), by the symbol that names them."""
         if not self._is_folder:
-            return {self.path.stem: CsvBars(self.path, self.timeframe, self._zone, self._symbol)}
+            return {self.path.stem: self._bars(self.path, self._symbol)}
         paths: dict[str, Path] = {}
         for path in sorted(self.path.iterdir()):
-            if path.suffix.lower() != ".csv" or path.name.startswith("."):
+            if path.suffix.lower() != ".csv" or path.name.startswith(".") or not path.is_file():
                 continue
             symbol = unquote(path.stem)
             if symbol in paths:
                 message = f"{path} must be the only file of {symbol}, was beside {paths[symbol].name}; remove one"
                 raise InvalidInputError(message)
             paths[symbol] = path
-        return {
-            symbol: CsvBars(path, self.timeframe, self._zone, symbol)
-            for symbol, path in paths.items()
-            if wanted is None or symbol in wanted
-        }
+        chosen = {symbol: path for symbol, path in paths.items() if wanted is None or symbol in wanted}
+        return {symbol: self._bars(path, symbol) for symbol, path in chosen.items()}
+
+    def _bars(self, path: Path, symbol: str | None) -> CsvBars:
+        return CsvBars(path, self.timeframe, self._zone, symbol, round_to_scale=self._rounds)
 
     def _events(self, file: CsvBars) -> Iterator[MarketDataEvent]:
         for symbol, bar in file.rows(self._symbols):

@@ -1,8 +1,10 @@
 """The commands that look after the system of record, as a user types them."""
 
 from datetime import UTC, date, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -152,6 +154,16 @@ def test_revisions_shows_a_change_of_the_last_digit(url: str) -> None:
 
 
 @pytest.mark.usefixtures("url")
+@pytest.mark.usefixtures("url")
+def test_revisions_as_csv_are_exact_and_complete() -> None:
+    table = pd.read_csv(StringIO(jutsu("revisions", "AAPL", "--csv").output), dtype=str)
+    assert list(table["timestamp"]) == ["2013-02-28T00:00:00+00:00", "2013-03-01T00:00:00+00:00"]
+    assert list(table["superseded_at"]) == ["2013-03-05T12:00:00+00:00"] * 2
+    assert list(table["close"]) == ["88.000000", "90.000000"]
+    assert table["new_close"].fillna("").to_list() == ["", "45.000000"]
+    assert table["new_volume"].fillna("").to_list() == ["", "1000"]
+
+
 def test_revisions_of_an_unknown_symbol_or_timeframe_are_refused() -> None:
     assert "symbol 'NOSUCH' must have stored 1d bars" in jutsu("revisions", "NOSUCH").output
     assert "timeframe must be one of" in jutsu("revisions", "AAPL", "--timeframe", "2d").output

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jutsu_assets.store.csv_files import BLOCK_BYTES, CsvBars, Row, _Lines
+from jutsu_assets.store.csv_files import CsvBars, Row
+from jutsu_assets.store.csv_lines import BLOCK_BYTES, Lines
 from jutsu_core.bars import Bar, Timeframe
 from jutsu_core.errors import InvalidInputError
 
@@ -86,6 +87,43 @@ DAILY = {
         '2013/03/01;438;438.18;429.98;430.47;"19,730,300"\r\n'
         "2013/03/04;427.8;428.2;419.75;420.05;20812700.0\r\n\r\n\r\n"
     ),
+    "yfinance": (
+        "Price,Close,High,Low,Open,Volume\nTicker,AAPL,AAPL,AAPL,AAPL,AAPL\nDate,,,,,\n"
+        "2013-03-01,430.47,438.18,429.98,438.0,19730300\n2013-03-04,420.05,428.2,419.75,427.8,20812700\n"
+    ),
+    "yfinance, by ticker": (
+        "Ticker,AAPL,AAPL,AAPL,AAPL,AAPL\nPrice,Open,High,Low,Close,Volume\nDate,,,,,\n"
+        "2013-03-01,438.0,438.18,429.98,430.47,19730300\n2013-03-04,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+    "a first column of tickers": (
+        "Ticker,Date,Open,High,Low,Close,Volume\n"
+        "AAPL,2013-03-01,438,438.18,429.98,430.47,19730300\nAAPL,2013-03-04,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+    "tradingview": (
+        "time,open,high,low,close,Volume,Volume MA\n"
+        "1362148200,438,438.18,429.98,430.47,19730300,NaN\n1362407400,427.8,428.2,419.75,420.05,20812700,1\n"
+    ),
+    "barchart": (
+        "Time,Open,High,Low,Latest,Change,%Change,Volume\n"
+        '03/04/2013,427.8,428.2,419.75,420.05,-10.42,"-2.42%",20812700\n'
+        '2013-03-01,438,438.18,429.98,430.47,-10.93,"-2.48%",19730300\n'
+        '"Downloaded from Barchart.com as of 03-04-2013 05:00pm CST"\n'
+    ),
+    "investing.com": (
+        '\ufeff"Date","Price","Open","High","Low","Vol.","Change %"\n'
+        '"03/04/2013","420.05","427.80","428.20","419.75","20812.7K","-2.42%"\n'
+        '"03/01/2013","430.47","438.00","438.18","429.98","19.7303M","-2.48%"\n'
+    ),
+    "interactive brokers": (
+        "date,open,high,low,close,volume,average,barCount\n"
+        "20130301,438.0,438.18,429.98,430.47,19730300.0,433.1,5\n"
+        "20130304,427.8,428.2,419.75,420.05,20812700.0,422.9,5\n"
+    ),
+    "polygon": (
+        "ticker,volume,open,close,high,low,window_start,transactions\n"
+        "AAPL,19730300,438,430.47,438.18,429.98,1362114000000000000,1\n"
+        "AAPL,20812700,427.8,420.05,428.2,419.75,1362373200000000000,1\n"
+    ),
     "no end of the last line": PLAIN
     + "2013-03-01,4.38e2,438.18,429.98,430.47,19730300\n2013-03-04,427.8,428.2,419.75,420.05,20812700",
     "newest first, no end of the last line": PLAIN
@@ -100,7 +138,61 @@ def test_a_vendors_daily_file_is_understood(tmp_path: Path, content: str) -> Non
     assert CsvBars(path, Timeframe.D1, UTC_ZONE).newest("AAPL") == SECOND
 
 
+def test_a_file_of_yfinance_is_about_the_symbol_that_its_header_names(tmp_path: Path) -> None:
+    path = write(tmp_path, DAILY["yfinance"], "download.csv")
+    assert read(path) == BOTH
+    assert CsvBars(path, Timeframe.D1, UTC_ZONE).newest("AAPL") == SECOND
+    assert CsvBars(path, Timeframe.D1, UTC_ZONE).newest("download") is None
+    with pytest.raises(InvalidInputError, match="must be of MSFT, was of AAPL"):
+        read(path, symbol="MSFT")
+    several = DAILY["yfinance"].replace("Ticker,AAPL,AAPL", "Ticker,AAPL,MSFT")
+    with pytest.raises(InvalidInputError, match="column AAPL: must be of the only symbol in the file, was beside MSFT"):
+        read(write(tmp_path, several))
+    with pytest.raises(InvalidInputError, match="column Price: must be followed by a line that begins with price or"):
+        read(write(tmp_path, DAILY["yfinance"].replace("Ticker", "Source")))
+
+
+@pytest.mark.parametrize("name", ["BRK%2FB.csv", "BRK%2FB"])
+def test_a_symbol_with_a_slash_is_read_from_the_name_of_a_file(tmp_path: Path, name: str) -> None:
+    assert {symbol for symbol, _ in read(write(tmp_path, DAILY["yahoo"], name))} == {"BRK/B"}
+
+
+NOISE = "2013-03-01,438.0000001,438.18000793457031,429.98,430.470001220703125,19730300.5\n"
+
+
+def test_what_a_vendor_has_too_exactly_is_refused_or_rounded_when_told_to(tmp_path: Path) -> None:
+    """As yfinance has prices (float32 made float64), and Stooq volumes (before splits)."""
+    path = write(tmp_path, PLAIN + NOISE)
+    with pytest.raises(InvalidInputError, match=r"Open: price must have at most 6 decimals.*round_to_scale=True"):
+        read(path)
+    ((_, found),) = list(CsvBars(path, Timeframe.D1, UTC_ZONE, round_to_scale=True).rows())
+    assert found[1:] == (438_000_000, 438_180_008, price(42998), 430_470_001, 19_730_300)
+    for row in ("2013-03-01,1,1,1,1,1e9999\n", "2013-03-01,1,1e9999,1,1,1\n", "2013-03-01,1,2,1e-9,1,1\n"):
+        with pytest.raises(InvalidInputError, match="line 2, column"):
+            list(CsvBars(write(tmp_path, PLAIN + row), Timeframe.D1, UTC_ZONE, round_to_scale=True).rows())
+
+
 INTRADAY = {
+    "interactive brokers": (
+        "date,open,high,low,close,volume\n"
+        "20130301  09:30:00,438,438.18,429.98,430.47,19730300\n"
+        "20130301-14:35:00,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+    "interactive brokers, with zones": (
+        "date,open,high,low,close,volume\n"
+        "20130301 09:30:00 US/Eastern,438,438.18,429.98,430.47,19730300\n"
+        "20130301 08:35:00 America/Chicago,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+    "barchart": (
+        "Time,Open,High,Low,Last,Change,%Chg,Volume\n"
+        "03/01/2013 09:35,427.8,428.2,419.75,420.05,-10.42,-2.42%,20812700\n"
+        "03/01/2013 09:30,438,438.18,429.98,430.47,-10.93,-2.48%,19730300\n"
+    ),
+    "tradingview": (
+        "time,open,high,low,close,Volume\n"
+        "1362148200,438,438.18,429.98,430.47,19730300\n"
+        "2013-03-01T09:35:00-05:00,427.8,428.2,419.75,420.05,20812700\n"
+    ),
     "stooq": (
         "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n"
         "AAPL,5,20130301,093000,438,438.18,429.98,430.47,19730300,0\n"
@@ -188,7 +280,8 @@ BROKEN = {
     "empty date": (",1,2,1,2,5", "column Date: must be a date", "was ''"),
     "no such date": ("2013-02-29,1,2,1,2,5", "column Date: must be a date", "was '2013-02-29'"),
     "time run together": ("201303040930,1,2,1,2,5", "column Date: must be a date", "was '201303040930'"),
-    "epoch seconds": ("1362376800,1,2,1,2,5", "column Date: must be a date", "was '1362376800'"),
+    "hour run together": ("2013030409,1,2,1,2,5", "column Date: must be a date", "was '2013030409'"),
+    "day of the year": ("2013063,1,2,1,2,5", "column Date: must be a date", "was '2013063'"),
     "repeated": ("2013-03-01,1,2,1,2,5", "column Date: must be after 2013-03-01T00:00:00", "was 2013-03-01T"),
 }
 
@@ -337,13 +430,13 @@ def test_the_newest_bar_takes_as_few_blocks_as_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, newest_first: bool
 ) -> None:
     asked: list[int] = []
-    reading = _Lines._read
+    reading = Lines._read
 
-    def counted(self: _Lines, offset: int, size: int) -> bytes:
+    def counted(self: Lines, offset: int, size: int) -> bytes:
         asked.append(offset)
         return reading(self, offset, size)
 
-    monkeypatch.setattr(_Lines, "_read", counted)
+    monkeypatch.setattr(Lines, "_read", counted)
     rows = [f"{'MSFT' if n else 'IBM'},{n + 1_400_000_000_000},1,1,1,1,{n}\n" for n in range(5_000)]
     path = write(tmp_path, WITH_SYMBOL + "".join(rows[::-1] if newest_first else rows))
     blocks = path.stat().st_size / BLOCK_BYTES
@@ -355,6 +448,23 @@ def test_the_newest_bar_takes_as_few_blocks_as_needed(
     assert oldest is not None
     assert oldest.volume == 0
     assert len(asked) > blocks
+
+
+@pytest.mark.parametrize(
+    ("order", "line"), [([1, 2, 3, 4, 2], 5), ([1, 2, 4, 4], 4), ([5, 4, 6], None), ([4, 4, 3], 3), ([1, 5, 4, 3], 4)]
+)
+def test_the_newest_bar_is_not_believed_where_its_neighbour_says_otherwise(
+    tmp_path: Path, order: list[int], line: int | None
+) -> None:
+    path = write(tmp_path, PLAIN + "".join(f"2013-03-0{day},1,1,1,1,{day}\n" for day in order))
+    bars = CsvBars(path, Timeframe.D1, UTC_ZONE)
+    if line is None:  # newest first; what is wrong lies further back, where nobody asked
+        newest = bars.newest("AAPL")
+        assert newest is not None
+        assert newest.volume == 5
+        return
+    with pytest.raises(InvalidInputError, match=f"line {line}, column Date: must be before"):
+        bars.newest("AAPL")
 
 
 def test_the_newest_bar_does_not_hide_that_the_rows_around_it_are_out_of_order(tmp_path: Path) -> None:

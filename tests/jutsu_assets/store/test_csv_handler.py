@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jutsu_assets.store.bars import SqlBarStore
-from jutsu_assets.store.csv_files import _Lines
+from jutsu_assets.store.csv_lines import Lines
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.handlers import CSVDataHandler, DatabaseDataHandler
 from jutsu_core.bars import BAR_COLUMNS, Bar, Timeframe, bars_to_frame, from_micros, session_timestamp
@@ -223,6 +223,23 @@ def test_other_files_in_a_folder_are_not_read(folder: Path, history: History) ->
     answers_are(CSVDataHandler(folder), history, BEGIN, FAR)
 
 
+def test_a_folder_within_is_not_read_whatever_its_name(folder: Path, history: History) -> None:
+    (folder / "X.csv").mkdir()
+    assert {event.symbol for event in CSVDataHandler(folder).get_next_bar()} == set(history)
+    with pytest.raises(NoDataError):
+        CSVDataHandler(folder).get_latest_bar("X")
+
+
+def test_rounding_is_asked_for_once_for_all_methods(tmp_path: Path) -> None:
+    for name in ("AAPL", "MSFT"):
+        (tmp_path / f"{name}.csv").write_text("Date,Open,High,Low,Close,Volume\n2013-03-01,1.0000001,2,1,2,5.5\n")
+    with pytest.raises(InvalidInputError, match="round_to_scale"):
+        CSVDataHandler(tmp_path).get_latest_bar("AAPL")
+    for path in (tmp_path, tmp_path / "MSFT.csv"):
+        latest = CSVDataHandler(path, round_to_scale=True).get_latest_bar("MSFT")
+        assert (str(latest.open), latest.volume) == ("1.000000", 6)
+
+
 def test_two_files_of_one_symbol_are_refused(folder: Path) -> None:
     (folder / "%41APL.csv").write_text(HEADER)
     with pytest.raises(InvalidInputError, match=r"AAPL\.csv must be the only file of AAPL, was beside %41APL\.csv"):
@@ -280,13 +297,13 @@ def test_a_broken_row_disturbs_only_those_who_come_to_it(one_file: Path, history
 
 def test_a_batch_of_one_file_is_one_pass(one_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     passes: list[Path] = []
-    header = _Lines.header
+    header = Lines.header
 
-    def counted(self: _Lines) -> bytes:
+    def counted(self: Lines) -> bytes:
         passes.append(self.path)
         return header(self)
 
-    monkeypatch.setattr(_Lines, "header", counted)
+    monkeypatch.setattr(Lines, "header", counted)
     handler = CSVDataHandler(one_file)
     handler.get_bars_batch(["AAPL", "MSFT", "IBM"], BEGIN, FAR)
     handler.get_frame(["AAPL", "MSFT", "IBM"], BEGIN, FAR)
