@@ -9,8 +9,10 @@ import pytest
 
 from jutsu_assets.schwab.simulator.catalog import named_plan
 from jutsu_core.bars import Bar, Timeframe
-from tests.support.graph import SYMBOLS, Graph, metadata_of, open_graph
+from tests.support.graph import Graph, metadata_of, open_graph
 
+SYMBOLS = ("AAPL", "MSFT")
+BARS_ALONE = ("daily_bars",)
 START = date(2012, 6, 1)
 WEDNESDAY_EVENING = datetime(2013, 2, 28, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -26,8 +28,10 @@ def evening(
     """Run the daily update some days after Wednesday; return the bars, the requests by path, the metadata."""
     now = WEDNESDAY_EVENING + day * DAY
     plan = named_plan(faults, now.date() - DAY)
-    with open_graph(folder, start=START, now=now, faults=plan, newest_session_from_quotes=quotes) as graph:
-        result = graph.run("AAPL", "MSFT", config={"verify": verify} if verify else None)
+    with open_graph(
+        folder, symbols=SYMBOLS, start=START, now=now, faults=plan, newest_session_from_quotes=quotes
+    ) as graph:
+        result = graph.run(*SYMBOLS, config={"verify": verify} if verify else None, assets=BARS_ALONE)
         assert result.success
         paths = [arrival.path.rpartition("/")[2] for arrival in graph.simulator.requests]
         counts = {path: paths.count(path) for path in set(paths) - {"token"}}
@@ -41,19 +45,19 @@ def test_the_next_day_takes_one_request_and_gives_the_bars_that_history_gives(tm
     quoted, counts, metadata = evening(tmp_path / "quotes", 1)
     asked, history_counts, _ = evening(tmp_path / "history", 1, quotes=False)
     assert quoted == asked
-    assert (counts, history_counts) == ({"quotes": 1}, {"pricehistory": 5})
+    assert (counts, history_counts) == ({"quotes": 1}, {"pricehistory": 2})
     assert {entry["newest_from_quote"] for entry in metadata.values()} == {True}
     assert {entry["rows_inserted"] for entry in metadata.values()} == {1}
     confirmed, counts, metadata = evening(tmp_path / "quotes", 1, verify=True)
-    assert (confirmed, counts) == (quoted, {"pricehistory": 5})
+    assert (confirmed, counts) == (quoted, {"pricehistory": 2})
     assert sum(entry["rows_changed"] for entry in metadata.values()) == 0
 
 
 def test_the_first_run_and_a_longer_gap_ask_history(tmp_path: Path) -> None:
     _, counts, _ = evening(tmp_path, 0)
-    assert counts == {"pricehistory": 5}
+    assert counts == {"pricehistory": 2}
     _, counts, _ = evening(tmp_path, 2)
-    assert counts == {"pricehistory": 5}, "two sessions were missing"
+    assert counts == {"pricehistory": 2}, "two sessions were missing"
 
 
 @pytest.mark.parametrize("fault", ["R15-page", "R11"])
@@ -62,16 +66,18 @@ def test_quotes_that_fail_are_no_failure(tmp_path: Path, fault: str) -> None:
     now = WEDNESDAY_EVENING + DAY
     plan = named_plan([fault], date(2013, 2, 28))
     plan = type(plan)([one.on_path("quotes") for one in plan.faults])
-    with open_graph(tmp_path, start=START, now=now, faults=plan, newest_session_from_quotes=True) as graph:
-        assert graph.run("AAPL", "MSFT").success
-        assert len(graph.price_requests()) == 5
+    with open_graph(
+        tmp_path, symbols=SYMBOLS, start=START, now=now, faults=plan, newest_session_from_quotes=True
+    ) as graph:
+        assert graph.run(*SYMBOLS, assets=BARS_ALONE).success
+        assert len(graph.price_requests()) == 2
 
 
 def test_a_stored_close_that_the_quote_contradicts_asks_history(tmp_path: Path) -> None:
     """As after a split: the quote tells yesterday's close in today's shares."""
     evening(tmp_path, 0, "rescaled")
     bars, counts, metadata = evening(tmp_path, 1)
-    assert counts == {"quotes": 1, "pricehistory": 10}
+    assert counts == {"quotes": 1, "pricehistory": 4}
     assert {entry["was_restated"] for entry in metadata.values()} == {True}
     expected, _, _ = evening(tmp_path / "apart", 1, quotes=False)
     assert bars == expected

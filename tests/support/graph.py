@@ -46,14 +46,20 @@ class Graph:
     definitions: dg.Definitions
 
     def run(
-        self, first: str, last: str | None = None, *, config: Mapping[str, Any] | None = None
+        self,
+        first: str,
+        last: str | None = None,
+        *,
+        config: Mapping[str, Any] | None = None,
+        assets: tuple[str, ...] | None = None,
     ) -> dg.ExecuteInProcessResult:
-        """Materialize every daily asset for a range of symbols."""
+        """Materialize every daily asset, or some, for a range of symbols."""
         return self.definitions.resolve_job_def(daily_update.name).execute_in_process(
             instance=self.instance,
             tags={RANGE_START: first, RANGE_END: last or first},
             run_config={"ops": {"daily_bars": {"config": dict(config or {})}}},
             raise_on_error=False,
+            asset_selection=None if assets is None else [dg.AssetKey(asset) for asset in assets],
         )
 
     def price_requests(self) -> list[str]:
