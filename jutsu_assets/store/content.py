@@ -64,8 +64,11 @@ def to_hex(content: Content) -> str:
 
 
 def from_hex(text: str) -> Content:
-    """Return the hash that :func:`to_hex` wrote."""
-    first, second, third, fourth = (int(text[start : start + 16], 16) for start in range(0, 64, 16))
+    """Return the hash that :func:`to_hex` wrote; that of no bars for what it cannot have written."""
+    try:
+        first, second, third, fourth = (int(text[start : start + 16], 16) for start in range(0, 64, 16))
+    except ValueError:
+        return EMPTY
     return first, second, third, fourth
 
 

@@ -266,7 +266,7 @@ def inconsistencies_of(connection: Connection, contents: StoreContents) -> tuple
         if wrong:
             found.append(
                 f"what is recorded of {symbol} {timeframe} disagrees with its bars ({', '.join(wrong)}): {MEND}, or"
-                " delete its rows from bars, coverage and partition_versions and materialize it again"
+                " materialize it with the config verify: true, which asks for all of it again and corrects both"
             )
     for symbol, timeframe, count in run(connection, _OVERLAPS).fetchall():
         found.append(

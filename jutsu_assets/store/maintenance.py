@@ -7,17 +7,20 @@ wait for and that a kill undoes.
 
 import os
 import shlex
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
+from jutsu_assets.clock import SystemClock
 from jutsu_assets.store.copying import OF_THE_MOMENT
 from jutsu_assets.store.engine import Database, sqlite_library
 from jutsu_assets.store.health import (
@@ -42,6 +45,7 @@ from jutsu_core.errors import (
 )
 
 _POLL_SECONDS = 0.001
+_LEFT_FOR = timedelta(days=1)
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -97,8 +101,8 @@ def backup(database: Database, target: Path, *, overwrite: bool = False) -> Back
     live = require_existing(database)
     _require_free(target, live, overwrite=overwrite)
     with _failing(f"the backup {target} must have a writable folder with room for a copy of {live}, a sound store"):
-        with tempfile.TemporaryDirectory(prefix=".jutsu-backup-", dir=target.parent) as folder:
-            copy = Path(folder) / "copy.db"
+        with _workspace("backup", target.parent) as folder:
+            copy = folder / "copy.db"
             _copy(live, copy)
             with looking_at(sqlite_url(copy), shown=database.url) as connection:
                 if damage := damage_of(connection):
@@ -148,8 +152,8 @@ def restore(database: Database, source: Path, *, force: bool = False) -> Restore
     _refuse_mixing(database, source, given, former, force=force)
     with _failing(f"the store {live} must be writable, with room beside it for two copies of {source}"):
         live.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".jutsu-restore-", dir=live.parent) as folder:
-            staged, set_aside = Path(folder) / "staged.db", None
+        with _workspace("restore", live.parent) as folder:
+            staged, set_aside = folder / "staged.db", None
             try:
                 contents = _enter(source, staged, live, force=force)
             except sqlite_library().DatabaseError as error:
@@ -324,6 +328,18 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _workspace(purpose: str, parent: Path) -> Iterator[Path]:
+    """Yield a hidden folder that goes in the end; those that a kill left a day ago and longer go now."""
+    prefix = f".jutsu-{purpose}-"
+    oldest = (SystemClock().now() - _LEFT_FOR).timestamp()
+    for left in parent.glob(f"{prefix}*"):
+        if left.is_dir() and left.stat().st_mtime < oldest:
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as folder:
+        yield Path(folder)
 
 
 @contextmanager

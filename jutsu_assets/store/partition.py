@@ -20,6 +20,8 @@ from jutsu_core.bars import RejectedBar, Timeframe, to_epoch
 from jutsu_core.ports import CoverageWindow, FetchedBars
 
 _OF_PARTITION = "symbol = ? and timeframe = ?"
+EARLIEST, LATEST = -(2**63), 2**63 - 1
+"""Before and after every stamp."""
 
 STANDING = (
     "select (select value from store_facts where name = 'source'),"
@@ -145,24 +147,45 @@ class PartitionWrite:
         self._of = (symbol, timeframe.value)
         self._source = source
         self._stored = None if stored[0] is None else StoredVersion(from_hex(stored[0]), *stored[1:])
+        self._was_wrong = False
         # Always later than the partition's last change, even where the clock is coarse or was
         # set back: the times of a bar's revisions must not meet.
         self._now = now if self._stored is None else max(now, self._stored.recorded_at + 1)
 
     def difference(self, came: NDArray[np.int64], window: tuple[datetime, datetime], *, replace: bool) -> Difference:
-        """Return what the bars that ``came`` change; with ``replace``, all bars inside the ``window`` are at stake."""
+        """Return what the bars that ``came`` change.
+
+        With ``replace`` all bars inside the ``window`` are at stake, and what is recorded of the
+        partition is not believed: where it disagrees with the bars it is corrected.
+        """
+        if replace:
+            held = self._corrected()
+            start, end = to_epoch(window[0]), to_epoch(window[1])
+            return Difference.between(came, held[(held[:, 0] >= start) & (held[:, 0] < end)], replace=True)
         stored = self._stored
-        if stored is None or not (len(came) or replace):
+        if stored is None or not len(came):
             return Difference.of_new(came)
-        first, last = (int(came[0, 0]), int(came[-1, 0])) if len(came) else (0, 0)
-        if first > stored.last and not replace:
+        first, last = int(came[0, 0]), int(came[-1, 0])
+        if first > stored.last:
             return Difference.of_new(came)
         # Where the answer spans the whole partition, equal hashes spare the reading of what is held.
         spans_all = (len(came), first, last) == (stored.bars, stored.first, stored.last)
         if spans_all and content_of(came) == stored.content:
             return Difference.none(came)
-        start, end = (to_epoch(window[0]), to_epoch(window[1])) if replace else (first, last + 1)
-        return Difference.between(came, self._rows.array(*self._of, start, end), replace=replace)
+        return Difference.between(came, self._rows.array(*self._of, first, last + 1), replace=False)
+
+    def _corrected(self) -> NDArray[np.int64]:
+        """Return all bars that are held, after making what is recorded of them true."""
+        held = self._rows.array(*self._of, EARLIEST, LATEST)
+        first, last = (int(held[0, 0]), int(held[-1, 0])) if len(held) else (0, 0)
+        recorded_at = self._stored.recorded_at if self._stored else 0
+        true = StoredVersion(content_of(held), len(held), first, last, recorded_at)
+        if (self._stored or true) != true or (self._stored is None and len(held)):
+            self._was_wrong = True
+            newest = run(self._connection, f"select max(recorded_at) from bars where {_OF_PARTITION}", self._of)
+            self._now = max(self._now, (newest.fetchone()[0] or 0) + 1)
+            self._stored = true
+        return held
 
     def apply(self, difference: Difference, fetched: FetchedBars | None, touching: Iterable[CoverageWindow]) -> None:
         """Bring bars, revisions, version and coverage up to what was ``fetched``; no coverage if None.
@@ -178,7 +201,7 @@ class PartitionWrite:
             put = _joined(difference.new, difference.changed)
             if len(put):
                 self._rows.put(*self._of, put, self._source, self._now)
-            if difference:
+            if difference or self._was_wrong:
                 self._set_version(difference)
             if fetched is not None:
                 self._cover(fetched, touching)

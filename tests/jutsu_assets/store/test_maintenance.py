@@ -244,6 +244,10 @@ def test_a_version_that_disagrees_with_the_bars_is_found(database: Database, cha
     execute(database, change)
     (finding,) = examine(database).findings
     assert f"what is recorded of AAPL 1d disagrees with its bars {wrong}: restore a backup" in finding
+    truth = fetched(*(bar(day, "1") for day in days(date(2000, 1, 1), 300)))
+    SqlBarStore(database, "scripted", SettableClock()).write("AAPL", D1, truth, replace=True)
+    assert examine(database).is_sound
+    assert closes(database) == {1}
 
 
 @pytest.mark.parametrize(
@@ -760,3 +764,23 @@ def test_kill_9_during_a_restore_leaves_the_old_or_the_new(sqlite_url: str, tmp_
     with closing(Database(sqlite_url, RecordingSleeper())) as database:
         assert restore(database, many).contents.bars == 6000
         assert examine(database).is_sound
+
+
+@pytest.mark.parametrize("purpose", ["backup", "restore"])
+def test_what_a_kill_left_long_ago_is_swept(sqlite_url: str, tmp_path: Path, purpose: str) -> None:
+    live, beside = made(file_of(sqlite_url), 1), tmp_path / "elsewhere"
+    beside.mkdir()
+    with closing(opened(live)) as database:
+        backup(database, beside / "copy.db")
+        where = beside if purpose == "backup" else tmp_path
+        long_ago, lately = (where / f".jutsu-{purpose}-{name}" for name in ("long-ago", "lately"))
+        for folder in (long_ago, lately):
+            folder.mkdir()
+            (folder / "copy.db").touch()
+        os.utime(long_ago, (0, 0))
+        if purpose == "backup":
+            backup(database, beside / "other.db")
+        else:
+            restore(database, beside / "copy.db")
+    assert not long_ago.exists()
+    assert lately.exists(), "another process may be at it"
