@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from jutsu_assets.store import schema
 from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.engine import Database
-from jutsu_assets.store.partition import STANDING, TOUCHING, PartitionWrite
+from jutsu_assets.store.partition import STANDING, PartitionWrite
 from jutsu_assets.store.rows import bar_rows, run
 from jutsu_core.answers import CLOCK_TOLERANCE, are_outside, checked_answer, checked_symbol, later_windows
 from jutsu_core.bars import Bar, RejectedBar, Timeframe, from_epoch, to_epoch
@@ -68,23 +68,21 @@ class SqlBarStore(BarStore):
         """
         of_partition = (checked_symbol(symbol), timeframe.value)
         fetched, came = checked_answer(fetched)
-        window = (to_epoch(fetched.end), to_epoch(fetched.start))
+        asked = (*of_partition, *of_partition, to_epoch(fetched.end), to_epoch(fetched.start))
         with self._database.writing() as connection:
             rows = bar_rows(connection)
             with rows.together():  # one round trip for the lock and what it protects
                 self._database.take_turn(connection, f"bars/{symbol}/{timeframe.value}")
-                standing = run(connection, STANDING, of_partition)
-                covered = run(connection, TOUCHING, (*of_partition, *window))
-            owner, *stored = standing.fetchone()
+                standing = run(connection, STANDING, asked)
+            found = standing.fetchall()
+            owner, stored = found[0][0], found[0][1:6]
             self._claim_source(connection, owner)
-            touching = [_window(*row) for row in covered.fetchall()]
+            touching = [_window(*row[6:]) for row in found if row[6] is not None]
             now = self._clock.now()
             overtaken_by = later_windows(fetched, touching, now)
             if overtaken_by:
                 came = came[are_outside(came, overtaken_by)]
-            partition = PartitionWrite(
-                rows, symbol, timeframe, stored=tuple(stored), source=self._source, now=to_epoch(now)
-            )
+            partition = PartitionWrite(rows, symbol, timeframe, stored=stored, source=self._source, now=to_epoch(now))
             replaces = replace and not overtaken_by
             difference = partition.difference(came, (fetched.start, fetched.end), replace=replaces)
             quarantined = partition.quarantine(fetched.rejected)

@@ -25,15 +25,15 @@ EARLIEST, LATEST = -(2**63), 2**63 - 1
 
 STANDING = (
     "select (select value from store_facts where name = 'source'),"
-    " content_hash, bars, first_ts, last_ts, recorded_at"
-    " from (select 1) as one left join partition_versions on symbol = ? and timeframe = ?"
+    " held.content_hash, held.bars, held.first_ts, held.last_ts, held.recorded_at,"
+    " asked.start_ts, asked.end_ts, asked.asked_at, asked.bars"
+    " from (select 1) as one"
+    " left join partition_versions as held on held.symbol = ? and held.timeframe = ?"
+    " left join coverage as asked on asked.symbol = ? and asked.timeframe = ? and start_ts <= ? and end_ts >= ?"
 )
-"""The source of the whole store, and what a write has to know of a partition, by symbol and timeframe."""
-
-TOUCHING = (
-    f"select start_ts, end_ts, asked_at, bars from coverage where {_OF_PARTITION} and start_ts <= ? and end_ts >= ?"
-)
-"""Windows that overlap another or touch it, by symbol, timeframe, and that one's end and start."""
+"""What a write has to know before anything else, in one question: the source of the whole store, what the
+partition holds, and, a row each, the windows that overlap a given one or touch it. By symbol and timeframe,
+again, and that window's end and start."""
 
 
 def _storable(text: str) -> str:
@@ -127,7 +127,7 @@ class PartitionWrite:
         rows: The bars, within a transaction that holds the partition's lock.
         symbol: Ticker.
         timeframe: Which of its bars.
-        stored: What :data:`STANDING` found, without the source.
+        stored: What :data:`STANDING` found of the partition.
         source: Where the bars come from.
         now: The time by the clock, microseconds since 1970.
     """
@@ -193,7 +193,7 @@ class PartitionWrite:
         Args:
             difference: What changes.
             fetched: The answer.
-            touching: What :data:`TOUCHING` found.
+            touching: The windows that :data:`STANDING` found.
         """
         with self._rows.together():
             if len(ended := difference.ended):

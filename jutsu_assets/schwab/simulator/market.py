@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 from jutsu_core.errors import ConfigurationError, InvalidInputError
@@ -137,15 +139,11 @@ class MarketHistory:
             message = 'the sample bars need the package bokeh_sampledata; run: pip install "jutsu[sample]"'
             raise ConfigurationError(message) from error
         path = bokeh_sampledata.package_path("stocks.csv.gz")
-        bars: dict[str, list[DailyBar]] = {}
         try:
-            with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-                for row in csv.DictReader(file):
-                    bars.setdefault(row["Ticker"], []).append(_parsed(row))
+            return _sample(path)
         except (OSError, KeyError, ArithmeticError, ValueError) as error:
             message = f"cannot read the sample bars in {path}; install bokeh_sampledata>=2026.1"
             raise ConfigurationError(message) from error
-        return cls(bars, SAMPLE_SPLITS)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -196,6 +194,15 @@ class MarketHistory:
             opened, high, low, close = (rounded(Fraction(price) / ratio) for price in row[1:5])
             adjusted.append(MinuteRow(row.start, opened, high, low, close, round(row.volume * ratio)))
         return adjusted
+
+
+@lru_cache(maxsize=1)  # nothing in a history changes, and many simulators serve this one
+def _sample(path: Path) -> MarketHistory:
+    bars: dict[str, list[DailyBar]] = {}
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            bars.setdefault(row["Ticker"], []).append(_parsed(row))
+    return MarketHistory(bars, SAMPLE_SPLITS)
 
 
 def _parsed(row: Mapping[str, str]) -> DailyBar:

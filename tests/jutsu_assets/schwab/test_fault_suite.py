@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -153,11 +154,9 @@ class Bench:
         return list(self.store.read(SYMBOL, D1))
 
 
+@cache
 def _sample() -> MarketHistory:
-    return _SAMPLES.setdefault("one", MarketHistory.from_sample())
-
-
-_SAMPLES: dict[str, MarketHistory] = {}
+    return MarketHistory.from_sample()
 
 
 def truth(now: datetime) -> list[Bar]:
