@@ -1,5 +1,6 @@
 """What a connection to PostgreSQL is taught: to take columns of numbers. The only module that needs psycopg."""
 
+import logging
 import struct
 from typing import Any
 
@@ -28,4 +29,6 @@ class _BigintArrayDumper(Dumper):
 
 def prepare_postgres(dbapi_connection: Any, _record: object = None) -> None:  # noqa: ANN401 - the driver's own type
     """Make a new connection to PostgreSQL as every connection of a store is."""
+    # A connection that breaks inside a pipeline is reported twice otherwise: by our error, and on stderr.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     dbapi_connection.adapters.register_dumper(np.ndarray, _BigintArrayDumper)

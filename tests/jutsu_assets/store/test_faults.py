@@ -322,7 +322,7 @@ def end_the_writer(database: Database, place: str, middle: datetime) -> None:
 @pytest.mark.parametrize("bars", [BARS, 5], ids=["many bars", "few bars"])
 @pytest.mark.parametrize("place", ENDINGS)
 def test_a_server_that_goes_away_during_a_write_leaves_nothing_half_written(
-    postgres_url: str, clock: SettableClock, place: str, bars: int
+    postgres_url: str, clock: SettableClock, place: str, bars: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = Database(postgres_url, RecordingSleeper())
     store = SqlBarStore(database, SOURCE, clock)
@@ -331,6 +331,7 @@ def test_a_server_that_goes_away_during_a_write_leaves_nothing_half_written(
     end_the_writer(database, place, A[bars // 2].timestamp)
     with pytest.raises(StoreUnavailableError, match=r"must be reachable and writable: .*; nothing was half written"):
         store.write("AAPL", D1, fetched(*B[:bars]))
+    assert caplog.messages == [], "the error says it all"
     assert everything(database) == before
     with database.writing() as connection:
         connection.execute(text("drop function ending() cascade"))
