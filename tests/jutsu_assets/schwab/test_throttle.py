@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import signal
-import statistics
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -233,8 +232,8 @@ PROCESSES = 8
 def test_eight_processes_of_many_threads_never_send_three_requests_in_any_second(url: str, tmp_path: Path) -> None:
     """Counted as they leave, and where they arrive, at the simulator's port; the limit is used nearly whole.
 
-    Alone on its machine it reaches 1.95 a second (``make soak`` prints it); beside other tests less. A
-    machine that stalls a process between its last look at the clock and its first byte, or the
+    An idle machine sends 1.95 a second; a busy one takes as many places, and lets those go that it is
+    late for. One that stalls a process between its last look at the clock and its first byte, or the
     simulator before it notes an arrival, may have another try.
     """
     threads = 4 if url.startswith("sqlite") else 2
@@ -249,11 +248,13 @@ def test_eight_processes_of_many_threads_never_send_three_requests_in_any_second
         left = [moment for entry in told for moment in entry["left"]]
         assert len(left) == len(simulator.requests) == total
         assert sum(entry["waited"] for entry in told) > total
-        assert sum(entry["requests"] for entry in told) >= total
-        if closest(left) >= 1.0 and simulator.busiest_second() == 2 and median_rate(left) >= 1.5:
+        places = sum(entry["requests"] for entry in told)
+        assert places >= total
+        rate = places / (max(left) - min(left))
+        if closest(left) >= 1.0 and simulator.busiest_second() == 2 and rate > 1.5:
             return
-        seen.append((closest(left), simulator.busiest_second(), median_rate(left)))
-    pytest.fail(f"shortest time for three, most that arrived within a second, and rate were {seen}")
+        seen.append((closest(left), simulator.busiest_second(), rate))
+    pytest.fail(f"shortest time for three, most that arrived within a second, and places a second were {seen}")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes are paused by a signal of POSIX")
@@ -285,9 +286,3 @@ def test_a_process_that_was_paused_with_its_place_takes_another(sqlite_url: str)
     # A busy machine may have made the others late, too; each place that was let go counts.
     assert ledger.sent_on(SystemClock().now().date()) >= 4, "the place of long ago, and another"
     database.close()
-
-
-def median_rate(times: list[float]) -> float:
-    """Return requests per second, by the median time that two of them take: a machine that stalls once is no matter."""
-    ordered = sorted(times)
-    return 2 / statistics.median(later - earlier for earlier, later in zip(ordered, ordered[2:], strict=False))
