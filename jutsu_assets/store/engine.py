@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
@@ -33,6 +33,8 @@ _BUSY_TIMEOUT = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}"
 _TURN = "select set_config('lock_timeout', %s, true), pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s)"
 _NO_WRITER = "select set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)"
 _ANY_WRITER = 0x4A75747375  # every writer shares this lock; whoever has it alone knows that none is under way
+_KEEP_EVERY_CHARACTER = ("UTF8", "SQL_ASCII")
+"""Encodings of a server: SQL_ASCII keeps what it is given, and is given UTF-8."""
 _POLL_SECONDS = 0.0005
 _POOL = {"pool_size": 5, "max_overflow": 0, "pool_timeout": 10.0}
 
@@ -196,7 +198,13 @@ class Database:
         try:
             if not self.is_sqlite:
                 # A lock that was waited for must show what its former holder left, whatever the server's default.
-                engine = create_engine(self.url, pool_pre_ping=True, isolation_level="READ COMMITTED", **_POOL)
+                engine = create_engine(
+                    self.url,
+                    pool_pre_ping=True,
+                    isolation_level="READ COMMITTED",
+                    connect_args={"client_encoding": "utf8"},  # whatever the machine's or the server's default
+                    **_POOL,
+                )
                 from jutsu_assets.store.postgres import prepare_postgres  # noqa: PLC0415 - needs an optional driver
 
                 event.listen(engine, "connect", prepare_postgres)
@@ -224,7 +232,18 @@ class Database:
             connection = plain.execution_options(**{_WRITING: True})
             with connection.begin():
                 self.take_turn(connection, "schema")
+                if not self.is_sqlite and revision_of(connection) is None:
+                    self._refuse_other_encoding(connection)
                 upgrade(connection)
+
+    def _refuse_other_encoding(self, connection: Connection) -> None:
+        encoding = connection.scalar(text("show server_encoding"))
+        if encoding not in _KEEP_EVERY_CHARACTER:
+            message = (
+                f"the database {self.shown_url} must keep every character, its encoding {encoding} does not:"
+                " make another (createdb --encoding UTF8 --template template0 jutsu) and name it in JUTSU_DATABASE_URL"
+            )
+            raise ConfigurationError(message)
 
     def _begin_sqlite(self, connection: Connection) -> None:
         cursor = connection.connection.cursor()

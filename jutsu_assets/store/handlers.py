@@ -164,7 +164,8 @@ class DatabaseDataHandler(DataHandler):
         """Return the bars of ``symbols`` with ``start ≤ timestamp < end`` as columns, of one state of the store."""
         window = _window(start, end)
         wanted = checked_symbols(symbols)
-        with self._rows() as rows:
+        # One question is of one state by itself.
+        with self._asking() if len(wanted) == 1 else self._rows() as rows:
             arrays = [rows.array(symbol, self.timeframe.value, *window) for symbol in wanted]
         return _as_frame(wanted, arrays)
 

@@ -5,8 +5,18 @@ micros (10⁻⁶ of the quote currency). Both are exact on every database.
 """
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
+
+
+def _name(length: int) -> TypeEngine[str]:
+    """Return the type of a text that is part of a key: its order is that of its bytes, on every database.
+
+    PostgreSQL orders text as a library of its operating system does. An update of that may leave an
+    index wrong, which a key of such text would not survive.
+    """
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 def _prices() -> list[Column[int]]:
@@ -16,7 +26,7 @@ def _prices() -> list[Column[int]]:
 store_facts = Table(
     "store_facts",
     metadata,
-    Column("name", String(64), primary_key=True),
+    Column("name", _name(64), primary_key=True),
     Column("value", Text, nullable=False),
     comment="Facts about the store itself: its schema version, and the one source of its bars",
 )
@@ -24,8 +34,8 @@ store_facts = Table(
 bars = Table(
     "bars",
     metadata,
-    Column("symbol", String(32), nullable=False),
-    Column("timeframe", String(8), nullable=False),
+    Column("symbol", _name(32), nullable=False),
+    Column("timeframe", _name(8), nullable=False),
     Column("ts", BigInteger, nullable=False),
     *_prices(),
     Column("source", String(32), nullable=False),
@@ -38,8 +48,8 @@ bars = Table(
 bar_revisions = Table(
     "bar_revisions",
     metadata,
-    Column("symbol", String(32), nullable=False),
-    Column("timeframe", String(8), nullable=False),
+    Column("symbol", _name(32), nullable=False),
+    Column("timeframe", _name(8), nullable=False),
     Column("ts", BigInteger, nullable=False),
     *_prices(),
     Column("source", String(32), nullable=False),
@@ -53,9 +63,9 @@ bar_revisions = Table(
 quarantined_bars = Table(
     "quarantined_bars",
     metadata,
-    Column("symbol", String(32), nullable=False),
-    Column("timeframe", String(8), nullable=False),
-    Column("raw_hash", String(64), nullable=False),
+    Column("symbol", _name(32), nullable=False),
+    Column("timeframe", _name(8), nullable=False),
+    Column("raw_hash", _name(64), nullable=False),
     Column("ts", BigInteger, nullable=True),
     Column("raw", Text, nullable=False),
     Column("reason", Text, nullable=False),
@@ -68,8 +78,8 @@ quarantined_bars = Table(
 coverage = Table(
     "coverage",
     metadata,
-    Column("symbol", String(32), nullable=False),
-    Column("timeframe", String(8), nullable=False),
+    Column("symbol", _name(32), nullable=False),
+    Column("timeframe", _name(8), nullable=False),
     Column("start_ts", BigInteger, nullable=False),
     Column("end_ts", BigInteger, nullable=False),
     Column("asked_at", BigInteger, nullable=False),
@@ -81,8 +91,8 @@ coverage = Table(
 partition_versions = Table(
     "partition_versions",
     metadata,
-    Column("symbol", String(32), nullable=False),
-    Column("timeframe", String(8), nullable=False),
+    Column("symbol", _name(32), nullable=False),
+    Column("timeframe", _name(8), nullable=False),
     Column("content_hash", String(64), nullable=False),
     Column("bars", Integer, nullable=False),
     Column("first_ts", BigInteger, nullable=False),
@@ -95,8 +105,8 @@ partition_versions = Table(
 lake_files = Table(
     "lake_files",
     metadata,
-    Column("asset", String(64), nullable=False),
-    Column("partition_key", String(64), nullable=False),
+    Column("asset", _name(64), nullable=False),
+    Column("partition_key", _name(64), nullable=False),
     Column("path", Text, nullable=False),
     Column("input_hash", String(64), nullable=False),
     Column("content_hash", String(64), nullable=False),
@@ -109,7 +119,7 @@ lake_files = Table(
 performance_reports = Table(
     "performance_reports",
     metadata,
-    Column("subject", String(64), primary_key=True),
+    Column("subject", _name(64), primary_key=True),
     Column("input_hash", String(64), nullable=False),
     Column("report", Text, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
@@ -126,7 +136,7 @@ api_requests = Table(
 api_access = Table(
     "api_access",
     metadata,
-    Column("name", String(32), primary_key=True),
+    Column("name", _name(32), primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("opened_at", BigInteger, nullable=True),
     Column("probe_at", BigInteger, nullable=True),
@@ -142,7 +152,7 @@ api_access = Table(
 api_days = Table(
     "api_days",
     metadata,
-    Column("day", String(10), primary_key=True),
+    Column("day", _name(10), primary_key=True),
     Column("requests", Integer, nullable=False),
     comment="How many requests were let through on each day, UTC",
 )

@@ -238,6 +238,11 @@ def test_a_panel(benchmark: Any, store: SqlBarStore, handler: DatabaseDataHandle
     assert len(frame) == len(symbols) * whole
 
 
+@pytest.mark.benchmark(group="1,000 bars as a frame")
+def test_a_frame_of_a_thousand_bars(benchmark: Any, handler: DatabaseDataHandler, whole: int) -> None:
+    assert len(benchmark(handler.get_frame, ["IBM"], *window(1_000))) == min(whole, 1_000)
+
+
 @pytest.mark.benchmark(group="1,000 bars as events")
 def test_a_thousand_bars_csv(benchmark: Any, tmp_path: Path) -> None:
     path = tmp_path / "IBM.csv"
@@ -260,7 +265,7 @@ def test_latest_bar_arcticdb(benchmark: Any, arctic: Any) -> None:
     assert len(benchmark(lambda: arctic.tail("IBM", 1).data)) == 1
 
 
-@pytest.mark.benchmark(group="1,000 bars as events")
-def test_a_thousand_bars_arcticdb(benchmark: Any, arctic: Any, whole: int) -> None:
+@pytest.mark.benchmark(group="1,000 bars as a frame")
+def test_a_frame_of_a_thousand_bars_arcticdb(benchmark: Any, arctic: Any, whole: int) -> None:
     first, after = window(1_000)
     assert len(benchmark(lambda: arctic.read("IBM", date_range=(first, after)).data)) == min(whole, 1_000)

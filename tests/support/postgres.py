@@ -40,6 +40,17 @@ class PostgresServer:
             connection.execute("set lock_timeout = '10s'")  # a connection left open fails its test, and no more
             connection.execute(f"drop schema {name} cascade".encode())
 
+    @contextmanager
+    def fresh_database_url(self, encoding: str) -> Iterator[str]:
+        """Yield the URL of an empty database that keeps text in ``encoding``; drop it afterwards."""
+        name = f"t{uuid.uuid4().hex[:12]}"
+        try:
+            self.execute(f"create database {name} encoding '{encoding}' locale 'C' template template0")
+        except psycopg.errors.InsufficientPrivilege:
+            pytest.skip("this user of the server may not make databases")
+        yield urlsplit(self._url)._replace(scheme=DRIVER, path=f"/{name}").geturl()
+        self.execute(f"drop database {name} with (force)")
+
     def execute(self, sql: str) -> None:
         """Run ``sql`` on a connection of its own, outside every transaction."""
         with psycopg.connect(self._url, autocommit=True) as connection:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, inspect, select, text
+from sqlalchemy import create_engine, func, insert, inspect, select, text
 
 from jutsu_assets.clock import SystemSleeper
 from jutsu_assets.store import engine as engine_module
@@ -25,6 +25,7 @@ from jutsu_assets.store.upgrade import VERSION_TABLE
 from jutsu_core.bars import Timeframe, from_epoch, to_epoch
 from jutsu_core.errors import ConfigurationError, NoDataError, StoreUnavailableError
 from tests.support.builders import RecordingSleeper, SettableClock
+from tests.support.postgres import PostgresServer
 
 FACTS = schema.store_facts
 
@@ -55,6 +56,29 @@ def test_nothing_is_opened_before_the_first_transaction(tmp_path: Path) -> None:
 def test_the_first_transaction_creates_every_table(database: Database) -> None:
     with database.reading() as connection:
         assert set(inspect(connection).get_table_names()) == {*schema.metadata.tables, VERSION_TABLE}
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP"])
+def test_a_server_database_that_cannot_keep_every_character_is_refused(postgres: PostgresServer, encoding: str) -> None:
+    with postgres.fresh_database_url(encoding) as url:
+        database = Database(url, RecordingSleeper())
+        with pytest.raises(ConfigurationError, match=rf"its encoding {encoding} does not: make another \(createdb"):
+            facts(database)
+        engine = create_engine(url)
+        assert inspect(engine).get_table_names() == []
+        engine.dispose()
+
+
+@pytest.mark.parametrize("encoding", ["UTF8", "SQL_ASCII"])
+def test_every_character_comes_back_whatever_the_client_is_set_to(
+    postgres: PostgresServer, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with postgres.fresh_database_url(encoding) as url:
+        database = Database(url, RecordingSleeper())
+        set_fact(database, "answer", '{"low": "→ ≤ 7", "名": "株"}')
+        assert facts(database)["answer"] == '{"low": "→ ≤ 7", "名": "株"}'
+        database.close()
 
 
 def test_sqlite_writes_ahead_and_waits_for_other_writers(sqlite_url: str) -> None:
