@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
@@ -37,7 +37,8 @@ def doctor(settings_of: SettingsOf) -> None:
     """Examine the store and the login; exit with 1 when something needs mending."""
     settings, console = settings_of(), Console()
     with stored_database(settings) as database:
-        health = examine(database)
+        with console.status("Examining the store ..."):
+            health = examine(database)
         console.print(_health_table(settings, health))
         findings = [*health.findings, *_login_findings(settings, console)]
         if health.contents is not None and health.contents.is_head:
@@ -88,7 +89,10 @@ def revisions(settings_of: SettingsOf, symbol: str, timeframe: str, *, as_csv: b
 @click.pass_obj
 def back_up(settings_of: SettingsOf, file: Path, *, overwrite: bool) -> None:
     """Copy the store into FILE, consistently, while others may write."""
-    with closing(Database(settings_of().database_url, SystemSleeper())) as database:
+    with (
+        closing(Database(settings_of().database_url, SystemSleeper())) as database,
+        Console().status("Copying and checking the store ..."),
+    ):
         made = backup(database, file, overwrite=overwrite)
     click.echo(
         f"{made.target}: {made.contents.bars:,} bars of {made.contents.symbols:,} symbols, {made.size_bytes:,} bytes."
@@ -104,7 +108,10 @@ def back_up(settings_of: SettingsOf, file: Path, *, overwrite: bool) -> None:
 @click.pass_obj
 def bring_back(settings_of: SettingsOf, file: Path, *, force: bool) -> None:
     """Make the store what the backup FILE holds; others may have it open."""
-    with closing(Database(settings_of().database_url, SystemSleeper())) as database:
+    with (
+        closing(Database(settings_of().database_url, SystemSleeper())) as database,
+        Console().status("Checking and copying the backup ..."),
+    ):
         done = restore(database, file, force=force)
     before = "nothing" if done.former is None else f"{done.former.bars:,} bars"
     click.echo(
@@ -123,11 +130,13 @@ def copy(settings_of: SettingsOf, url: str) -> None:
     with (
         stored_database(settings_of(), upgrade=True) as source,
         closing(Database(url, SystemSleeper())) as target,
-        Progress(SpinnerColumn(), TextColumn("{task.description}"), transient=True) as progress,
+        Progress(*Progress.get_default_columns(), MofNCompleteColumn(), transient=True) as progress,
     ):
-        task = progress.add_task("starting")
+        task = progress.add_task("counting", total=None)
         copied = copy_store(
-            source, target, lambda table, rows: progress.update(task, description=f"{table}: {rows:,} rows")
+            source,
+            target,
+            lambda table, done, total: progress.update(task, description=table, completed=done, total=total),
         )
         shown = target.shown_url
     click.echo(f"Copied {sum(copied.rows.values()):,} rows ({copied.rows['bars']:,} bars) to {shown}.")

@@ -1,10 +1,11 @@
 """Copying a whole store to another database, for example from SQLite to PostgreSQL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, Table, func, select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database
@@ -28,7 +29,11 @@ class Copied:
     rows: dict[str, int]
 
 
-def copy_store(source: Database, target: Database, progress: Callable[[str, int], None]) -> Copied:
+Progress = Callable[[str, int, int], None]
+"""Called with the name of the table that is copied, and how many rows of how many in all have arrived."""
+
+
+def copy_store(source: Database, target: Database, progress: Progress) -> Copied:
     """Copy everything that ``source`` keeps into the empty ``target``, in one transaction.
 
     Readers and writers of ``source`` go on; the copy is its state at the beginning. The
@@ -37,7 +42,7 @@ def copy_store(source: Database, target: Database, progress: Callable[[str, int]
     Args:
         source: Any store.
         target: A store without bars, on any database; its schema is created where there is none.
-        progress: Called with a table's name and the rows copied so far.
+        progress: Is told how far it is.
 
     Raises:
         StoreError: ``target`` is ``source``, holds something already, or did not take every row, or
@@ -51,16 +56,25 @@ def copy_store(source: Database, target: Database, progress: Callable[[str, int]
             message = f"the schema of {source.shown_url} must be of revision {HEAD} to be copied, is {revision}"
             raise StoreError(message)
         _refuse_used(writing, target)
-        rows = {table.name: _copy(table, reading, writing, progress) for table in _COPIED}
-        _verify(writing, rows)
-    return Copied(rows)
+        expected = {table.name: _count(reading, table) for table in _COPIED}
+        total, done = sum(expected.values()), 0
+        for table in _COPIED:
+            for arrived in _copy(table, reading, writing):
+                done += arrived
+                progress(table.name, done, total)
+        _verify(writing, expected)
+    return Copied(expected)
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
 def _refuse_used(connection: Connection, target: Database) -> None:
     for table in _COPIED:
         if table is schema.store_facts:
             connection.execute(table.delete())
-        elif connection.scalar(select(func.count()).select_from(table)):
+        elif _count(connection, table):
             message = (
                 f"{target.shown_url} must be empty to take a copy, but its table {table.name} holds rows;"
                 " name another database, or drop that one first"
@@ -68,23 +82,33 @@ def _refuse_used(connection: Connection, target: Database) -> None:
             raise StoreError(message)
 
 
-def _copy(table: Table, reading: Connection, writing: Connection, progress: Callable[[str, int], None]) -> int:
+def _copy(table: Table, reading: Connection, writing: Connection) -> Iterator[int]:
+    """Copy the rows of ``table``; yield how many arrived each time."""
     streaming = reading.execution_options(yield_per=_ROWS_AT_A_TIME)
-    count = 0
-    with closing(streaming.execute(select(table)).mappings()) as rows:
+    with closing(streaming.execute(select(table))) as rows:
         for part in rows.partitions():
-            writing.execute(insert(table), [dict(row) for row in part])
-            count += len(part)
-            progress(table.name, count)
-    return count
+            _put(table, writing, part)
+            yield len(part)
 
 
-def _verify(connection: Connection, rows: dict[str, int]) -> None:
+def _put(table: Table, connection: Connection, rows: Sequence[Any]) -> None:
+    names = [column.name for column in table.columns]
+    cursor = connection.connection.cursor()
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(names))
+        cursor.executemany(f"insert into {table.name} ({', '.join(names)}) values ({marks})", [*map(tuple, rows)])
+        return
+    with cursor.copy(f"copy {table.name} ({', '.join(names)}) from stdin") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _verify(connection: Connection, expected: dict[str, int]) -> None:
     for table in _COPIED:
-        found = connection.scalar(select(func.count()).select_from(table))
-        if found != rows[table.name]:
+        found = _count(connection, table)
+        if found != expected[table.name]:
             message = (
-                f"the copy of {table.name} must hold {rows[table.name]:,} rows, holds {found:,}; nothing was kept:"
+                f"the copy of {table.name} must hold {expected[table.name]:,} rows, holds {found:,}; nothing was kept:"
                 " nobody else may write to the target meanwhile"
             )
             raise StoreError(message)

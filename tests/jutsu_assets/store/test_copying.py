@@ -20,9 +20,10 @@ from tests.support.builders import NOON, RecordingSleeper, SettableClock, bar, f
 from tests.support.old_stores import make_store_of_0_1
 
 D1 = Timeframe.D1
+AWKWARD = '{"low": "≤\\N\t\\t", "high":\n"\\.", "name": "株"}'
 
 
-def nothing(_table: str, _rows: int) -> None:
+def nothing(_table: str, _done: int, _total: int) -> None:
     """Show no progress."""
 
 
@@ -38,7 +39,7 @@ def everything(database: Database) -> dict[str, list[tuple[object, ...]]]:
 def fill(database: Database) -> None:
     clock = SettableClock()
     store = SqlBarStore(database, "scripted", clock)
-    store.write("AAPL", D1, fetched(*(bar(day) for day in WEEK), rejected=[RejectedBar("x", "bad")]))
+    store.write("AAPL", D1, fetched(*(bar(day) for day in WEEK), rejected=[RejectedBar(AWKWARD, "bad")]))
     clock.advance(timedelta(days=1))
     store.write("AAPL", D1, fetched(*(bar(day, "50") for day in WEEK)))
     store.write("MSFT", D1, fetched(bar(WEEK[0])))
@@ -56,12 +57,15 @@ def way(request: pytest.FixtureRequest, sqlite_url: str, postgres_url: str) -> I
 def test_everything_arrives(way: tuple[Database, Database]) -> None:
     source, target = way
     fill(source)
-    seen: list[str] = []
-    copied = copy_store(source, target, lambda table, rows: seen.append(f"{table} {rows}"))
+    seen: list[tuple[str, int, int]] = []
+    copied = copy_store(source, target, lambda *told: seen.append(told))
     assert everything(target) == everything(source)
     assert copied.rows["bars"] == 6
     assert copied.rows["bar_revisions"] == 5
-    assert "bars 6" in seen
+    assert {"bars", "bar_revisions", "coverage"} <= {table for table, _, _ in seen}
+    assert {total for _, _, total in seen} == {sum(copied.rows.values())}
+    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+    assert seen[-1][1] == seen[-1][2]
 
 
 def test_what_was_known_when_is_the_same_in_the_copy(way: tuple[Database, Database]) -> None:
@@ -105,7 +109,7 @@ def test_a_copy_that_is_interrupted_leaves_nothing(way: tuple[Database, Database
     source, target = way
     fill(source)
 
-    def interrupt(table: str, _rows: int) -> None:
+    def interrupt(table: str, _done: int, _total: int) -> None:
         if table == "bars":
             raise KeyboardInterrupt
 
