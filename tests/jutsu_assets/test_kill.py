@@ -1,12 +1,10 @@
 """Killing a materialization leaves every partition whole, and the next run completes it."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from jutsu_assets.settings import Settings
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_core.bars import Timeframe
 from tests.support.graph import SYMBOLS, open_graph
+from tests.support.processes import started
 
 pytest.importorskip("bokeh_sampledata", reason="the sample data are not installed")
 
@@ -24,15 +23,14 @@ pytestmark = [
 ]
 
 ROWS = {"AAPL": 3270, "FB": 196, "GOOG": 2148, "IBM": 3270, "MSFT": 3270}
-WORKER = """
-import sys
-from pathlib import Path
-from tests.support.graph import open_graph
-with open_graph(Path(sys.argv[1])) as graph:
-    print("ready", flush=True)
-    graph.run("AAPL", "MSFT")
-    print("done", flush=True)
-"""
+
+
+def materialize(reports: Connection, folder: Path) -> None:
+    """Run the daily job over a store, and say when it begins and has ended."""
+    with open_graph(folder) as graph:
+        reports.send("ready")
+        graph.run("AAPL", "MSFT")
+        reports.send("done")
 
 
 def stored_rows(folder: Path) -> dict[str, int]:
@@ -56,24 +54,14 @@ def stored_rows(folder: Path) -> dict[str, int]:
 
 
 def test_kill_9_leaves_whole_partitions_and_the_next_run_completes(tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[2]
     moments = random.Random(20130301)  # noqa: S311 - the same moments in every run
     killed = 0
     for round_number in range(3):
-        worker = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", WORKER, str(tmp_path)],
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-        time.sleep(0.3 + moments.random() * (1.0 + 0.4 * round_number))  # noqa: TID251 - a real process is running
-        worker.send_signal(signal.SIGKILL)
-        killed += worker.wait() == -signal.SIGKILL
-        worker.stdout.close()
+        with started(materialize, tmp_path) as worker:
+            worker.hear()
+            time.sleep(0.3 + moments.random() * (1.0 + 0.4 * round_number))  # noqa: TID251 - a real process is running
+            worker.kill()
+        killed += worker.process.exitcode == -signal.SIGKILL
         rows = stored_rows(tmp_path)
         assert rows == {symbol: ROWS[symbol] for symbol in rows}
     assert killed > 0

@@ -1,7 +1,6 @@
 """A fetcher over a simulator of the test's own: what crosses the wire is real, what waits is not."""
 
 import json
-import multiprocessing
 import os
 import signal
 import threading
@@ -35,6 +34,7 @@ from jutsu_core.access import AccessLedger, AccessState, Change, Claim, Limits, 
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.ports import Clock, Sleeper
 from tests.support.builders import SettableClock
+from tests.support.processes import CHILD_SECONDS
 
 FRIDAY = date(2013, 2, 22)
 MONDAY = date(2013, 2, 25)
@@ -46,8 +46,6 @@ WEEK_START = datetime(2013, 2, 22, tzinfo=UTC)
 WEEK_END = datetime(2013, 3, 1, tzinfo=UTC)
 EVENING = datetime(2013, 3, 1, 1, tzinfo=UTC)
 """Thursday evening in New York: its bar is final."""
-
-_CHILD_SECONDS = 60.0
 
 
 class MemoryLedger:
@@ -213,28 +211,10 @@ def secrets_of(*wrapped: Mapping[str, Any]) -> set[str]:
     return named | {DEFAULT_KEY, DEFAULT_SECRET}
 
 
-def exit_codes(children: int, work: Callable[..., None], *arguments: object) -> list[int | None]:
-    """Run ``work`` in several processes that begin together; return how each ended, 0 for well."""
-    # A fork server imports everything once; where there is none, every child does.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context: Any = multiprocessing.get_context(method)
-    context.set_forkserver_preload([__name__])
-    barrier = context.Barrier(children)
-    processes = [context.Process(target=work, args=(barrier, *arguments)) for _ in range(children)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(_CHILD_SECONDS)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-    return [process.exitcode for process in processes]
-
-
 def fetch_in_child(barrier: Barrier, url: str, token_path: str, threads: int) -> None:
     """Fetch once in each thread from the simulator at ``url``, with the token file that processes share."""
     fetcher = fetcher_of(small_simulator(), FileTokenStore(Path(token_path)), transport=LoopbackTransport(url))
-    barrier.wait(_CHILD_SECONDS)
+    barrier.wait(CHILD_SECONDS)
     with ThreadPoolExecutor(threads) as pool:
         asked = [pool.submit(fetcher.fetch_bars, "JTS", "1d", WEEK_START, WEEK_END) for _ in range(threads)]
         counts = [len(done.result()) for done in asked]
@@ -255,7 +235,7 @@ def pause_in_child(barrier: Barrier, url: str, database_url: str) -> None:
             return super().handle_request(request)
 
     transport = ThrottledTransport(Paused(url), Throttle(ledger, SystemSleeper()))
-    barrier.wait(_CHILD_SECONDS)
+    barrier.wait(CHILD_SECONDS)
     transport.handle_request(httpx.Request("GET", "https://api.schwabapi.com/marketdata/v1/pricehistory")).close()
     transport.close()
     database.close()
@@ -294,7 +274,7 @@ def ask_in_child(barrier: Barrier, url: str, database_url: str, threads: int, re
     throttle = Throttle(ledger, SystemSleeper())
     departures: list[float] = []
     transport = ThrottledTransport(NotedTransport(url, departures), throttle)
-    barrier.wait(_CHILD_SECONDS)
+    barrier.wait(CHILD_SECONDS)
 
     def ask() -> None:
         transport.handle_request(httpx.Request("GET", "https://api.schwabapi.com/marketdata/v1/pricehistory")).close()

@@ -1,20 +1,11 @@
-"""Processes of their own that write bars, for tests that stop them, starve them or let them meet.
-
-A child is forked from a server process that imported everything once, which takes a hundredth of
-the time of a fresh interpreter.
-"""
+"""What processes of their own do that write bars, for tests that stop them, starve them or let them meet."""
 
 import itertools
-import multiprocessing
 import os
 import random
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import date
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
-from typing import Any
 
 from sqlalchemy import make_url
 
@@ -26,16 +17,12 @@ from jutsu_core.bars import Bar, Timeframe, to_epoch
 from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.ports import BarStore, PartitionVersion
 from tests.support.builders import RecordingSleeper, bar, days, fetched
+from tests.support.processes import CHILD_SECONDS
 
 D1 = Timeframe.D1
-CHILD_SECONDS = 60.0
 SOURCE = "scripted"
 BARS = 500
 CHUNK = 25
-_PRELOADED = [
-    *("pytest", "psycopg", "sqlalchemy.dialects.postgresql.psycopg", "pysqlite3.dbapi2"),
-    *("alembic.command", "alembic.config", __name__),
-]
 _NOBODY = 65534
 
 
@@ -89,56 +76,6 @@ def states_held(store: BarStore, symbol: str) -> list[tuple[Bar, ...]]:
         assert since in (None, recorded_at), "a state must begin when the one before it ended"
         since = group[0].superseded_at
     return held
-
-
-@dataclass
-class Child:
-    """A process that works, and reports; ``said`` is what it reported so far."""
-
-    process: Any
-    _reports: Connection
-    said: list[Any] = field(default_factory=list)
-
-    def hear(self) -> None:
-        """Wait for one more report."""
-        assert self._reports.poll(CHILD_SECONDS), "the child is silent"
-        self.said.append(self._reports.recv())
-
-    def hear_all(self) -> None:
-        """Wait for every report until the child ends, and for its end."""
-        with suppress(EOFError):
-            while True:
-                self.hear()
-        self.process.join(CHILD_SECONDS)
-
-    def kill(self) -> None:
-        """End it by SIGKILL; take in what it still said."""
-        self.process.kill()
-        self.hear_all()
-
-
-@contextmanager
-def started(work: Callable[..., None], *arguments: object) -> Iterator[Child]:
-    """Yield a child that does ``work(reports, *arguments)``; it does not outlive the context."""
-    context = _context()
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(theirs, *arguments))
-    process.start()
-    theirs.close()
-    try:
-        yield Child(process, ours)
-    finally:
-        process.kill()
-        process.join()
-        ours.close()
-
-
-@contextmanager
-def started_together(work: Callable[..., None], *of_each: tuple[object, ...]) -> Iterator[list[Child]]:
-    """Yield one child for each of ``of_each`` that does ``work(reports, barrier, *arguments)``."""
-    barrier = _context().Barrier(len(of_each))
-    with ExitStack() as stack:
-        yield [stack.enter_context(started(work, barrier, *arguments)) for arguments in of_each]
 
 
 def alternate(reports: Connection, url: str, symbols: tuple[str, ...], done: int) -> None:
@@ -220,9 +157,3 @@ def _attempt(store: BarStore) -> str:
     except StoreUnavailableError as error:
         return str(error)
     return "written"
-
-
-def _context() -> Any:
-    context: Any = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    return context

@@ -28,12 +28,12 @@ from jutsu_core.errors import (
     SourceError,
     SourceUnavailableError,
 )
+from tests.support.processes import exit_codes
 from tests.support.schwab import (
     SESSIONS,
     WEEK_END,
     WEEK_START,
     desk,
-    exit_codes,
     fetch_in_child,
     fetcher_of,
     small_simulator,

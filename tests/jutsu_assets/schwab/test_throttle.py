@@ -1,7 +1,6 @@
 """The rate limit: turns, waits, late departures, and never three requests in any second over many processes."""
 
 import json
-import multiprocessing
 import os
 import signal
 from datetime import UTC, date, datetime
@@ -19,13 +18,13 @@ from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database
 from jutsu_core.access import AccessState, Change, Claim, Limits
 from tests.support.builders import SettableClock
+from tests.support.processes import exit_codes, forking
 from tests.support.schwab import (
     MemoryLedger,
     NotedTransport,
     RecordingSleeper,
     ask_in_child,
     closest,
-    exit_codes,
     pause_in_child,
     small_simulator,
 )
@@ -265,7 +264,7 @@ def test_a_process_that_was_paused_with_its_place_takes_another(sqlite_url: str)
     ledger = RequestLedger(database, SystemClock())
     ledger.state()
     departures: list[float] = []
-    context = multiprocessing.get_context("spawn")
+    context = forking()
     with serve(simulator, port=0) as server:
         transport = ThrottledTransport(NotedTransport(server.url, departures), Throttle(ledger, SystemSleeper()))
         barrier = context.Barrier(2)

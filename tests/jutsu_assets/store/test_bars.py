@@ -14,7 +14,8 @@ from jutsu_core.ports import BarStore
 from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO, WEEK, BarStoreContract
 from tests.support.builders import NOON, SettableClock, bar, fetched
 from tests.support.memory_store import MemoryBarStore
-from tests.support.writers import start_fresh, started_together
+from tests.support.processes import started_together
+from tests.support.writers import start_fresh
 
 D1 = Timeframe.D1
 DAY = timedelta(days=1)

@@ -33,7 +33,7 @@ from jutsu_core.bars import to_epoch
 from jutsu_core.errors import CircuitOpenError, RequestBudgetError
 from jutsu_core.ports import Clock
 from tests.support.builders import NOON, SettableClock
-from tests.support.writers import CHILD_SECONDS, started_together
+from tests.support.processes import CHILD_SECONDS, started_together
 
 WINDOW = timedelta(seconds=1)
 MICROSECOND = timedelta(microseconds=1)

@@ -26,19 +26,16 @@ from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.ports import END_OF_TIME
 from tests.support.builders import RecordingSleeper, SettableClock, bar, fetched
 from tests.support.postgres import PostgresServer
+from tests.support.processes import CHILD_SECONDS, Child, started, started_together
 from tests.support.writers import (
     BARS,
-    CHILD_SECONDS,
     D1,
     SOURCE,
     A,
     B,
-    Child,
     alternate,
     named,
     open_store,
-    started,
-    started_together,
     state,
     states_held,
     version_of,

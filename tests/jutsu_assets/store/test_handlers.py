@@ -44,7 +44,8 @@ from tests.support.data_handler_contract import (
     event_of,
     events_of,
 )
-from tests.support.writers import open_store, started
+from tests.support.processes import started
+from tests.support.writers import open_store
 
 D1 = Timeframe.D1
 DAY = timedelta(days=1)
