@@ -48,7 +48,7 @@ check: $(VENV)/.dev  ## lint, format, types, import contracts
 	@$(BIN)/lint-imports
 
 test: check  ## everything that must hold before a commit
-	@$(BIN)/python -m pytest --cov --cov-report=term --benchmark-disable -n 2
+	@$(BIN)/python -m pytest --cov --cov-report=term --benchmark-disable -n 2 --dist worksteal
 
 bench: $(VENV)/.dev  ## timings against a baseline measured in the same run
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-group-by=group --benchmark-columns=median,iqr,ops
