@@ -33,6 +33,8 @@ _BUSY_TIMEOUT = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}"
 _TURN = "select set_config('lock_timeout', %s, true), pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s)"
 _NO_WRITER = "select set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)"
 _ANY_WRITER = 0x4A75747375  # every writer shares this lock; whoever has it alone knows that none is under way
+POSTGRES_ARGUMENTS = {"client_encoding": "utf8"}
+"""For the driver: what we send and read is UTF-8, whatever the machine's or the server's default."""
 _KEEP_EVERY_CHARACTER = ("UTF8", "SQL_ASCII")
 """Encodings of a server: SQL_ASCII keeps what it is given, and is given UTF-8."""
 _POLL_SECONDS = 0.0005
@@ -202,7 +204,7 @@ class Database:
                     self.url,
                     pool_pre_ping=True,
                     isolation_level="READ COMMITTED",
-                    connect_args={"client_encoding": "utf8"},  # whatever the machine's or the server's default
+                    connect_args=POSTGRES_ARGUMENTS,
                     **_POOL,
                 )
                 from jutsu_assets.store.postgres import prepare_postgres  # noqa: PLC0415 - needs an optional driver

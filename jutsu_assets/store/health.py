@@ -17,7 +17,7 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.store import schema
 from jutsu_assets.store.content import EMPTY, changed, to_hex
-from jutsu_assets.store.engine import Database, prepare_sqlite, sqlite_library
+from jutsu_assets.store.engine import POSTGRES_ARGUMENTS, Database, prepare_sqlite, sqlite_library
 from jutsu_assets.store.rows import bar_rows, run
 from jutsu_assets.store.upgrade import HEAD, VERSION_TABLE, revision_of
 from jutsu_assets.store.urls import shown_url, sqlite_file
@@ -191,7 +191,9 @@ def looking_at(url: URL, *, shown: URL | None = None) -> Iterator[Connection]:
             engine = create_engine(shown or url, poolclass=NullPool, isolation_level="AUTOCOMMIT", **options)
         else:
             read_only = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-            engine = create_engine(url, poolclass=NullPool, execution_options=read_only)
+            engine = create_engine(
+                url, poolclass=NullPool, execution_options=read_only, connect_args=POSTGRES_ARGUMENTS
+            )
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         message = f'the driver of {name} must be installed: {error}; for PostgreSQL: pip install "jutsu[postgres]"'
         raise ConfigurationError(message) from error

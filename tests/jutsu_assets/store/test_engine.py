@@ -69,15 +69,18 @@ def test_a_server_database_that_cannot_keep_every_character_is_refused(postgres:
         engine.dispose()
 
 
+@pytest.mark.parametrize("client", ["LATIN1", None])
 @pytest.mark.parametrize("encoding", ["UTF8", "SQL_ASCII"])
 def test_every_character_comes_back_whatever_the_client_is_set_to(
-    postgres: PostgresServer, encoding: str, monkeypatch: pytest.MonkeyPatch
+    postgres: PostgresServer, encoding: str, client: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    if client is not None:
+        monkeypatch.setenv("PGCLIENTENCODING", client)
     with postgres.fresh_database_url(encoding) as url:
         database = Database(url, RecordingSleeper())
         set_fact(database, "answer", '{"low": "→ ≤ 7", "名": "株"}')
         assert facts(database)["answer"] == '{"low": "→ ≤ 7", "名": "株"}'
+        assert examine(database).is_sound
         database.close()
 
 
