@@ -10,8 +10,9 @@ import importlib.util
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,7 +56,8 @@ class Database:
     """One system of record, by SQLAlchemy URL.
 
     Nothing is opened before the first transaction. An engine is never carried across a fork: a
-    child process opens its own. At most five connections are open at a time, and reused.
+    child process opens its own, as does one that is sent a pickle. At most five connections are
+    open at a time, and reused.
 
     Args:
         url: SQLAlchemy URL, for example ``sqlite:////data/jutsu.db``.
@@ -85,6 +87,11 @@ class Database:
 
     def __repr__(self) -> str:
         return f"Database({self.shown_url!r})"
+
+    def __reduce__(self) -> tuple[Callable[..., "Database"], tuple[str, Sleeper]]:
+        """Return how another process opens the same store: connections and locks stay behind."""
+        url = self.url.render_as_string(hide_password=False)
+        return partial(Database, create=self._create), (url, self._sleeper)
 
     @property
     def shown_url(self) -> str:

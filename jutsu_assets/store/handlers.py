@@ -48,7 +48,8 @@ _Version = tuple[str, int]
 class DatabaseDataHandler(DataHandler):
     """A :class:`jutsu_core.ports.DataHandler` over a database of bars, which is read as it is.
 
-    Use it in a ``with`` statement, or :meth:`close` it, to give its connections back.
+    Use it in a ``with`` statement, or :meth:`close` it, to give its connections back. It may be sent
+    to other processes, such as those of a pool, and used by several threads.
 
     Args:
         db_url: SQLAlchemy URL of the system of record.

@@ -1,5 +1,6 @@
 """Bars through the interface that a backtesting engine reads: the contract, and what a database adds to it."""
 
+import pickle
 import re
 import sys
 import threading
@@ -456,6 +457,32 @@ def test_what_another_process_writes_is_seen_at_once_but_not_in_a_stream_that_be
         assert len(handler.get_bars_range("AAPL", BEGIN, FAR)) == 3
         assert [event.timestamp.date() for event in (*seen, *stream)] == list(SESSIONS[:2])
     assert [event.symbol for event in handler.get_next_bar()] == ["AAPL", "AAPL", "AAPL", "NEW"]
+
+
+def read_in_child(reports: Connection, handler: DataHandler) -> None:
+    """Report all bars as a handler that came from another process gives them."""
+    reports.send(list(handler.get_next_bar()))
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_a_handler_may_be_sent_to_another_process(store: SqlBarStore, opened: Opener, *, is_used: bool) -> None:
+    """As a pool of processes does, each of which tests a strategy; connections stay behind."""
+    hold(store, contract_history())
+    handler = opened(symbols=["AAPL"], as_of=NOON)
+    if is_used:
+        handler.get_latest_bar("AAPL")
+    with started(read_in_child, handler) as child:
+        child.hear_all()
+    assert child.said == [list(handler.get_next_bar())]
+    assert {event.symbol for event in child.said[0]} == {"AAPL"}
+
+
+def test_a_handler_that_was_sent_makes_a_store_only_if_the_sent_one_would(opened: Opener) -> None:
+    reader, maker = (pickle.loads(pickle.dumps(opened(create=creates))) for creates in (False, True))  # noqa: S301 - ours
+    with pytest.raises(NoDataError, match="there is none"):
+        next(reader.get_next_bar())
+    assert list(maker.get_next_bar()) == []
+    maker.close()
 
 
 def test_a_stream_is_of_one_state_whatever_is_written_meanwhile(store: SqlBarStore, opened: Opener) -> None:
