@@ -78,6 +78,17 @@ def hold(store: SqlBarStore, history: History) -> None:
         store.write(symbol, D1, fetched(*bars))
 
 
+def every_method(handler: DataHandler) -> list[Callable[[], object]]:
+    """Return a call of every method that reads."""
+    return [
+        lambda: handler.get_latest_bar("AAPL"),
+        lambda: handler.get_bars_range("AAPL", BEGIN, FAR),
+        lambda: handler.get_bars_batch(["AAPL"], BEGIN, FAR),
+        lambda: handler.get_frame(["AAPL"], BEGIN, FAR),
+        lambda: list(handler.get_next_bar()),
+    ]
+
+
 def reads(handler: DatabaseDataHandler, ask: Callable[[], object], folder: Path) -> list[str]:
     """Return the tables that ``ask`` reads, one for each statement that reaches the database."""
     with handler.database.reading() as connection:  # the only connection, which every later call reuses
@@ -151,13 +162,7 @@ def test_a_url_that_leads_to_no_store_is_an_error_of_every_method_and_makes_none
     opened: Opener, tmp_path: Path
 ) -> None:
     handler = opened()
-    for ask in (
-        lambda: handler.get_latest_bar("AAPL"),
-        lambda: handler.get_bars_range("AAPL", BEGIN, FAR),
-        lambda: handler.get_bars_batch(["AAPL"], BEGIN, FAR),
-        lambda: handler.get_frame(["AAPL"], BEGIN, FAR),
-        lambda: list(handler.get_next_bar()),
-    ):
+    for ask in every_method(handler):
         with pytest.raises(NoDataError, match=r"there must be a store at .*; the first materialization makes one"):
             ask()
     assert list(tmp_path.glob("*.db*")) == []
@@ -558,13 +563,7 @@ def test_a_database_that_fails_is_reported_by_every_method(tmp_path: Path) -> No
     url = f"sqlite:///{tmp_path / 'jutsu.db'}"
     handler = DatabaseDataHandler(url)
     handler.database = Database(url, RecordingSleeper())
-    for ask in (
-        lambda: handler.get_latest_bar("AAPL"),
-        lambda: handler.get_bars_range("AAPL", BEGIN, FAR),
-        lambda: handler.get_bars_batch(["AAPL"], BEGIN, FAR),
-        lambda: handler.get_frame(["AAPL"], BEGIN, FAR),
-        lambda: list(handler.get_next_bar()),
-    ):
+    for ask in every_method(handler):
         with pytest.raises(StoreUnavailableError, match="file is not a database"):
             ask()
     handler.database.close()
