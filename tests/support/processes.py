@@ -20,14 +20,6 @@ _PRELOADED = [
 ]
 
 
-def forking() -> Any:
-    """Return the context in which children are started."""
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context: Any = multiprocessing.get_context(method)
-    context.set_forkserver_preload(_PRELOADED)
-    return context
-
-
 @dataclass
 class Child:
     """A process that works, and reports; ``said`` is what it reported so far."""
@@ -57,7 +49,7 @@ class Child:
 @contextmanager
 def started(work: Callable[..., None], *arguments: object) -> Iterator[Child]:
     """Yield a child that does ``work(reports, *arguments)``; it does not outlive the context."""
-    context = forking()
+    context = _context()
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(theirs, *arguments))
     process.start()
@@ -73,21 +65,13 @@ def started(work: Callable[..., None], *arguments: object) -> Iterator[Child]:
 @contextmanager
 def started_together(work: Callable[..., None], *of_each: tuple[object, ...]) -> Iterator[list[Child]]:
     """Yield one child for each of ``of_each`` that does ``work(reports, barrier, *arguments)``."""
-    barrier = forking().Barrier(len(of_each))
+    barrier = _context().Barrier(len(of_each))
     with ExitStack() as stack:
         yield [stack.enter_context(started(work, barrier, *arguments)) for arguments in of_each]
 
 
-def exit_codes(children: int, work: Callable[..., None], *arguments: object) -> list[int | None]:
-    """Do ``work(barrier, *arguments)`` in several processes that begin together; return how each ended, 0 for well."""
-    context = forking()
-    barrier = context.Barrier(children)
-    processes = [context.Process(target=work, args=(barrier, *arguments)) for _ in range(children)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(CHILD_SECONDS)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-    return [process.exitcode for process in processes]
+def _context() -> Any:
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context: Any = multiprocessing.get_context(method)
+    context.set_forkserver_preload(_PRELOADED)
+    return context

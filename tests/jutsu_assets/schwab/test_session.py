@@ -28,7 +28,7 @@ from jutsu_core.errors import (
     SourceError,
     SourceUnavailableError,
 )
-from tests.support.processes import exit_codes
+from tests.support.processes import started_together
 from tests.support.schwab import (
     SESSIONS,
     WEEK_END,
@@ -99,7 +99,11 @@ def test_four_processes_of_eight_threads_with_an_expired_token_refresh_once(*, r
     login = simulator.issue_login()
     FileTokenStore(path).write(stale(login))
     with serve(simulator, port=0) as server:
-        assert exit_codes(4, fetch_in_child, server.url, str(path), THREADS) == [0] * 4
+        with started_together(fetch_in_child, *[(server.url, str(path), THREADS)] * 4) as children:
+            for child in children:
+                child.hear_all()
+        assert [child.process.exitcode for child in children] == [0] * 4
+    assert [child.said for child in children] == [[[5] * THREADS]] * 4
     assert sorted(paths(simulator)) == [PRICE_HISTORY] * 4 * THREADS + [TOKEN]
     kept = FileTokenStore(path).read()
     assert kept["creation_timestamp"] == login["creation_timestamp"]

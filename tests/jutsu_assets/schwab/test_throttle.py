@@ -1,6 +1,5 @@
 """The rate limit: turns, waits, late departures, and never three requests in any second over many processes."""
 
-import json
 import os
 import signal
 from datetime import UTC, date, datetime
@@ -18,7 +17,7 @@ from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database
 from jutsu_core.access import AccessState, Change, Claim, Limits
 from tests.support.builders import SettableClock
-from tests.support.processes import exit_codes, forking
+from tests.support.processes import started, started_together
 from tests.support.schwab import (
     MemoryLedger,
     NotedTransport,
@@ -228,7 +227,7 @@ PROCESSES = 8
 
 
 @pytest.mark.slow
-def test_eight_processes_of_many_threads_never_send_three_requests_in_any_second(url: str, tmp_path: Path) -> None:
+def test_eight_processes_of_many_threads_never_send_three_requests_in_any_second(url: str) -> None:
     """Counted as they leave, and where they arrive, at the simulator's port; the limit is used nearly whole.
 
     An idle machine sends 1.95 a second; a busy one takes as many places, and lets those go that it is
@@ -237,13 +236,14 @@ def test_eight_processes_of_many_threads_never_send_three_requests_in_any_second
     """
     threads = 4 if url.startswith("sqlite") else 2
     total, seen = PROCESSES * threads, []
-    for attempt in range(3):
-        report = tmp_path / f"report-{attempt}.jsonl"
+    for _ in range(3):
         simulator = small_simulator()
         with serve(simulator, port=0) as server:
-            codes = exit_codes(PROCESSES, ask_in_child, server.url, url, threads, str(report))
-        assert codes == [0] * PROCESSES
-        told = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
+            with started_together(ask_in_child, *[(server.url, url, threads)] * PROCESSES) as children:
+                for child in children:
+                    child.hear_all()
+            assert [child.process.exitcode for child in children] == [0] * PROCESSES
+        told = [entry for child in children for entry in child.said]
         left = [moment for entry in told for moment in entry["left"]]
         assert len(left) == len(simulator.requests) == total
         assert sum(entry["waited"] for entry in told) > total
@@ -264,22 +264,19 @@ def test_a_process_that_was_paused_with_its_place_takes_another(sqlite_url: str)
     ledger = RequestLedger(database, SystemClock())
     ledger.state()
     departures: list[float] = []
-    context = forking()
     with serve(simulator, port=0) as server:
         transport = ThrottledTransport(NotedTransport(server.url, departures), Throttle(ledger, SystemSleeper()))
-        barrier = context.Barrier(2)
-        paused = context.Process(target=pause_in_child, args=(barrier, server.url, sqlite_url))
-        paused.start()
-        barrier.wait(60)
-        while not ledger.sent_on(SystemClock().now().date()):
-            SystemSleeper().sleep(0.01)
-        SystemSleeper().sleep(1.1)
-        for _ in range(2):
-            transport.handle_request(httpx.Request("GET", ADDRESS)).close()
-        os.kill(paused.pid or 0, signal.SIGCONT)
-        paused.join(30)
+        with started(pause_in_child, server.url, sqlite_url) as paused:
+            paused.hear()
+            while not ledger.sent_on(SystemClock().now().date()):
+                SystemSleeper().sleep(0.01)
+            SystemSleeper().sleep(1.1)
+            for _ in range(2):
+                transport.handle_request(httpx.Request("GET", ADDRESS)).close()
+            os.kill(paused.process.pid, signal.SIGCONT)
+            paused.hear_all()
         transport.close()
-    assert paused.exitcode == 0
+    assert paused.process.exitcode == 0
     assert len(simulator.requests) == 3
     assert simulator.requests[-1].monotonic - departures[0] >= 1.0
     # A busy machine may have made the others late, too; each place that was let go counts.
