@@ -10,19 +10,19 @@ from typing import Any
 
 import dagster as dg
 
-from jutsu_assets.assets.bars import DAILY_BARS, build_daily_bars
-from jutsu_assets.assets.indicators import build_daily_indicators
-from jutsu_assets.assets.performance import build_symbol_performance
-from jutsu_assets.checks.login import build_login_check
 from jutsu_assets.clock import SystemClock
-from jutsu_assets.jobs import daily_update
-from jutsu_assets.partitions import symbol_partitions
-from jutsu_assets.resources.database import DatabaseResource
-from jutsu_assets.resources.lake import LakeResource
-from jutsu_assets.resources.report_folder import ReportFolderResource
-from jutsu_assets.resources.schwab import SchwabResource
+from jutsu_assets.graph.assets.bars import DAILY_BARS, build_daily_bars
+from jutsu_assets.graph.assets.indicators import build_daily_indicators
+from jutsu_assets.graph.assets.performance import build_symbol_performance
+from jutsu_assets.graph.checks.login import build_login_check
+from jutsu_assets.graph.jobs import daily_update
+from jutsu_assets.graph.partitions import symbol_partitions
+from jutsu_assets.graph.resources.database import DatabaseResource
+from jutsu_assets.graph.resources.lake import LakeResource
+from jutsu_assets.graph.resources.report_folder import ReportFolderResource
+from jutsu_assets.graph.resources.schwab import SchwabResource
+from jutsu_assets.graph.sensors import build_login_sensor
 from jutsu_assets.schwab.tokens import FileTokenStore
-from jutsu_assets.sensors import build_login_sensor
 from jutsu_assets.settings import Settings
 from jutsu_assets.universe import Universe, load_universe
 

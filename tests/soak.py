@@ -23,13 +23,13 @@ import click
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.schwab.connection import SchwabConnection
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
-from jutsu_assets.schwab.simulator.app import DEFAULT_KEY, DEFAULT_SECRET, SchwabSimulator
-from jutsu_assets.schwab.simulator.catalog import named_fault
-from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
-from jutsu_assets.schwab.simulator.market import MarketHistory
-from jutsu_assets.schwab.simulator.server import serve
-from jutsu_assets.schwab.simulator.switches import Switches
 from jutsu_assets.schwab.tokens import FileTokenStore
+from jutsu_assets.simulator.app import DEFAULT_KEY, DEFAULT_SECRET, SchwabSimulator
+from jutsu_assets.simulator.catalog import named_fault
+from jutsu_assets.simulator.faults import Fault, FaultPlan
+from jutsu_assets.simulator.market import MarketHistory
+from jutsu_assets.simulator.server import serve
+from jutsu_assets.simulator.switches import Switches
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database

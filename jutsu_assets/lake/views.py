@@ -8,8 +8,8 @@ import pandas as pd
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.settings import Settings
+from jutsu_assets.store.existing import nothing_stored, stored_database
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
-from jutsu_assets.stored import nothing_stored, stored_database
 from jutsu_core.errors import InvalidInputError, StoreUnavailableError
 
 

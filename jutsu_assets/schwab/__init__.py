@@ -1,1 +1,1 @@
-"""Charles Schwab: session, tokens, throttle, fetcher, simulator."""
+"""Charles Schwab: session, tokens, throttle, breaker, fetcher."""

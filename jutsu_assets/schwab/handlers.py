@@ -104,29 +104,6 @@ class SchwabDataHandler(DataHandler):
         return self.fetcher.fetch(symbol, Timeframe.D1, first, after).bars
 
 
-def open_simulated(market: Market, ledger: AccessLedger, limits: Limits = LIMITS) -> SchwabDataHandler:
-    """Return a handler over the simulator inside this process: sample bars, no port, no credentials.
-
-    Raises:
-        ConfigurationError: The sample data are not installed.
-    """
-    from jutsu_assets.schwab.simulator.app import SchwabSimulator  # noqa: PLC0415 - live use never loads it
-    from jutsu_assets.schwab.simulator.transport import mount  # noqa: PLC0415
-
-    simulator = SchwabSimulator()
-    return open_handler(
-        market,
-        ledger,
-        limits=limits,
-        source=SAMPLE_SOURCE,
-        clock=simulator,
-        transport=mount(simulator),
-        api_key=simulator.key,
-        app_secret=simulator.secret,
-        tokens=MemoryTokenStore(simulator.issue_login()),
-    )
-
-
 def open_live(
     market: Market, ledger: AccessLedger, credentials: Credentials, base_url: str, limits: Limits = LIMITS
 ) -> SchwabDataHandler:

@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from jutsu_assets.barfiles.csv_files import CsvBars
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store.content import BarRow
-from jutsu_assets.store.csv_files import CsvBars
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.rows import BarRows, bar_rows, run
 from jutsu_core.answers import CLOCK_TOLERANCE

@@ -12,7 +12,7 @@ import pytest
 
 from jutsu_assets.definitions import build_defs, defs
 from jutsu_assets.lake.views import connect_to
-from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
+from jutsu_assets.simulator.faults import Fault, FaultPlan
 from jutsu_core.bars import Timeframe
 from jutsu_core.errors import ConfigurationError
 from jutsu_core.ports import DataHandler

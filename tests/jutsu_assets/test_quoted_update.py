@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jutsu_assets.schwab.simulator.catalog import named_plan
+from jutsu_assets.simulator.catalog import named_plan
 from jutsu_core.bars import Bar, Timeframe
 from tests.support.graph import Graph, metadata_of, open_graph
 

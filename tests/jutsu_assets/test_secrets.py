@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from jutsu_assets.schwab.simulator.catalog import named_plan
+from jutsu_assets.simulator.catalog import named_plan
 from tests.support.graph import open_graph
 from tests.support.schwab import secrets_of
 

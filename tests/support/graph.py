@@ -11,16 +11,16 @@ import dagster as dg
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.definitions import build_defs
-from jutsu_assets.jobs import daily_update
+from jutsu_assets.graph.jobs import daily_update
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.reports.folder import ReportFolder
 from jutsu_assets.schwab.handlers import Market, SchwabDataHandler, open_handler
-from jutsu_assets.schwab.simulator.app import SchwabSimulator
-from jutsu_assets.schwab.simulator.faults import FaultPlan
-from jutsu_assets.schwab.simulator.market import MarketHistory
-from jutsu_assets.schwab.simulator.transport import mount
 from jutsu_assets.schwab.tokens import MemoryTokenStore
 from jutsu_assets.settings import Settings
+from jutsu_assets.simulator.app import SchwabSimulator
+from jutsu_assets.simulator.faults import FaultPlan
+from jutsu_assets.simulator.market import MarketHistory
+from jutsu_assets.simulator.transport import mount
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.universe import Universe
 from tests.support.builders import SettableClock

@@ -20,14 +20,14 @@ import httpx
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.schwab.connection import SchwabConnection
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
-from jutsu_assets.schwab.simulator.app import DEFAULT_KEY, DEFAULT_SECRET, SchwabSimulator
-from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY, TOKEN
-from jutsu_assets.schwab.simulator.faults import Fault, FaultPlan
-from jutsu_assets.schwab.simulator.market import DailyBar, MarketHistory
-from jutsu_assets.schwab.simulator.transport import mount
 from jutsu_assets.schwab.throttle import DEPARTURE, LIMITS, Throttle, ThrottledTransport
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore, TokenStore
 from jutsu_assets.schwab.transport import LoopbackTransport
+from jutsu_assets.simulator.app import DEFAULT_KEY, DEFAULT_SECRET, SchwabSimulator
+from jutsu_assets.simulator.endpoints import PRICE_HISTORY, TOKEN
+from jutsu_assets.simulator.faults import Fault, FaultPlan
+from jutsu_assets.simulator.market import DailyBar, MarketHistory
+from jutsu_assets.simulator.transport import mount
 from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database
 from jutsu_core.access import AccessLedger, AccessState, Change, Claim, Limits, admit

@@ -6,14 +6,14 @@ from datetime import date
 
 import pytest
 
-from jutsu_assets.schwab.simulator import anomalies
-from jutsu_assets.schwab.simulator.app import SchwabSimulator
-from jutsu_assets.schwab.simulator.catalog import FAULTS, SETTINGS, named_plan, newest_session
-from jutsu_assets.schwab.simulator.faults import Fault
-from jutsu_assets.schwab.simulator.ids import FAULT_IDS
-from jutsu_assets.schwab.simulator.market import MarketHistory
+from jutsu_assets.simulator import anomalies
+from jutsu_assets.simulator.app import SchwabSimulator
+from jutsu_assets.simulator.catalog import FAULTS, SETTINGS, named_plan, newest_session
+from jutsu_assets.simulator.faults import Fault
+from jutsu_assets.simulator.ids import FAULT_IDS
+from jutsu_assets.simulator.market import MarketHistory
 from jutsu_core.errors import InvalidInputError, JutsuError, MalformedResponseError
-from tests.jutsu_assets.schwab.simulator.wire import reference
+from tests.jutsu_assets.simulator.wire import reference
 from tests.support.schwab import SESSIONS, THURSDAY, desk, small_market
 
 BUILDERS = {"acting", "mixed", "replying", "wrong_candles", "wrong_envelope"}

@@ -17,14 +17,14 @@ import pytest
 
 from jutsu_assets.schwab.connection import SchwabConnection
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
-from jutsu_assets.schwab.simulator.app import SchwabSimulator
-from jutsu_assets.schwab.simulator.catalog import named_plan
-from jutsu_assets.schwab.simulator.ids import FAULT_IDS, SETTING_IDS
-from jutsu_assets.schwab.simulator.market import MarketHistory
-from jutsu_assets.schwab.simulator.server import serve
-from jutsu_assets.schwab.simulator.switches import Switches
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.schwab.transport import LoopbackTransport
+from jutsu_assets.simulator.app import SchwabSimulator
+from jutsu_assets.simulator.catalog import named_plan
+from jutsu_assets.simulator.ids import FAULT_IDS, SETTING_IDS
+from jutsu_assets.simulator.market import MarketHistory
+from jutsu_assets.simulator.server import serve
+from jutsu_assets.simulator.switches import Switches
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database

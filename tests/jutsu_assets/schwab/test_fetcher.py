@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from jutsu_assets.schwab.connection import ATTEMPTS
-from jutsu_assets.schwab.simulator import anomalies
-from jutsu_assets.schwab.simulator.app import SchwabSimulator
-from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY, TOKEN
-from jutsu_assets.schwab.simulator.faults import Fault, TransportErrorName
-from jutsu_assets.schwab.simulator.switches import Switches
-from jutsu_assets.schwab.simulator.transport import mount
 from jutsu_assets.schwab.tokens import MemoryTokenStore
+from jutsu_assets.simulator import anomalies
+from jutsu_assets.simulator.app import SchwabSimulator
+from jutsu_assets.simulator.endpoints import PRICE_HISTORY, TOKEN
+from jutsu_assets.simulator.faults import Fault, TransportErrorName
+from jutsu_assets.simulator.switches import Switches
+from jutsu_assets.simulator.transport import mount
 from jutsu_core.bars import Bar, Timeframe, session_timestamp
 from jutsu_core.errors import (
     AuthenticationError,

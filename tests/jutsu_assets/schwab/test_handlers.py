@@ -8,15 +8,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from jutsu_assets.schwab.handlers import Market, SchwabDataHandler, open_handler, open_live, open_simulated
-from jutsu_assets.schwab.simulator import anomalies
-from jutsu_assets.schwab.simulator.app import SchwabSimulator
-from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY
-from jutsu_assets.schwab.simulator.faults import Fault
-from jutsu_assets.schwab.simulator.server import serve
-from jutsu_assets.schwab.simulator.transport import mount
+from jutsu_assets.graph.resources.schwab import open_simulated
+from jutsu_assets.schwab.handlers import Market, SchwabDataHandler, open_handler, open_live
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
 from jutsu_assets.settings import SCHWAB_ORIGIN, Credentials
+from jutsu_assets.simulator import anomalies
+from jutsu_assets.simulator.app import SchwabSimulator
+from jutsu_assets.simulator.endpoints import PRICE_HISTORY
+from jutsu_assets.simulator.faults import Fault
+from jutsu_assets.simulator.server import serve
+from jutsu_assets.simulator.transport import mount
 from jutsu_core.bars import BAR_COLUMNS, session_timestamp
 from jutsu_core.errors import AuthenticationError, InvalidInputError, NoDataError, SourceUnavailableError
 from jutsu_core.events import MarketDataEvent

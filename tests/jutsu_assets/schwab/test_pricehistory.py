@@ -16,7 +16,7 @@ from jutsu_assets.schwab.pricehistory import (
     check_symbol,
     questions,
 )
-from jutsu_assets.schwab.simulator import pricehistory as served
+from jutsu_assets.simulator import pricehistory as served
 from jutsu_core.bars import Timeframe
 from jutsu_core.errors import InvalidInputError
 

@@ -10,7 +10,7 @@ import pytest
 from jutsu_assets.schwab.quotes import MarketHours, parse_hours, parse_quotes
 from jutsu_core.bars import Bar, session_timestamp
 from jutsu_core.errors import MalformedResponseError
-from tests.jutsu_assets.schwab.simulator.wire import reference
+from tests.jutsu_assets.simulator.wire import reference
 
 FRIDAY = date(2024, 5, 17)
 

@@ -12,14 +12,14 @@ import pytest
 
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
 from jutsu_assets.schwab.session import call, open_client
-from jutsu_assets.schwab.simulator.app import SchwabSimulator
-from jutsu_assets.schwab.simulator.endpoints import PRICE_HISTORY, TOKEN
-from jutsu_assets.schwab.simulator.faults import Fault
-from jutsu_assets.schwab.simulator.replies import Reply, oauth_error
-from jutsu_assets.schwab.simulator.server import serve
-from jutsu_assets.schwab.simulator.transport import mount
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
 from jutsu_assets.schwab.transport import LoopbackTransport
+from jutsu_assets.simulator.app import SchwabSimulator
+from jutsu_assets.simulator.endpoints import PRICE_HISTORY, TOKEN
+from jutsu_assets.simulator.faults import Fault
+from jutsu_assets.simulator.replies import Reply, oauth_error
+from jutsu_assets.simulator.server import serve
+from jutsu_assets.simulator.transport import mount
 from jutsu_core.access import LONGEST_REST
 from jutsu_core.errors import (
     AuthenticationError,

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
-from jutsu_assets.schwab.simulator.faults import Fault
-from jutsu_assets.schwab.simulator.server import serve
 from jutsu_assets.schwab.throttle import LATEST_DEPARTURE_SECONDS, LIMITS, Throttle, ThrottledTransport
 from jutsu_assets.schwab.transport import BoundedTransport, LoopbackTransport
+from jutsu_assets.simulator.faults import Fault
+from jutsu_assets.simulator.server import serve
 from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database
 from jutsu_core.access import AccessState, Change, Claim, Limits

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
-from jutsu_assets.schwab.simulator.app import SchwabSimulator
-from jutsu_assets.schwab.simulator.catalog import named_plan
-from jutsu_assets.schwab.simulator.switches import Switches
 from jutsu_assets.schwab.tokens import MemoryTokenStore
+from jutsu_assets.simulator.app import SchwabSimulator
+from jutsu_assets.simulator.catalog import named_plan
+from jutsu_assets.simulator.switches import Switches
 from jutsu_core.bars import Bar, Timeframe
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import RequestRefusedError

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jutsu_assets.barfiles.csv_lines import Lines
 from jutsu_assets.store.bars import SqlBarStore
-from jutsu_assets.store.csv_lines import Lines
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.handlers import CSVDataHandler, DatabaseDataHandler
 from jutsu_core.bars import BAR_COLUMNS, Bar, Timeframe, bars_to_frame, from_micros, session_timestamp

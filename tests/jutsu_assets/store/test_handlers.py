@@ -20,8 +20,8 @@ import dagster as dg
 import pytest
 
 from jutsu_assets.clock import SystemClock
-from jutsu_assets.resources.database import DatabaseResource
-from jutsu_assets.resources.schwab import SchwabResource
+from jutsu_assets.graph.resources.database import DatabaseResource
+from jutsu_assets.graph.resources.schwab import SchwabResource
 from jutsu_assets.store import handlers
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database

@@ -1,0 +1,1 @@
+"""The reader of files of bars, whoever wrote them."""

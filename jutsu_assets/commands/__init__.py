@@ -1,0 +1,1 @@
+"""The ``jutsu`` command: one module a group of commands, loaded by who asks for it."""

@@ -1,0 +1,509 @@
+"""One CSV file: every vendor's layout, and every way in which a row can be wrong."""
+
+import tempfile
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jutsu_assets.barfiles.csv_files import CsvBars, Row
+from jutsu_assets.barfiles.csv_lines import BLOCK_BYTES, Lines
+from jutsu_core.bars import Bar, Timeframe
+from jutsu_core.errors import InvalidInputError
+
+UTC_ZONE = ZoneInfo("UTC")
+NEW_YORK = ZoneInfo("America/New_York")
+PLAIN = "Date,Open,High,Low,Close,Volume\n"
+WITH_SYMBOL = "symbol,timestamp,open,high,low,close,volume\n"
+
+
+def write(folder: Path, content: str | bytes, name: str = "AAPL.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(
+    path: Path, *, timeframe: Timeframe = Timeframe.D1, zone: ZoneInfo = UTC_ZONE, symbol: str | None = None
+) -> list[Row]:
+    return list(CsvBars(path, timeframe, zone, symbol).rows())
+
+
+def price(cents: int) -> int:
+    return cents * 10_000
+
+
+def at(day: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(2013, 3, day, hour, minute, tzinfo=UTC)
+
+
+FIRST = Bar(at(1), price(43800), price(43818), price(42998), price(43047), 19_730_300)
+SECOND = Bar(at(4), price(42780), price(42820), price(41975), price(42005), 20_812_700)
+BOTH = [("AAPL", FIRST), ("AAPL", SECOND)]
+
+DAILY = {
+    "yahoo": (
+        "Date,Open,High,Low,Close,Adj Close,Volume\n"
+        "2013-03-01,438.000000,438.180000,429.980000,430.470000,13.1,19730300\n"
+        "2013-03-04,427.800000,428.200000,419.750000,420.050000,null,20812700\n"
+    ),
+    "stooq": PLAIN + "2013-03-01,438,438.18,429.98,430.47,19730300\n2013-03-04,427.8,428.2,419.75,420.05,20812700\n",
+    "stooq bulk": (
+        "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\r\n"
+        "AAPL,D,20130301,000000,438,438.18,429.98,430.47,19730300,0\r\n"
+        "AAPL,D,20130304,000000,427.8,428.2,419.75,420.05,20812700,0\r\n"
+    ),
+    "alpha vantage": (
+        "timestamp,open,high,low,close,volume\r\n"
+        "2013-03-04,427.8000,428.2000,419.7500,420.0500,20812700\r\n"
+        "2013-03-01,438.0000,438.1800,429.9800,430.4700,19730300\r\n"
+    ),
+    "nasdaq": (
+        "Date,Close/Last,Volume,Open,High,Low\n"
+        '03/04/2013,$420.05,"20,812,700",$427.80,$428.20,$419.75\n'
+        "03/01/2013, $430.47,19730300, $438.00, $438.18, $429.98\n"
+    ),
+    "metatrader": (
+        "<DATE>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\r\n"
+        "2013.03.01\t438.00\t438.18\t429.98\t430.47\t7\t19730300\t2\r\n"
+        "2013.03.04\t427.80\t428.20\t419.75\t420.05\t9\t20812700\t2\r\n"
+    ),
+    "epoch milliseconds": WITH_SYMBOL
+    + ("AAPL,1362117600000,438,438.18,429.98,430.47,19730300\nAAPL,1362376800000,427.8,428.2,419.75,420.05,20812700\n"),
+    "iso times": WITH_SYMBOL
+    + (
+        "AAPL,2013-03-01T00:00:00Z,438,438.18,429.98,430.47,19730300\n"
+        "AAPL,2013-03-04T00:00:00-05:00,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+    "quoted": '"Date","Open","High","Low","Close","Volume"\n'
+    '"2013-03-01","438","438.18","429.98","430.47","19,730,300"\n'
+    '"2013-03-04","427.8","428.2","419.75","420.05","20,812,700.0"\n',
+    "semicolons, a byte order mark, blank lines at the end": (
+        "\ufeffDATE;OPEN;HIGH;LOW;CLOSE;VOLUME\r\n"
+        '2013/03/01;438;438.18;429.98;430.47;"19,730,300"\r\n'
+        "2013/03/04;427.8;428.2;419.75;420.05;20812700.0\r\n\r\n\r\n"
+    ),
+    "yfinance": (
+        "Price,Close,High,Low,Open,Volume\nTicker,AAPL,AAPL,AAPL,AAPL,AAPL\nDate,,,,,\n"
+        "2013-03-01,430.47,438.18,429.98,438.0,19730300\n2013-03-04,420.05,428.2,419.75,427.8,20812700\n"
+    ),
+    "yfinance, by ticker": (
+        "Ticker,AAPL,AAPL,AAPL,AAPL,AAPL\nPrice,Open,High,Low,Close,Volume\nDate,,,,,\n"
+        "2013-03-01,438.0,438.18,429.98,430.47,19730300\n2013-03-04,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+    "a first column of tickers": (
+        "Ticker,Date,Open,High,Low,Close,Volume\n"
+        "AAPL,2013-03-01,438,438.18,429.98,430.47,19730300\nAAPL,2013-03-04,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+    "tradingview": (
+        "time,open,high,low,close,Volume,Volume MA\n"
+        "1362148200,438,438.18,429.98,430.47,19730300,NaN\n1362407400,427.8,428.2,419.75,420.05,20812700,1\n"
+    ),
+    "barchart": (
+        "Time,Open,High,Low,Latest,Change,%Change,Volume\n"
+        '03/04/2013,427.8,428.2,419.75,420.05,-10.42,"-2.42%",20812700\n'
+        '2013-03-01,438,438.18,429.98,430.47,-10.93,"-2.48%",19730300\n'
+        '"Downloaded from Barchart.com as of 03-04-2013 05:00pm CST"\n'
+    ),
+    "investing.com": (
+        '\ufeff"Date","Price","Open","High","Low","Vol.","Change %"\n'
+        '"03/04/2013","420.05","427.80","428.20","419.75","20812.7K","-2.42%"\n'
+        '"03/01/2013","430.47","438.00","438.18","429.98","19.7303M","-2.48%"\n'
+    ),
+    "interactive brokers": (
+        "date,open,high,low,close,volume,average,barCount\n"
+        "20130301,438.0,438.18,429.98,430.47,19730300.0,433.1,5\n"
+        "20130304,427.8,428.2,419.75,420.05,20812700.0,422.9,5\n"
+    ),
+    "polygon": (
+        "ticker,volume,open,close,high,low,window_start,transactions\n"
+        "AAPL,19730300,438,430.47,438.18,429.98,1362114000000000000,1\n"
+        "AAPL,20812700,427.8,420.05,428.2,419.75,1362373200000000000,1\n"
+    ),
+    "no end of the last line": PLAIN
+    + "2013-03-01,4.38e2,438.18,429.98,430.47,19730300\n2013-03-04,427.8,428.2,419.75,420.05,20812700",
+    "newest first, no end of the last line": PLAIN
+    + "2013-03-04,427.8,428.2,419.75,420.05,20812700\n2013-03-01,438,438.18,429.98,430.47,19730300",
+}
+
+
+@pytest.mark.parametrize("content", DAILY.values(), ids=DAILY)
+def test_a_vendors_daily_file_is_understood(tmp_path: Path, content: str) -> None:
+    path = write(tmp_path, content)
+    assert read(path) == BOTH
+    assert CsvBars(path, Timeframe.D1, UTC_ZONE).newest("AAPL") == SECOND
+
+
+def test_a_file_of_yfinance_is_about_the_symbol_that_its_header_names(tmp_path: Path) -> None:
+    path = write(tmp_path, DAILY["yfinance"], "download.csv")
+    assert read(path) == BOTH
+    assert CsvBars(path, Timeframe.D1, UTC_ZONE).newest("AAPL") == SECOND
+    assert CsvBars(path, Timeframe.D1, UTC_ZONE).newest("download") is None
+    with pytest.raises(InvalidInputError, match="must be of MSFT, was of AAPL"):
+        read(path, symbol="MSFT")
+    several = DAILY["yfinance"].replace("Ticker,AAPL,AAPL", "Ticker,AAPL,MSFT")
+    with pytest.raises(InvalidInputError, match="column AAPL: must be of the only symbol in the file, was beside MSFT"):
+        read(write(tmp_path, several))
+    with pytest.raises(InvalidInputError, match="column Price: must be followed by a line that begins with price or"):
+        read(write(tmp_path, DAILY["yfinance"].replace("Ticker", "Source")))
+
+
+@pytest.mark.parametrize("name", ["BRK%2FB.csv", "BRK%2FB"])
+def test_a_symbol_with_a_slash_is_read_from_the_name_of_a_file(tmp_path: Path, name: str) -> None:
+    assert {symbol for symbol, _ in read(write(tmp_path, DAILY["yahoo"], name))} == {"BRK/B"}
+
+
+NOISE = "2013-03-01,438.0000001,438.18000793457031,429.98,430.470001220703125,19730300.5\n"
+
+
+def test_what_a_vendor_has_too_exactly_is_refused_or_rounded_when_told_to(tmp_path: Path) -> None:
+    """As yfinance has prices (float32 made float64), and Stooq volumes (before splits)."""
+    path = write(tmp_path, PLAIN + NOISE)
+    with pytest.raises(InvalidInputError, match=r"Open: price must have at most 6 decimals.*round_to_scale=True"):
+        read(path)
+    ((_, found),) = list(CsvBars(path, Timeframe.D1, UTC_ZONE, round_to_scale=True).rows())
+    assert found[1:] == (438_000_000, 438_180_008, price(42998), 430_470_001, 19_730_300)
+    for row in ("2013-03-01,1,1,1,1,1e9999\n", "2013-03-01,1,1e9999,1,1,1\n", "2013-03-01,1,2,1e-9,1,1\n"):
+        with pytest.raises(InvalidInputError, match="line 2, column"):
+            list(CsvBars(write(tmp_path, PLAIN + row), Timeframe.D1, UTC_ZONE, round_to_scale=True).rows())
+
+
+INTRADAY = {
+    "interactive brokers": (
+        "date,open,high,low,close,volume\n"
+        "20130301  09:30:00,438,438.18,429.98,430.47,19730300\n"
+        "20130301-14:35:00,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+    "interactive brokers, with zones": (
+        "date,open,high,low,close,volume\n"
+        "20130301 09:30:00 US/Eastern,438,438.18,429.98,430.47,19730300\n"
+        "20130301 08:35:00 America/Chicago,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+    "barchart": (
+        "Time,Open,High,Low,Last,Change,%Chg,Volume\n"
+        "03/01/2013 09:35,427.8,428.2,419.75,420.05,-10.42,-2.42%,20812700\n"
+        "03/01/2013 09:30,438,438.18,429.98,430.47,-10.93,-2.48%,19730300\n"
+    ),
+    "tradingview": (
+        "time,open,high,low,close,Volume\n"
+        "1362148200,438,438.18,429.98,430.47,19730300\n"
+        "2013-03-01T09:35:00-05:00,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+    "stooq": (
+        "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n"
+        "AAPL,5,20130301,093000,438,438.18,429.98,430.47,19730300,0\n"
+        "AAPL,5,20130301,093500,427.8,428.2,419.75,420.05,20812700,0\n"
+    ),
+    "metatrader": (
+        "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\n"
+        "2013.03.01\t09:30:00\t438.00\t438.18\t429.98\t430.47\t19730300\n"
+        "2013.03.01\t09:35\t427.80\t428.20\t419.75\t420.05\t20812700\n"
+    ),
+    "alpha vantage": (
+        "timestamp,open,high,low,close,volume\n"
+        "2013-03-01 09:35:00,427.8,428.2,419.75,420.05,20812700\n"
+        "2013-03-01 09:30:00,438,438.18,429.98,430.47,19730300\n"
+    ),
+    "with offsets": (
+        "time,open,high,low,close,volume\n"
+        "2013-03-01T14:30:00Z,438,438.18,429.98,430.47,19730300\n"
+        "2013-03-01T09:35:00-05:00,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+    "epoch milliseconds": (
+        "datetime,open,high,low,close,volume\n"
+        "1362148200000,438,438.18,429.98,430.47,19730300\n1362148500000,427.8,428.2,419.75,420.05,20812700\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("content", INTRADAY.values(), ids=INTRADAY)
+def test_a_vendors_intraday_file_is_read_in_its_zone(tmp_path: Path, content: str) -> None:
+    path = write(tmp_path, content)
+    expected = [FIRST._replace(timestamp=at(1, 14, 30)), SECOND._replace(timestamp=at(1, 14, 35))]
+    assert read(path, timeframe=Timeframe.M5, zone=NEW_YORK) == [("AAPL", bar) for bar in expected]
+
+
+def test_the_same_time_of_day_is_another_instant_in_summer(tmp_path: Path) -> None:
+    rows = "2013-03-08 09:30,1,1,1,1,1\n2013-03-11 09:30,1,1,1,1,1\n"
+    found = read(write(tmp_path, PLAIN + rows), timeframe=Timeframe.M5, zone=NEW_YORK)
+    assert [bar.timestamp for _, bar in found] == [at(8, 14, 30), at(11, 13, 30)]
+
+
+def test_a_price_keeps_every_digit_whatever_the_callers_precision(tmp_path: Path) -> None:
+    row = "2013-03-01,0.000001,9223372036854.775807,1e-6,900719925474.099201,+9223372036854775807.0\n"
+    ((_, found),) = read(write(tmp_path, PLAIN + row))
+    assert found[1:] == (1, 2**63 - 1, 1, 900_719_925_474_099_201, 2**63 - 1)
+
+
+def test_ties_come_by_symbol_whichever_way_the_file_runs(tmp_path: Path) -> None:
+    oldest_first = [f"{symbol},2013-03-0{day},1,1,1,1,1\n" for day in (1, 2) for symbol in ("MSFT", "AAPL", "IBM")]
+    expected = [(day, symbol) for day in (1, 2) for symbol in ("AAPL", "IBM", "MSFT")]
+    for rows in (oldest_first, oldest_first[::-1]):
+        found = read(write(tmp_path, WITH_SYMBOL + "".join(rows)))
+        assert [(bar.timestamp.day, symbol) for symbol, bar in found] == expected
+
+
+@pytest.mark.parametrize("name", ["AAPL.csv", "AAPL"])
+def test_a_file_without_a_symbol_column_is_about_the_symbol_it_is_named_after(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, DAILY["yahoo"], name)
+    assert {symbol for symbol, _ in read(path)} == {"AAPL"}
+    assert {symbol for symbol, _ in read(path, symbol="BRK/B")} == {"BRK/B"}
+    assert list(CsvBars(path, Timeframe.D1, UTC_ZONE).rows(("MSFT",))) == []
+
+
+GOOD = "2013-03-01,1,2,1,2,5\n"
+BROKEN = {
+    "empty cell": ("2013-03-04,1,,1,2,5", "column High: must be a number", "was ''"),
+    "no number": ("2013-03-04,1,2,1,null,5", "column Close: must be a number", "was 'null'"),
+    "NaN": ("2013-03-04,NaN,2,1,2,5", "column Open: must be a number", "was 'NaN'"),
+    "infinity": ("2013-03-04,1,inf,1,2,5", "column High: must be a number", "was 'inf'"),
+    "underscore": ("2013-03-04,1,2,1,2,1_000", "column Volume: must be a number", "was '1_000'"),
+    "decimal comma": ('2013-03-04,1,"2,5",1,2,5', "column High: must be a number", "was '2,5'"),
+    "negative price": ("2013-03-04,1,2,-1,2,5", "column low: must be above 0", "was -1.000000"),
+    "zero price": ("2013-03-04,1,2,0,2,5", "column low: must be above 0", "was 0.000000"),
+    "high below low": ("2013-03-04,2,1,2,2,5", "column high: must be at least open and close", "was 1.000000"),
+    "low above close": ("2013-03-04,2,3,2,1,5", "column low: must be at most open and close", "was 2.000000"),
+    "too exact": ("2013-03-04,1,2,1,1.0000001,5", "column Close: price must have at most 6 decimals", "was 1.0000001"),
+    "too large": ("2013-03-04,1,1e13,1,1,5", "column High: price must be below", "was 1E+13"),
+    "half a share": ("2013-03-04,1,2,1,2,1234.5", "column Volume: must be a whole number", "was '1234.5'"),
+    "negative volume": ("2013-03-04,1,2,1,2,-5", "column Volume: must be a whole number", "was '-5'"),
+    "huge volume": ("2013-03-04,1,2,1,2,1e9999", "column Volume: must be a whole number", "was '1e9999'"),
+    "volume beyond 64 bits": ("2013-03-04,1,2,1,2,9223372036854775808", "column volume: must be between 0", "75808"),
+    "cell missing": ("2013-03-04,1,2,1,2", "column Volume: must be in a row of 6 cells", "was in one of 5"),
+    "cell too many": ("2013-03-04,1,2,1,2,5,6", "column beyond the last: must be in a row of 6 cells", "one of 7"),
+    "open quote": ('2013-03-04,1,2,1,2,"5', "column any: must be a line with its quotes in pairs", "was not"),
+    "ambiguous date": ("03/04/2013,1,2,1,2,5", "column Date: must be a date", "was '03/04/2013'"),
+    "empty date": (",1,2,1,2,5", "column Date: must be a date", "was ''"),
+    "no such date": ("2013-02-29,1,2,1,2,5", "column Date: must be a date", "was '2013-02-29'"),
+    "time run together": ("201303040930,1,2,1,2,5", "column Date: must be a date", "was '201303040930'"),
+    "hour run together": ("2013030409,1,2,1,2,5", "column Date: must be a date", "was '2013030409'"),
+    "day of the year": ("2013063,1,2,1,2,5", "column Date: must be a date", "was '2013063'"),
+    "repeated": ("2013-03-01,1,2,1,2,5", "column Date: must be after 2013-03-01T00:00:00", "was 2013-03-01T"),
+}
+
+
+@pytest.mark.parametrize(("row", "must_be", "was"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""], ids=["LF", "CRLF", "no end"])
+def test_a_broken_row_is_refused_by_line_and_column(tmp_path: Path, row: str, must_be: str, was: str, end: str) -> None:
+    path = write(tmp_path, PLAIN + GOOD + row + end)
+    rows = CsvBars(path, Timeframe.D1, UTC_ZONE).rows()
+    assert next(rows)[1].timestamp == at(1)
+    with pytest.raises(InvalidInputError) as caught:
+        next(rows)
+    message = str(caught.value)
+    assert message.startswith(f"{path}, line 3, {must_be}")
+    assert was in message
+    assert "; " in message  # what to do
+
+
+def test_undecodable_bytes_are_refused_by_line_and_column(tmp_path: Path) -> None:
+    path = write(tmp_path, (PLAIN + GOOD).encode() + b"2013-03-04,1,2,1,\xe9,5\n")
+    with pytest.raises(InvalidInputError, match=r"line 3, column Close: must be UTF-8 text, was b'\\xe9'; save"):
+        read(path)
+
+
+def test_undecodable_bytes_in_a_column_that_nobody_reads_are_refused_too(tmp_path: Path) -> None:
+    path = write(tmp_path, b"Date,Open,High,Low,Close,Volume,Name\n2013-03-01,1,1,1,1,1,Soci\xe9t\xe9\n")
+    with pytest.raises(InvalidInputError, match="line 2, column Name: must be UTF-8 text"):
+        read(path)
+
+
+def test_a_thousands_separator_counts_only_inside_quotes(tmp_path: Path) -> None:
+    header = PLAIN.replace(",", ";")
+    with pytest.raises(InvalidInputError, match=r"line 2, column Volume: must be a number .* was '1,234'"):
+        read(write(tmp_path, header + "2013-03-01;1;1;1;1;1,234\n"))
+    ((_, found),) = read(write(tmp_path, header + '2013-03-01;1;"1,234.5";1;1;"1,234"\n'))
+    assert (found.high, found.volume) == (price(123450), 1234)
+
+
+HEADERS = {
+    "empty file": ("", "line 1, column timestamp: must be in the header, was not in ''"),
+    "no header": ("2013-03-01,1,2,1,2,5\n", "line 1, column timestamp: must be in the header"),
+    "no close": ("Date,Open,High,Low,Adj Close,Volume\n", "line 1, column close: must be in the header"),
+    "two closes": ("Date,Open,High,Low,Close,Volume,close\n", "line 1, column close: must be the only close"),
+    "two dates": ("Date,Timestamp,Open,High,Low,Close,Volume\n", "column Timestamp: must be the only timestamp"),
+    "a web page": ("<!DOCTYPE html><html>\n", "line 1, column timestamp: must be in the header"),
+    "a quote": ('"Date,Open\n', "line 1, column any: must be a line with its quotes in pairs"),
+}
+
+
+@pytest.mark.parametrize(("content", "problem"), HEADERS.values(), ids=HEADERS)
+def test_a_header_that_says_too_little_is_refused(tmp_path: Path, content: str, problem: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read(write(tmp_path, content))
+    assert problem in str(caught.value)
+    assert "AAPL.csv" in str(caught.value)
+
+
+def test_a_file_in_utf_16_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="line 1, column any: must be UTF-8 text"):
+        read(write(tmp_path, PLAIN.encode("utf-16")))
+
+
+def test_a_header_alone_holds_no_bars(tmp_path: Path) -> None:
+    for content in (PLAIN, PLAIN.strip(), PLAIN + "\n\r\n"):
+        bars = CsvBars(write(tmp_path, content), Timeframe.D1, UTC_ZONE)
+        assert list(bars.rows()) == []
+        assert bars.newest("AAPL") is None
+
+
+def test_a_row_out_of_order_is_refused_whichever_way_the_file_runs(tmp_path: Path) -> None:
+    days = [1, 2, 3, 4, 5, 6]
+    for order, line in (([1, 2, 3, 5, 4, 6], 6), ([6, 5, 4, 2, 3, 1], 5), ([1, 2, 3, 4, 5, 5], 7), ([*days[1:], 1], 7)):
+        path = write(tmp_path, PLAIN + "".join(f"2013-03-0{day},1,1,1,1,1\n" for day in order))
+        with pytest.raises(InvalidInputError, match=f"line {line}, column Date: must be after 2013-03-0.*; sort the"):
+            read(path)
+
+
+def test_a_symbol_may_occur_once_a_time(tmp_path: Path) -> None:
+    path = write(tmp_path, WITH_SYMBOL + "".join(f"{name},2013-03-01,1,1,1,1,1\n" for name in ("A", "B", "A")))
+    with pytest.raises(InvalidInputError, match="line 4, column timestamp: must be after 2013-03-01"):
+        read(path)
+
+
+def test_a_file_in_the_order_of_its_symbols_is_refused(tmp_path: Path) -> None:
+    rows = "".join(f"{name},2013-03-0{day},1,1,1,1,1\n" for name in "AB" for day in (1, 2))
+    with pytest.raises(InvalidInputError, match="line 4, column timestamp: must be after 2013-03-02"):
+        read(write(tmp_path, WITH_SYMBOL + rows))
+
+
+def test_a_symbol_column_must_agree_with_the_symbol_that_was_said(tmp_path: Path) -> None:
+    path = write(tmp_path, WITH_SYMBOL + "AAPL,2013-03-01,1,1,1,1,1\nMSFT,2013-03-04,1,1,1,1,1\n")
+    with pytest.raises(InvalidInputError, match="line 3, column symbol: must be AAPL, was 'MSFT'"):
+        read(path, symbol="AAPL")
+    with pytest.raises(InvalidInputError, match="line 2, column symbol: must be a symbol, was ' '"):
+        read(write(tmp_path, WITH_SYMBOL + " ,2013-03-01,1,1,1,1,1\n"))
+
+
+CLOCKS = {
+    "a date alone": ("2013-03-01", "column Date: must be a date and a time, was '2013-03-01'"),
+    "a skipped hour": ("2013-03-10 02:30", "must be a time that America/New_York has exactly once"),
+    "a repeated hour": ("2013-11-03 01:30", "must be a time that America/New_York has exactly once"),
+    "before the first year": ("0001-01-01 00:00+12:00", "must be a time in the years 1 to 9999"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), CLOCKS.values(), ids=CLOCKS)
+def test_a_time_that_is_no_one_instant_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        read(write(tmp_path, PLAIN + f"{text},1,1,1,1,1\n"), timeframe=Timeframe.M5, zone=NEW_YORK)
+    assert problem in str(caught.value)
+
+
+def test_a_time_of_day_must_be_one(tmp_path: Path) -> None:
+    path = write(tmp_path, "Date,Time,Open,High,Low,Close,Volume\n2013-03-01,25:00,1,1,1,1,1\n")
+    with pytest.raises(InvalidInputError, match="line 2, column Time: must be a time such as"):
+        read(path, timeframe=Timeframe.M5)
+
+
+def long_file(folder: Path, rows: int, *, newest_first: bool = False, end: str = "\n") -> Path:
+    """Write a file of many blocks whose last row is broken, last in time that is."""
+    first = datetime(2000, 1, 1, tzinfo=UTC)
+    lines = [f"{first + timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ},1,2,1,2,{n}{end}" for n in range(rows)]
+    lines.append(f"2100-01-01T00:00:00Z,1,broken,1,2,5{end}")
+    return write(folder, PLAIN.replace("\n", end) + "".join(reversed(lines) if newest_first else lines))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_every_row_of_many_blocks_comes_once_and_lines_are_counted_right(
+    tmp_path: Path, end: str, *, newest_first: bool
+) -> None:
+    rows = 3 * BLOCK_BYTES // 30
+    bars = CsvBars(long_file(tmp_path, rows, newest_first=newest_first, end=end), Timeframe.M5, UTC_ZONE).rows()
+    assert [next(bars)[1].volume for _ in range(rows)] == list(range(rows))
+    with pytest.raises(InvalidInputError, match=f"line {2 if newest_first else rows + 2}, column High"):
+        next(bars)
+
+
+def test_reading_stops_at_the_end_asked_for(tmp_path: Path) -> None:
+    bars = CsvBars(long_file(tmp_path, 10), Timeframe.M5, UTC_ZONE)
+    assert len(list(bars.rows(end=datetime(2100, 1, 1, tzinfo=UTC)))) == 10
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_the_newest_bar_takes_as_few_blocks_as_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, newest_first: bool
+) -> None:
+    asked: list[int] = []
+    reading = Lines._read
+
+    def counted(self: Lines, offset: int, size: int) -> bytes:
+        asked.append(offset)
+        return reading(self, offset, size)
+
+    monkeypatch.setattr(Lines, "_read", counted)
+    rows = [f"{'MSFT' if n else 'IBM'},{n + 1_400_000_000_000},1,1,1,1,{n}\n" for n in range(5_000)]
+    path = write(tmp_path, WITH_SYMBOL + "".join(rows[::-1] if newest_first else rows))
+    blocks = path.stat().st_size / BLOCK_BYTES
+    newest = CsvBars(path, Timeframe.M1, UTC_ZONE).newest("MSFT")
+    assert newest is not None
+    assert newest.volume == 4_999
+    assert len(asked) == 3  # the header, the first rows, the last rows
+    oldest = CsvBars(path, Timeframe.M1, UTC_ZONE).newest("IBM")
+    assert oldest is not None
+    assert oldest.volume == 0
+    assert len(asked) > blocks
+
+
+@pytest.mark.parametrize(
+    ("order", "line"), [([1, 2, 3, 4, 2], 5), ([1, 2, 4, 4], 4), ([5, 4, 6], None), ([4, 4, 3], 3), ([1, 5, 4, 3], 4)]
+)
+def test_the_newest_bar_is_not_believed_where_its_neighbour_says_otherwise(
+    tmp_path: Path, order: list[int], line: int | None
+) -> None:
+    path = write(tmp_path, PLAIN + "".join(f"2013-03-0{day},1,1,1,1,{day}\n" for day in order))
+    bars = CsvBars(path, Timeframe.D1, UTC_ZONE)
+    if line is None:  # newest first; what is wrong lies further back, where nobody asked
+        newest = bars.newest("AAPL")
+        assert newest is not None
+        assert newest.volume == 5
+        return
+    with pytest.raises(InvalidInputError, match=f"line {line}, column Date: must be before"):
+        bars.newest("AAPL")
+
+
+def test_the_newest_bar_does_not_hide_that_the_rows_around_it_are_out_of_order(tmp_path: Path) -> None:
+    rows = "".join(f"{name},2013-03-0{day},1,1,1,1,1\n" for name, day in (("A", 1), ("A", 4), ("B", 3), ("B", 5)))
+    rows = rows.replace("B,2013-03-03", "B,2013-03-06")
+    with pytest.raises(InvalidInputError, match="line 4, column timestamp: must be before 2013-03-05"):
+        CsvBars(write(tmp_path, WITH_SYMBOL + rows), Timeframe.D1, UTC_ZONE).newest("A")
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, *, newest_first: bool) -> None:
+    rows = ["2013-03-01,1,1,1,1,1\n", "2013-03-04,1,1,1,1,1\n"]
+    junk = "x" * 10 * BLOCK_BYTES + "\n"
+    path = write(tmp_path, PLAIN + "".join(reversed(rows) if newest_first else rows) + junk)
+    with pytest.raises(InvalidInputError, match=f"line 4, column any: must end within {BLOCK_BYTES} bytes"):
+        read(path)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = long_file(tmp_path, 3 * BLOCK_BYTES // 30)
+    bars = CsvBars(path, Timeframe.M5, UTC_ZONE).rows()
+    next(bars)
+    replacement = write(tmp_path, path.read_bytes() + b"2100-01-02T00:00:00Z,1,1,1,1,1\n", "new.csv")
+    replacement.replace(path)
+    with pytest.raises(InvalidInputError, match="must stay as it is while it is read"):
+        list(bars)
+
+
+def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="must be a readable file, was not"):
+        CsvBars(tmp_path / "AAPL.csv", Timeframe.D1, UTC_ZONE)
+
+
+@given(at=st.integers(0, 600), junk=st.binary(max_size=12) | st.text(' ,;\t"\r\n$-.0123456789eEnN', max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_damage_is_refused_in_one_way_only(at: int, junk: bytes | str) -> None:
+    damage = junk if isinstance(junk, bytes) else junk.encode()
+    with tempfile.TemporaryDirectory() as folder:
+        for content in (DAILY["nasdaq"], DAILY["stooq bulk"], INTRADAY["with offsets"]):
+            sound = content.encode()
+            with suppress(InvalidInputError):
+                read(write(Path(folder), sound[:at] + damage + sound[at + len(damage) :]), timeframe=Timeframe.M5)
