@@ -12,6 +12,8 @@ from jutsu_assets.reports.tear_sheet import render_overview, render_tear_sheet
 from jutsu_core.errors import StoreUnavailableError
 
 OVERVIEW = "index.html"
+REPORTS_ROUTE = "reports"
+"""Where ``jutsu ui`` serves the folder, below the UI."""
 
 
 class ReportFolder:
@@ -34,6 +36,11 @@ class ReportFolder:
     def page(self, symbol: str) -> Path:
         """Return where the page of ``symbol`` is."""
         return self.root / f"{quote(symbol, safe='')}.html"
+
+    def href(self, symbol: str) -> str:
+        """Return a link to the page of ``symbol`` for the UI: relative, so that it works wherever the UI is served."""
+        # A percent sign in a file's name has to be escaped once more in a link to it.
+        return f"../{REPORTS_ROUTE}/{quote(self.page(symbol).name)}"
 
     def write_page(self, symbol: str, report: Mapping[str, Any], closes: "pd.Series[float]") -> Path:
         """Write the page of ``symbol`` and return where it is.

@@ -1,0 +1,1 @@
+"""Dagster's webserver with the report folder beside its UI."""
