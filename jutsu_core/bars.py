@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from jutsu_core.errors import InvalidInputError
 
@@ -79,6 +80,67 @@ class Bar(NamedTuple):
     low: int
     close: int
     volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class BarColumns:
+    """Bars of one symbol as arrays, oldest first: what rules and kernels work on.
+
+    Attributes:
+        values: int64 of shape (n, 6): microseconds since 1970 UTC, open, high, low and close in
+            micros, volume.
+
+    Examples:
+        >>> columns = BarColumns.of([Bar(datetime(2013, 3, 1, tzinfo=UTC), 1_500_000, 2_000_000, 1_000_000, 1_750_000, 7)])
+        >>> len(columns), int(columns.close[0]), str(columns.sessions[0])
+        (1, 1750000, '2013-03-01')
+    """
+
+    values: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, bars: Iterable[Bar]) -> "BarColumns":
+        """Return ``bars`` as arrays."""
+        rows = [(to_epoch(bar.timestamp), *bar[1:]) for bar in bars]
+        return cls(np.array(rows, dtype=np.int64).reshape(len(rows), len(Bar._fields)))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def timestamps(self) -> NDArray[np.int64]:
+        """Return when each bar starts, microseconds since 1970 UTC."""
+        return self.values[:, 0]
+
+    @property
+    def open(self) -> NDArray[np.int64]:
+        """Return the first prices, in micros."""
+        return self.values[:, 1]
+
+    @property
+    def high(self) -> NDArray[np.int64]:
+        """Return the highest prices, in micros."""
+        return self.values[:, 2]
+
+    @property
+    def low(self) -> NDArray[np.int64]:
+        """Return the lowest prices, in micros."""
+        return self.values[:, 3]
+
+    @property
+    def close(self) -> NDArray[np.int64]:
+        """Return the last prices, in micros."""
+        return self.values[:, 4]
+
+    @property
+    def volume(self) -> NDArray[np.int64]:
+        """Return the traded volumes."""
+        return self.values[:, 5]
+
+    @property
+    def sessions(self) -> NDArray[np.datetime64]:
+        """Return the UTC date of each bar: of a daily bar, its session."""
+        return self.timestamps.astype("datetime64[us]").astype("datetime64[D]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +250,16 @@ def bars_to_frame(symbol: str, bars: Iterable[Bar]) -> pd.DataFrame:
         >>> float(frame["close"].iloc[0]), int(frame["volume"].iloc[0])
         (1.75, 7)
     """
-    rows = list(bars)
-    stamps = np.array([bar.timestamp.replace(tzinfo=None) for bar in rows], dtype="datetime64[us]")
-    values = np.array([bar[1:] for bar in rows], dtype=np.int64).reshape(len(rows), 5)
-    columns: dict[str, object] = {
-        "symbol": pd.Series([symbol] * len(rows), dtype="str"),
-        "timestamp": pd.DatetimeIndex(stamps).tz_localize(UTC),
+    return columns_to_frame(symbol, BarColumns.of(bars))
+
+
+def columns_to_frame(symbol: str, columns: BarColumns) -> pd.DataFrame:
+    """Return ``columns`` as a frame with the columns ``BAR_COLUMNS``, as :func:`bars_to_frame` does."""
+    count = len(columns)
+    frame: dict[str, object] = {
+        "symbol": pd.Series([symbol] * count, dtype="str"),
+        "timestamp": pd.DatetimeIndex(columns.timestamps.astype("datetime64[us]")).tz_localize(UTC),
     }
-    columns |= {name: values[:, index] / MICROS_PER_UNIT for index, name in enumerate(PRICE_COLUMNS)}
-    columns["volume"] = values[:, 4]
-    return pd.DataFrame(columns, columns=list(BAR_COLUMNS))
+    frame |= {name: getattr(columns, name) / MICROS_PER_UNIT for name in PRICE_COLUMNS}
+    frame["volume"] = columns.volume.copy()
+    return pd.DataFrame(frame, columns=list(BAR_COLUMNS))

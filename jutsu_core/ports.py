@@ -13,7 +13,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from jutsu_core.bars import Bar, RejectedBar, Timeframe, require_aware
+from jutsu_core.bars import Bar, BarColumns, RejectedBar, Timeframe, require_aware
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.events import MarketDataEvent
 
@@ -244,6 +244,10 @@ class BarStore(ABC):
         self, symbol: str, timeframe: Timeframe, start: datetime = BEGINNING, end: datetime = END_OF_TIME
     ) -> list[Bar]:
         """Return the stored bars with ``start ≤ timestamp < end``, ascending; all of them by default."""
+
+    @abstractmethod
+    def columns(self, symbol: str, timeframe: Timeframe) -> BarColumns:
+        """Return all stored bars as arrays, ascending."""
 
     @abstractmethod
     def timestamps(self, symbol: str, timeframe: Timeframe) -> list[datetime]:

@@ -11,7 +11,7 @@ from jutsu_assets.store.engine import Database
 from jutsu_assets.store.partition import STANDING, PartitionWrite
 from jutsu_assets.store.rows import bar_rows, run
 from jutsu_core.answers import CLOCK_TOLERANCE, are_outside, checked_answer, checked_symbol, later_windows
-from jutsu_core.bars import Bar, RejectedBar, Timeframe, from_epoch, to_epoch
+from jutsu_core.bars import Bar, BarColumns, RejectedBar, Timeframe, from_epoch, to_epoch
 from jutsu_core.errors import MixedSourceError
 from jutsu_core.ports import (
     BEGINNING,
@@ -102,6 +102,12 @@ class SqlBarStore(BarStore):
         with self._database.reading() as connection:
             rows = bar_rows(connection).between(symbol, timeframe.value, to_epoch(start), to_epoch(end))
         return [_bar(row) for row in rows]
+
+    def columns(self, symbol: str, timeframe: Timeframe) -> BarColumns:
+        """Return all stored bars as arrays, ascending."""
+        with self._database.reading() as connection:
+            rows = bar_rows(connection)
+            return BarColumns(rows.array(symbol, timeframe.value, to_epoch(BEGINNING), to_epoch(END_OF_TIME)))
 
     def timestamps(self, symbol: str, timeframe: Timeframe) -> list[datetime]:
         """Return the timestamps of all stored bars, ascending."""

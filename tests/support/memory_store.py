@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import compress
 
 from jutsu_core.answers import CLOCK_TOLERANCE, are_outside, checked_answer, checked_symbol, later_windows
-from jutsu_core.bars import Bar, RejectedBar, Timeframe
+from jutsu_core.bars import Bar, BarColumns, RejectedBar, Timeframe
 from jutsu_core.ports import (
     BEGINNING,
     END_OF_TIME,
@@ -95,6 +95,9 @@ class MemoryBarStore(BarStore):
     ) -> list[Bar]:
         bars = self._partitions[symbol, timeframe].bars
         return [bars[stamp] for stamp in sorted(bars) if start <= stamp < end]
+
+    def columns(self, symbol: str, timeframe: Timeframe) -> BarColumns:
+        return BarColumns.of(self.read(symbol, timeframe))
 
     def timestamps(self, symbol: str, timeframe: Timeframe) -> list[datetime]:
         return sorted(self._partitions[symbol, timeframe].bars)
