@@ -23,6 +23,7 @@ DAILY_REQUESTS = 20_000
 _MOST_DAILY_REQUESTS = 2 * 24 * 3600
 _LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 _SAMPLE_FOLDER = "sample"
+_SWITCH = {"on": True, "1": True, "true": True, "yes": True, "off": False, "0": False, "false": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Settings:
         base_url: Origin that Schwab's requests go to; None for the simulator inside the process.
         credentials: None where there are none: then the simulator is used.
         daily_requests: How many requests all processes together may send in a day, UTC.
+        runs_by_itself: Whether schedules and automation run from the start.
     """
 
     home: Path
@@ -66,6 +68,7 @@ class Settings:
     base_url: str | None
     credentials: Credentials | None
     daily_requests: int = DAILY_REQUESTS
+    runs_by_itself: bool = False
 
     @property
     def simulator_url(self) -> str | None:
@@ -112,7 +115,7 @@ class Settings:
                 ``SCHWAB_BASE_URL`` is neither Schwab nor on this machine.
         """
         base = (folder or Path.cwd()).resolve()
-        root = _path(environment, "JUTSU_HOME", base, "var")
+        root = home_root(environment, folder=base)
         credentials = _credentials(environment, base, root)
         base_url = _base_url(environment)
         source = LIVE_SOURCE if credentials and base_url == SCHWAB_ORIGIN else SAMPLE_SOURCE
@@ -125,7 +128,21 @@ class Settings:
             base_url=base_url if credentials else None,
             credentials=credentials,
             daily_requests=_daily_requests(environment),
+            runs_by_itself=_switch(environment, "JUTSU_AUTOMATION"),
         )
+
+
+def home_root(environment: Mapping[str, str], *, folder: Path | None = None) -> Path:
+    """Return the folder of everything that Jutsu writes: ``JUTSU_HOME``, or ``var``.
+
+    Args:
+        environment: Usually ``os.environ``.
+        folder: What a relative path starts from; the working directory if None.
+
+    Raises:
+        ConfigurationError: The path cannot be understood.
+    """
+    return _path(environment, "JUTSU_HOME", (folder or Path.cwd()).resolve(), "var")
 
 
 def read_environment(folder: Path | None = None) -> dict[str, str]:
@@ -194,6 +211,15 @@ def _daily_requests(environment: Mapping[str, str]) -> int:
         )
         raise ConfigurationError(message)
     return int(text)
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    """Return whether the variable ``name`` says on; unset says off."""
+    text = environment.get(name) or "off"
+    if text.lower() not in _SWITCH:
+        message = f"{name} must be on or off, was {text!r}; leave it out for off"
+        raise ConfigurationError(message)
+    return _SWITCH[text.lower()]
 
 
 def _callback_url(environment: Mapping[str, str]) -> str:

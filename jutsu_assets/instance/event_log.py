@@ -1,0 +1,264 @@
+"""The event log of a history in SQLite: Dagster's own, with its connections kept.
+
+Dagster opens a connection, compiles each statement anew and waits for the disk for every event,
+in the run's database and again in the one that all runs share: 20 ms and more an event. This one
+keeps a connection a database, and commits to the write-ahead log without waiting for the disk: a
+killed process loses nothing, a machine without power its newest events. Files and tables are
+Dagster's: what was written here, Dagster's class reads, and the reverse.
+"""
+
+import os
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alembic.script import ScriptDirectory
+from dagster import _check as check
+from dagster._core.event_api import EventHandlerFn
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    INDEX_SHARD_NAME,
+    SqliteEventLogStorage,
+    SqliteEventLogStorageWatchdog,
+)
+from dagster._core.storage.sql import get_alembic_config
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event
+from sqlalchemy.pool import NullPool, StaticPool
+from watchdog.events import FileSystemEvent
+from watchdog.observers import Observer
+
+from jutsu_assets.instance.beginning import beginning, keep_newest, revisions
+
+_MOST_OPEN = 16
+"""How many databases of runs stay open: the webserver reads many, a run writes one."""
+_ABOUT_ALL_RUNS = ASSET_EVENTS | ASSET_CHECK_EVENTS | set(EVENT_TYPE_TO_PIPELINE_RUN_STATUS)
+_INSERT = SqlEventLogStorageTable.insert()
+_INSERT_ASSET = AssetKeyTable.insert()
+_UPDATE_ASSET = AssetKeyTable.update().where(AssetKeyTable.c.asset_key == bindparam("of_key"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    connection: Connection
+    file: tuple[int, int] | None
+    process: int = field(default_factory=os.getpid)
+
+    def close(self) -> None:
+        self.connection.close()
+        self.connection.engine.dispose()
+
+
+def newest_revision() -> str:
+    """Return the revision that the tables of this version of Dagster are at."""
+    config = get_alembic_config(sqlite_event_log.__file__)
+    return str(ScriptDirectory.from_config(config).get_current_head())
+
+
+class KeptEventLog(SqliteEventLogStorage):
+    """A :class:`SqliteEventLogStorage` that keeps its connections.
+
+    Safe for several threads, which take turns, and for several processes. What a forked process
+    inherits is put aside, not used.
+
+    Args:
+        base_dir: Folder of the databases.
+        lock_folder: Folder of the lock under which a database is begun.
+    """
+
+    def __init__(self, base_dir: str, lock_folder: Path) -> None:
+        self._lock_folder = lock_folder
+        self._turn = threading.RLock()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._in_use: dict[str, Connection] = {}
+        self._inherited: list[_Kept] = []
+        self._tables: set[str] = set()
+        super().__init__(base_dir)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._turn:
+            outer = self._in_use.get(shard)
+            if outer is not None:  # part of a larger transaction of this thread
+                yield outer
+                return
+            connection = self._connection_to(shard)
+            try:
+                with connection.begin():
+                    self._in_use[shard] = connection
+                    yield connection
+            except BaseException:
+                # What broke may be the connection: the next use opens another.
+                self._forget(shard)
+                raise
+            finally:
+                self._in_use.pop(shard, None)
+
+    def _connection_to(self, shard: str) -> Connection:
+        path = Path(self.path_for_shard(shard))
+        kept = self._kept.get(shard)
+        if kept is not None and kept.process != os.getpid():
+            # SQLite's locks belong to the process that opened the file.
+            self._inherited += self._kept.values()
+            self._kept.clear()
+            kept = None
+        if kept is not None and kept.file != _identity(path):  # the history was taken away meanwhile
+            self._forget(shard)
+            kept = None
+        if kept is None:
+            kept = self._open(shard, path)
+        self._kept.move_to_end(shard)
+        return kept.connection
+
+    def _open(self, shard: str, path: Path) -> "_Kept":
+        if len(revisions(path)) != 1:
+            with beginning(self._lock_folder):
+                self._begin(shard, path)
+        connection = _engine(self.conn_string_for_shard(shard), keeps=True).connect()
+        kept = self._kept[shard] = _Kept(connection, _identity(path))
+        idle = [name for name in self._kept if name not in (shard, INDEX_SHARD_NAME, *self._in_use)]
+        for name in idle[:-_MOST_OPEN]:
+            self._forget(name)
+        return kept
+
+    def _begin(self, shard: str, path: Path) -> None:
+        if keep_newest(path, newest_revision()):
+            return
+        engine = _engine(self.conn_string_for_shard(shard), keeps=False)
+        self._initdb(engine, for_index_shard=shard == INDEX_SHARD_NAME)
+
+    def _forget(self, shard: str) -> None:
+        kept = self._kept.pop(shard, None)
+        if kept is not None:
+            kept.close()
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store ``event`` with one transaction in each database that it belongs to."""
+        self.store_event_batch([event])
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store ``events``, of one run as Dagster sends them, with one transaction in each database."""
+        with ExitStack() as transactions:
+            # The run's own database is written first: what all runs share never holds what the run's does not.
+            if any(map(_is_about_all_runs, events)):
+                transactions.enter_context(self.index_connection())
+            transactions.enter_context(self.run_connection(events[0].run_id))
+            for entry in events:
+                self._store(entry)
+
+    def _store(self, entry: EventLogEntry) -> None:
+        """Do what Dagster's ``store_event`` does, with statements that are compiled once."""
+        row = self._event_to_row(entry)
+        with self.run_connection(entry.run_id) as run:
+            run.execute(_INSERT, row)
+        if not _is_about_all_runs(entry):
+            return
+        with self.index_connection() as index:
+            event_id: int = check.not_none(index.execute(_INSERT, row).inserted_primary_key)[0]
+            if entry.dagster_event_type in ASSET_EVENTS:
+                self._store_asset_event_tags(index, [entry], [event_id])
+                self._store_asset_event(index, entry, event_id)
+            if entry.dagster_event_type in ASSET_CHECK_EVENTS:
+                self.store_asset_check_event(entry, event_id)
+
+    def _store_asset_event(self, conn: Connection, event: EventLogEntry, event_id: int) -> None:
+        # Dagster inserts, and updates when that fails: for every event of an asset but its first.
+        if not (event.dagster_event and event.dagster_event.asset_key):
+            return
+        values = self._get_asset_entry_values(event, event_id, has_asset_key_index_cols=True)
+        if not values:
+            return
+        key = event.dagster_event.asset_key.to_string()
+        if conn.execute(_UPDATE_ASSET, {"of_key": key, **values}).rowcount == 0:
+            conn.execute(_INSERT_ASSET, {"asset_key": key, **values})
+
+    def has_table(self, table_name: str) -> bool:
+        """Return whether there is a table of that name; tables do not go away."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    def watch(self, run_id: str, cursor: str | None, callback: EventHandlerFn) -> None:
+        """Call ``callback`` with every event of the run after ``cursor``, also those of other processes."""
+        observer: Any = self._obs
+        if observer is None:
+            observer = Observer()
+            observer.start()
+            self._obs = observer
+        watchdog = _Watchdog(self, run_id, callback, cursor)
+        self._watchers[run_id][callback] = (watchdog, observer.schedule(watchdog, self._base_dir, recursive=True))
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete the events of a run."""
+        super().delete_events(run_id)
+        with self._turn:
+            self._forget(run_id)
+
+    def wipe(self) -> None:
+        """Delete every event."""
+        with self._turn:
+            self._close_all()
+        super().wipe()
+
+    def upgrade(self) -> None:
+        """Bring every database to the newest revision."""
+        super().upgrade()
+        with self._turn:
+            self._close_all()
+
+    def dispose(self) -> None:
+        """Stop watching and close what is open."""
+        super().dispose()
+        with self._turn:
+            self._close_all()
+
+    def _close_all(self) -> None:
+        for shard in list(self._kept):
+            self._forget(shard)
+
+
+class _Watchdog(SqliteEventLogStorageWatchdog):
+    """Looks at the write-ahead log too: while a connection is kept, the database's own file seldom changes."""
+
+    def __init__(self, log: KeptEventLog, run_id: str, callback: EventHandlerFn, cursor: str | None) -> None:
+        super().__init__(log, run_id, callback, cursor)
+        path = log.path_for_shard(run_id)
+        self._patterns = [path, f"{path}-wal"]
+
+    def on_modified(self, event: FileSystemEvent) -> None:  # noqa: ARG002 - as inherited
+        """Hand on the events that were added."""
+        self._process_log()
+
+
+def _is_about_all_runs(entry: EventLogEntry) -> bool:
+    return entry.is_dagster_event and entry.dagster_event_type in _ABOUT_ALL_RUNS
+
+
+def _engine(url: str, *, keeps: bool) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=StaticPool if keeps else NullPool,
+        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _without_waiting_for_the_disk)
+    return engine
+
+
+def _without_waiting_for_the_disk(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
