@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from jutsu_assets.reports.charts import (
+from jutsu_assets.reports.page_charts import (
     annual_returns_chart_svg,
     drawdown_chart_svg,
     equity_chart_svg,

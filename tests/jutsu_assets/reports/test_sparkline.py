@@ -1,0 +1,91 @@
+"""The small line of run metadata: its size, its extremes, and that Markdown cannot break it."""
+
+import re
+import xml.etree.ElementTree as ET
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from jutsu_assets.reports.sparkline import markdown_image, sparkline_svg
+from jutsu_core.errors import InvalidInputError
+
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+
+
+def prices(count: int = 5040) -> NDArray[np.float64]:
+    return np.asarray(30 * np.cumprod(1 + np.random.default_rng(7).normal(0.0005, 0.02, count)))
+
+
+def points(svg: str) -> list[tuple[int, int]]:
+    """Where the line goes, in units of the drawing."""
+    data = ET.fromstring(svg).findall(f".//{NAMESPACE}path")[0].attrib["d"]  # noqa: S314 - made above
+    steps = [tuple(map(int, step.removesuffix("h0").split(","))) for step in data.removeprefix("M").split("l")]
+    return [(x, y) for x, y in np.cumsum(steps, axis=0).tolist()]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-4, 40_000.0])
+def test_twenty_years_fit_into_a_kilobyte_and_a_half(scale: float) -> None:
+    svg = sparkline_svg(prices() * scale, caption="closes")
+    assert len(svg.encode()) <= 1500
+    assert len(points(svg)) <= 122
+
+
+def test_one_spike_among_thousands_is_seen() -> None:
+    values = np.full(5040, 10.0)
+    values[1234], values[4321] = 1.0, 100.0
+    drawn = points(sparkline_svg(values, width=360, height=72))
+    assert max(y for _, y in drawn) == 2 * (72 - 3)
+    assert min(y for _, y in drawn) == 2 * (16 + 3)
+    assert (drawn[0][0], drawn[-1][0]) == (6, 714)
+
+
+def test_the_numbers_are_written_above() -> None:
+    svg = sparkline_svg(np.array([3.0, 1_250.5, 0.25, 12.345]), caption="a<b>")
+    assert re.findall(r"<text [^>]*>(.*)</text>", svg) == [
+        "a&lt;b&gt; \N{MIDDLE DOT} low 0.25 \N{MIDDLE DOT} high 1,250.50 \N{MIDDLE DOT} last 12.35"
+    ]
+
+
+@pytest.mark.parametrize("values", [np.array([5.0]), np.full(400, 5.0), np.full(2, -3.0)])
+def test_what_does_not_move_is_drawn_in_the_middle(values: NDArray[np.float64]) -> None:
+    drawn = points(sparkline_svg(values))
+    assert {y for _, y in drawn} == {(2 * (16 + 3) + 2 * (72 - 3)) // 2}
+
+
+def test_the_largest_numbers_are_drawn() -> None:
+    assert points(sparkline_svg(np.array([-1.7e308, 1.7e308]))) == [(6, 138), (714, 38)]
+
+
+def test_the_same_values_make_the_same_picture() -> None:
+    assert sparkline_svg(prices(90)) == sparkline_svg(prices(90))
+    assert sparkline_svg(prices(90)) != sparkline_svg(prices(91))
+
+
+def test_bad_values_are_refused() -> None:
+    for shape in ((0,), (2, 2)):
+        with pytest.raises(InvalidInputError, match="values must be a series of at least one number, had the shape"):
+            sparkline_svg(np.zeros(shape))
+    for odd in (np.nan, np.inf, -np.inf):
+        with pytest.raises(InvalidInputError, match=f"values must be finite, was {odd} at 2; leave the warm-up"):
+            sparkline_svg(np.array([1.0, 2.0, odd, odd]))
+    with pytest.raises(InvalidInputError, match="width must be from 40 to 2000 pixels, was 39"):
+        sparkline_svg(prices(9), width=39)
+    with pytest.raises(InvalidInputError, match="height must be from 40 to 2000 pixels, was 2001"):
+        sparkline_svg(prices(9), height=2001)
+
+
+def test_markdown_holds_the_picture_and_nothing_ends_it_early() -> None:
+    svg = sparkline_svg(prices(), caption="(closes) #1 100% <x> \"q\" 'a'")
+    markdown = markdown_image(svg, "closes] of\n[AAPL](x) <b>")
+    alt, address = re.fullmatch(r"!\[(.*)\]\(data:image/svg\+xml,([^\s()<>\"#]*)\)", markdown, flags=re.DOTALL).groups()  # type: ignore[union-attr]
+    assert unquote(address) == svg
+    assert alt == r"closes\] of \[AAPL\](x) \<b\>"
+    assert len(markdown) < 2200
+
+
+@pytest.mark.parametrize("svg", ["", "<svg><path/></svg>", "<html></html>", "![x](y)"])
+def test_what_is_no_picture_is_refused(svg: str) -> None:
+    with pytest.raises(InvalidInputError, match="svg must be one <svg> element with its namespace"):
+        markdown_image(svg, "x")
