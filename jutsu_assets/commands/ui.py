@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from jutsu_assets.instance.home import prepared_home
 from jutsu_assets.settings import Settings
-from jutsu_assets.webserver.services import INSTANCE, listen, run_services
+from jutsu_assets.webserver.services import listen, run_services
 from jutsu_core.errors import ConfigurationError
 
 _LAST_PORT = 65535
@@ -31,7 +32,7 @@ def ui(settings_of: Callable[[], Settings], host: str, port: int, path_prefix: s
         message = f"--path-prefix must begin with a slash and not end with one, such as /jutsu, was {path_prefix!r}"
         raise ConfigurationError(message)
     listener = listen(host, port)
-    home = _dagster_home(settings, folder)
+    home = prepared_home(os.environ, folder)
     # Runs are started by processes of their own, which look for their home here.
     os.environ["DAGSTER_HOME"] = str(home)
     shown = f"[{host}]" if ":" in host else host
@@ -42,15 +43,3 @@ def ui(settings_of: Callable[[], Settings], host: str, port: int, path_prefix: s
     if run_services(listener, folder=folder, home=home, reports=settings.reports_path, path_prefix=path_prefix):
         message = "the Dagster daemon ended by itself, so the UI was stopped; what it said stands above"
         raise click.ClickException(message)
-
-
-def _dagster_home(settings: Settings, folder: Path) -> Path:
-    named = os.environ.get("DAGSTER_HOME")
-    if named:
-        home = Path(named).expanduser().resolve()
-    elif (folder / INSTANCE).is_file():
-        home = folder
-    else:
-        home = settings.home.parent / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    return home

@@ -30,14 +30,7 @@ from jutsu_assets.webserver.app import JutsuWebserver
 from jutsu_core.errors import ConfigurationError
 
 WORKSPACE = "workspace.yaml"
-INSTANCE = "dagster.yaml"
 _MODULE = "jutsu_assets.definitions"
-# What this repository's own dagster.yaml says, for a home without one.
-_QUIET = {
-    "telemetry": {"enabled": False},
-    "nux": {"enabled": False},
-    "concurrency": {"pools": {"granularity": "op"}, "runs": {"max_concurrent_runs": 2}},
-}
 _LOG_LEVEL = "info"
 _STATEMENT_MILLISECONDS, _RECYCLE_SECONDS, _MOST_OVERFLOW = 15_000, 3600, 20
 _STOP_SECONDS = 60
@@ -71,7 +64,7 @@ def run_services(listener: socket.socket, *, folder: Path, home: Path, reports: 
     Args:
         listener: Where the UI is served; closed at the end.
         folder: Its ``workspace.yaml`` says what is loaded; our own module if there is none.
-        home: Dagster's home; what runs left is kept there unless its ``dagster.yaml`` says otherwise.
+        home: Dagster's home.
         reports: The report folder.
         path_prefix: Path that the UI is served below, such as ``/jutsu``; empty for none.
 
@@ -85,7 +78,7 @@ def run_services(listener: socket.socket, *, folder: Path, home: Path, reports: 
     try:
         with ExitStack() as stack:
             stack.enter_context(closing(listener))
-            instance = stack.enter_context(DagsterInstance.from_ref(_instance_ref(home)))
+            instance = stack.enter_context(DagsterInstance.from_ref(InstanceRef.from_dir(str(home))))
             workspace = stack.enter_context(_code_server(instance, folder))
             daemon = stack.enter_context(_daemon(instance, workspace))
             instance.optimize_for_webserver(_STATEMENT_MILLISECONDS, _RECYCLE_SECONDS, _MOST_OVERFLOW)
@@ -106,10 +99,6 @@ def run_services(listener: socket.socket, *, folder: Path, home: Path, reports: 
     except KeyboardInterrupt:
         logger.info("Everything was stopped.")
         return 0
-
-
-def _instance_ref(home: Path) -> InstanceRef:
-    return InstanceRef.from_dir(str(home), overrides=None if (home / INSTANCE).is_file() else _QUIET)
 
 
 @contextmanager
