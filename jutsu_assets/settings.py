@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 
+from jutsu_assets.starter import UNIVERSE, packaged
 from jutsu_core.errors import ConfigurationError
 
 SCHWAB_ORIGIN = "https://api.schwabapi.com"
@@ -23,6 +24,11 @@ DAILY_REQUESTS = 20_000
 _MOST_DAILY_REQUESTS = 2 * 24 * 3600
 _LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 _SAMPLE_FOLDER = "sample"
+_LIVE_IS_REQUIRED = (
+    "JUTSU_REQUIRE_LIVE is set, so bars must come from Schwab, but SCHWAB_API_KEY and SCHWAB_APP_SECRET are not set,"
+    " or SCHWAB_BASE_URL is a simulator; set the two, leave SCHWAB_BASE_URL out, and log in with `jutsu login`;"
+    " or unset JUTSU_REQUIRE_LIVE for sample bars"
+)
 _SWITCH = {"on": True, "1": True, "true": True, "yes": True, "off": False, "0": False, "false": False, "no": False}
 
 
@@ -59,6 +65,8 @@ class Settings:
         credentials: None where there are none: then the simulator is used.
         daily_requests: How many requests all processes together may send in a day, UTC.
         runs_by_itself: Whether schedules and automation run from the start.
+        require_live: Whether sample bars are refused.
+        names_universe: Whether ``JUTSU_UNIVERSE`` names the universe file.
     """
 
     home: Path
@@ -69,6 +77,8 @@ class Settings:
     credentials: Credentials | None
     daily_requests: int = DAILY_REQUESTS
     runs_by_itself: bool = False
+    require_live: bool = False
+    names_universe: bool = False
 
     @property
     def simulator_url(self) -> str | None:
@@ -79,6 +89,11 @@ class Settings:
     def is_sample(self) -> bool:
         """Whether bars are sample bars of the simulator, not live ones."""
         return self.source == SAMPLE_SOURCE
+
+    @property
+    def follows_packaged_universe(self) -> bool:
+        """Whether there is no universe file, so that the one of the package is followed: for sample bars only."""
+        return self.universe_path == packaged(UNIVERSE)
 
     @property
     def lake_path(self) -> Path:
@@ -100,7 +115,16 @@ class Settings:
             return self
         home = self.home.with_name(_SAMPLE_FOLDER)
         url = _database_in(home)
-        return replace(self, home=home, database_url=url, source=SAMPLE_SOURCE, base_url=None, credentials=None)
+        return replace(
+            self,
+            home=home,
+            database_url=url,
+            universe_path=_sample_universe(self.universe_path, is_named=self.names_universe),
+            source=SAMPLE_SOURCE,
+            base_url=None,
+            credentials=None,
+            require_live=False,
+        )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, folder: Path | None = None) -> "Settings":
@@ -111,24 +135,32 @@ class Settings:
             folder: What relative paths start from; the working directory if None.
 
         Raises:
-            ConfigurationError: Credentials are incomplete, a path or URL cannot be understood, or
-                ``SCHWAB_BASE_URL`` is neither Schwab nor on this machine.
+            ConfigurationError: Credentials are incomplete, a path or URL cannot be understood,
+                ``SCHWAB_BASE_URL`` is neither Schwab nor on this machine, or live bars are required
+                and cannot be had.
         """
         base = (folder or Path.cwd()).resolve()
         root = home_root(environment, folder=base)
         credentials = _credentials(environment, base, root)
         base_url = _base_url(environment)
         source = LIVE_SOURCE if credentials and base_url == SCHWAB_ORIGIN else SAMPLE_SOURCE
-        home = root / ("live" if source == LIVE_SOURCE else _SAMPLE_FOLDER)
+        is_live, require_live = source == LIVE_SOURCE, _switch(environment, "JUTSU_REQUIRE_LIVE")
+        if require_live and not is_live:
+            raise ConfigurationError(_LIVE_IS_REQUIRED)
+        home = root / ("live" if is_live else _SAMPLE_FOLDER)
+        universe = _path(environment, "JUTSU_UNIVERSE", base, UNIVERSE)
+        names_universe = bool(environment.get("JUTSU_UNIVERSE"))
         return cls(
             home=home,
             database_url=environment.get("JUTSU_DATABASE_URL") or _database_in(home),
-            universe_path=_path(environment, "JUTSU_UNIVERSE", base, "universe.yaml"),
+            universe_path=universe if is_live else _sample_universe(universe, is_named=names_universe),
             source=source,
             base_url=base_url if credentials else None,
             credentials=credentials,
             daily_requests=_daily_requests(environment),
             runs_by_itself=_switch(environment, "JUTSU_AUTOMATION"),
+            require_live=require_live,
+            names_universe=names_universe,
         )
 
 
@@ -161,6 +193,11 @@ def read_environment(folder: Path | None = None) -> dict[str, str]:
         message = f"the file {path} must be readable UTF-8 text: {error}; mend it or take it away"
         raise ConfigurationError(message) from error
     return {name: value for name, value in written.items() if value is not None} | dict(os.environ)
+
+
+def _sample_universe(path: Path, *, is_named: bool) -> Path:
+    """Return ``path``, or the package's own universe where there is no file and none was named."""
+    return path if is_named or path.exists() else packaged(UNIVERSE)
 
 
 def _database_in(home: Path) -> str:

@@ -1,4 +1,4 @@
-"""The commands that look after the system of record: doctor, revisions, backup, restore, copy."""
+"""The commands that look after the system of record: revisions, backup, restore, copy."""
 
 import csv
 import sys
@@ -7,19 +7,16 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
-from jutsu_assets.schwab.tokens import FileTokenStore, login_life
+from jutsu_assets.commands.terminal import console
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.bars import SqlBarStore
-from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.copying import copy_store
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.existing import stored_database
-from jutsu_assets.store.health import StoreHealth, examine
 from jutsu_assets.store.maintenance import backup, restore
 from jutsu_core.bars import PRICE_COLUMNS, Bar, Timeframe, from_micros
 from jutsu_core.errors import NoDataError
@@ -27,26 +24,7 @@ from jutsu_core.ports import BarRevision
 
 SettingsOf = Callable[[], Settings]
 
-_PIPED_WIDTH = 200
 _FILE = click.Path(dir_okay=False, path_type=Path)
-
-
-@click.command()
-@click.pass_obj
-def doctor(settings_of: SettingsOf) -> None:
-    """Examine the store and the login; exit with 1 when something needs mending."""
-    settings, console = settings_of(), Console()
-    with stored_database(settings) as database:
-        with console.status("Examining the store ..."):
-            health = examine(database)
-        console.print(_health_table(settings, health))
-        findings = [*health.findings, *_login_findings(settings, console)]
-        if health.contents is not None and health.contents.is_head:
-            findings += _access_findings(settings, database, console)
-    for finding in findings:
-        console.print(f"- {finding}", style="yellow", markup=False, soft_wrap=True)
-    console.print("Nothing to mend." if not findings else f"{len(findings)} to mend.", style="bold")
-    raise SystemExit(1 if findings else 0)
 
 
 @click.command()
@@ -78,9 +56,7 @@ def revisions(settings_of: SettingsOf, symbol: str, timeframe: str, *, as_csv: b
             _shown(change.former),
             "withdrawn" if change.successor is None else _shown(change.successor),
         )
-    # A table that is piped must not wrap.
-    console = Console() if sys.stdout.isatty() else Console(width=_PIPED_WIDTH)
-    console.print(table if changes else f"No bar of {symbol} was ever restated or withdrawn.")
+    console().print(table if changes else f"No bar of {symbol} was ever restated or withdrawn.")
 
 
 @click.command(name="backup")
@@ -91,7 +67,7 @@ def back_up(settings_of: SettingsOf, file: Path, *, overwrite: bool) -> None:
     """Copy the store into FILE, consistently, while others may write."""
     with (
         closing(Database(settings_of().database_url, SystemSleeper())) as database,
-        Console().status("Copying and checking the store ..."),
+        console().status("Copying and checking the store ..."),
     ):
         made = backup(database, file, overwrite=overwrite)
     click.echo(
@@ -110,7 +86,7 @@ def bring_back(settings_of: SettingsOf, file: Path, *, force: bool) -> None:
     """Make the store what the backup FILE holds; others may have it open."""
     with (
         closing(Database(settings_of().database_url, SystemSleeper())) as database,
-        Console().status("Checking and copying the backup ..."),
+        console().status("Checking and copying the backup ..."),
     ):
         done = restore(database, file, force=force)
     before = "nothing" if done.former is None else f"{done.former.bars:,} bars"
@@ -130,7 +106,7 @@ def copy(settings_of: SettingsOf, url: str) -> None:
     with (
         stored_database(settings_of(), upgrade=True) as source,
         closing(Database(url, SystemSleeper())) as target,
-        Progress(*Progress.get_default_columns(), MofNCompleteColumn(), transient=True) as progress,
+        Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console(), transient=True) as progress,
     ):
         task = progress.add_task("counting", total=None)
         copied = copy_store(
@@ -141,63 +117,6 @@ def copy(settings_of: SettingsOf, url: str) -> None:
         shown = target.shown_url
     click.echo(f"Copied {sum(copied.rows.values()):,} rows ({copied.rows['bars']:,} bars) to {shown}.")
     click.echo("Point JUTSU_DATABASE_URL there, then run `jutsu doctor`.")
-
-
-def _health_table(settings: Settings, health: StoreHealth) -> Table:
-    table = Table(show_header=False, title=f"{'SAMPLE' if settings.is_sample else 'Live'} store")
-    rows = {
-        "database": health.url,
-        "library": f"{health.library} {health.version}",
-        "journal": f"{health.journal_mode or 'server'}, synchronous {health.synchronous}",
-        "size": f"{health.size_bytes:,} bytes" + (f" and {health.wal_bytes:,} ahead" if health.wal_bytes else ""),
-    }
-    if health.contents is not None:
-        contents = health.contents
-        rows |= {
-            "schema": contents.schema_revision + (" (newest)" if contents.is_head else ""),
-            "source": contents.source or "none yet",
-            "bars": f"{contents.bars:,} of {contents.symbols:,} symbols",
-            "revisions": f"{contents.revisions:,}",
-            "quarantined": f"{contents.quarantined:,}",
-        }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    return table
-
-
-def _login_findings(settings: Settings, console: Console) -> list[str]:
-    if settings.credentials is None:
-        console.print("login: none is needed for sample bars")
-        return []
-    life = login_life(FileTokenStore(settings.credentials.token_path), SystemClock().now())
-    if life.ends_at is not None:
-        console.print(
-            f"login: until {life.ends_at:%Y-%m-%d %H:%M} UTC, {life.days_left:.1f} days left", highlight=False
-        )
-    return [] if life.standing == "sound" else [life.message]
-
-
-def _access_findings(settings: Settings, database: Database, console: Console) -> list[str]:
-    clock = SystemClock()
-    ledger = RequestLedger(database, clock)
-    state, sent = ledger.state(), ledger.sent_on(clock.now().date())
-    standing = "is asked"
-    if state.probe_at is not None:
-        standing = f"is left alone until {state.probe_at:%Y-%m-%d %H:%M:%S} UTC"
-    console.print(
-        f"{settings.source}: {standing}; {sent:,} of {settings.daily_requests:,} requests today,"
-        f" {state.retries_left} retries in the quota",
-        highlight=False,
-    )
-    findings = []
-    if state.is_open:
-        findings.append(
-            f"{state.failures} requests failed in a row (the last: {state.last_failure}); the next run after the"
-            " pause asks again"
-        )
-    if sent >= settings.daily_requests:
-        findings.append("the day's requests are spent: wait until tomorrow, or set JUTSU_DAILY_REQUESTS higher")
-    return findings
 
 
 def _print_csv(changes: list[BarRevision]) -> None:

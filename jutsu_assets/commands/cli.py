@@ -1,38 +1,96 @@
-"""The ``jutsu`` command."""
+"""The ``jutsu`` command: a table of commands, each loaded by who runs it."""
 
 import importlib
 import os
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from jutsu_assets.settings import Settings, read_environment
 from jutsu_core.errors import JutsuError
 
-_ELSEWHERE = {
-    "backup": ("administration", "back_up"),
-    "copy": ("administration", "copy"),
-    "doctor": ("administration", "doctor"),
-    "login": ("login", "login"),
-    "restore": ("administration", "bring_back"),
-    "revisions": ("administration", "revisions"),
-    "simulator": ("simulator", "simulator"),
+if TYPE_CHECKING:
+    from jutsu_assets.settings import Settings
+
+
+class Entry(NamedTuple):
+    """Where a command is, and what it says of itself in a line.
+
+    Attributes:
+        module: Its module beside this one.
+        function: Its function there.
+        help: The first sentence of its help.
+    """
+
+    module: str
+    function: str
+    help: str
+
+
+COMMANDS = {
+    "backup": Entry("administration", "back_up", "Copy the store into FILE, consistently, while others may write."),
+    "copy": Entry(
+        "administration", "copy", "Copy the store to the empty database at URL, for example to move to PostgreSQL."
+    ),
+    "demo": Entry(
+        "cli", "demo", "Materialize SAMPLE bars, indicators and performance of every symbol, and show the results."
+    ),
+    "doctor": Entry(
+        "doctor",
+        "doctor",
+        "Examine the store, the login and the run history; exit with 1 when something needs mending.",
+    ),
+    "init": Entry("init", "init", "Write the files that Jutsu begins with into FOLDER, and make its stores ready."),
+    "login": Entry(
+        "login",
+        "login",
+        "Log in to Schwab, which lasts seven days: a page opens, and Jutsu hears when you allowed access.",
+    ),
+    "quality": Entry("quality", "quality", "Show what the rules of quality found in the stored bars."),
+    "report": Entry(
+        "reading", "report", "Show the stored performance of SYMBOLs, or of the universe, and where the pages are."
+    ),
+    "restore": Entry(
+        "administration", "bring_back", "Make the store what the backup FILE holds; others may have it open."
+    ),
+    "revisions": Entry(
+        "administration",
+        "revisions",
+        "List which bars of SYMBOL were restated or withdrawn, when, and what they said before.",
+    ),
+    "simulator": Entry(
+        "simulator", "simulator", "Serve Schwab's protocol on this machine, over sample bars or bars of your own."
+    ),
+    "sql": Entry(
+        "reading", "sql", "Run a QUERY in DuckDB over the lake's series, for example: select * from daily_indicators."
+    ),
+    "ui": Entry("ui", "ui", "Serve the Dagster UI and the reports, and run what is scheduled, until Ctrl-C."),
+    "update": Entry("update", "update", "Bring the stored bars and all that is derived from them up to date."),
 }
-"""Commands by name: the module that holds each, and its function there; loaded by who asks for it."""
+"""Commands by name. A line of help stands here too, so that a list of them loads none."""
 
 
 class _Commands(click.Group):
     """Shows our own errors as one line; anything else is a fault of ours and keeps its traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *_ELSEWHERE])
+        del ctx
+        return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _ELSEWHERE:
-            return super().get_command(ctx, cmd_name)
-        module, function = _ELSEWHERE[cmd_name]
-        command: click.Command = getattr(importlib.import_module(f"jutsu_assets.commands.{module}"), function)
+        del ctx
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        # Of the module that runs as the command there must not be a second one, under its own name.
+        module = sys.modules[__name__] if entry.module == "cli" else _load(entry.module)
+        command: click.Command = getattr(module, entry.function)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -41,65 +99,39 @@ class _Commands(click.Group):
             raise click.ClickException(str(error)) from error
 
 
+def _load(module: str) -> object:
+    return importlib.import_module(f"jutsu_assets.commands.{module}")
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="jutsu", prog_name="jutsu")
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Market-data bars, indicators and performance reports as Dagster assets."""
     ctx.obj = _settings
 
 
-@main.command()
+@click.command()
 def demo() -> None:
     """Materialize SAMPLE bars, indicators and performance of every symbol, and show the results.
 
     Schwab credentials are not used, even where there are some.
     """
     from jutsu_assets.commands.demo import run_demo  # noqa: PLC0415 - Dagster takes seconds to import
+    from jutsu_assets.commands.terminal import say_which_universe  # noqa: PLC0415
+    from jutsu_assets.instance.home import prepared_home  # noqa: PLC0415
 
-    sys.exit(run_demo(_settings()))
-
-
-@main.command()
-@click.argument("query")
-def sql(query: str) -> None:
-    """Run a QUERY in DuckDB over the lake's series, for example: select * from daily_indicators."""
-    import duckdb  # noqa: PLC0415 - loaded by those who ask
-
-    from jutsu_assets.lake.views import connect_to, first_line  # noqa: PLC0415
-
-    try:
-        if not duckdb.extract_statements(query):
-            message = "QUERY must be a SQL statement, such as: select * from daily_indicators"
-            raise click.UsageError(message)
-        with connect_to(_settings()) as connection:
-            relation: object = connection.sql(query)  # None for a statement without rows
-            click.echo("done" if relation is None else relation)
-    except duckdb.CatalogException as error:
-        message = f'{first_line(error)} What there is: jutsu sql "show tables"'
-        raise click.ClickException(message) from error
-    except duckdb.IOException as error:
-        raise click.ClickException(first_line(error)) from error
-    except duckdb.Error as error:
-        raise click.ClickException(str(error)) from error
+    settings = _settings()
+    say_which_universe(settings.as_sample())
+    os.environ["DAGSTER_HOME"] = str(prepared_home(os.environ, Path.cwd()))
+    sys.exit(run_demo(settings))
 
 
-@main.command()
-def report() -> None:
-    """Show the stored performance of the universe's symbols as a table, and where the pages are."""
-    from rich.console import Console  # noqa: PLC0415
+def _settings() -> "Settings":
+    from jutsu_assets.settings import Settings, read_environment  # noqa: PLC0415 - a list of commands needs none
 
-    from jutsu_assets.reports.folder import OVERVIEW  # noqa: PLC0415
-    from jutsu_assets.reports.results import show_place, show_results  # noqa: PLC0415
-    from jutsu_assets.store.existing import stored_reports  # noqa: PLC0415
-    from jutsu_assets.universe import load_universe  # noqa: PLC0415
-
-    settings, console = _settings(), Console()
-    universe = load_universe(settings.universe_path)
-    show_results(console, stored_reports(settings), symbols=universe.symbols)
-    show_place(console, settings.reports_path / OVERVIEW, is_sample=settings.is_sample)
-
-
-def _settings() -> Settings:
     # As Dagster's own commands do; what a resource reads by the name of its variable has to be there too.
     os.environ.update(read_environment())
+    # Dagster asks only its own settings file, which need not be there, and this.
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     return Settings.from_environment(os.environ)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from jutsu_assets.settings import Settings, read_environment
+from jutsu_assets.universe import load_universe
 from jutsu_core.errors import ConfigurationError
 
 KEYS = {"SCHWAB_API_KEY": "key", "SCHWAB_APP_SECRET": "hush"}
@@ -18,7 +19,7 @@ def test_an_empty_environment_means_sample_data_with_a_home_of_their_own(tmp_pat
     assert settings.credentials is None
     assert settings.home == tmp_path / "var" / "sample"
     assert settings.database_url == f"sqlite:///{tmp_path}/var/sample/jutsu.db"
-    assert settings.universe_path == tmp_path / "universe.yaml"
+    assert settings.follows_packaged_universe
 
 
 def test_credentials_mean_live_data_elsewhere(tmp_path: Path) -> None:
@@ -150,3 +151,41 @@ def test_a_home_whose_name_a_database_url_cannot_hold_is_refused(tmp_path: Path)
         Settings.from_environment({"JUTSU_HOME": str(tmp_path / "ques?tion")}, folder=tmp_path)
     other = {"JUTSU_HOME": str(tmp_path / "ques?tion"), "JUTSU_DATABASE_URL": "postgresql+psycopg://host/name"}
     assert Settings.from_environment(other, folder=tmp_path).database_url == "postgresql+psycopg://host/name"
+
+
+def test_a_universe_file_that_is_there_or_named_is_followed(tmp_path: Path) -> None:
+    named = Settings.from_environment({"JUTSU_UNIVERSE": "mine.yaml"}, folder=tmp_path)
+    assert named.universe_path == tmp_path / "mine.yaml"
+    assert not named.follows_packaged_universe
+    (tmp_path / "universe.yaml").write_text("symbols: [IBM]\nhistory_start: 2011-01-03\n", encoding="utf-8")
+    assert Settings.from_environment({}, folder=tmp_path).universe_path == tmp_path / "universe.yaml"
+
+
+def test_the_packaged_universe_is_for_sample_bars_only(tmp_path: Path) -> None:
+    live = Settings.from_environment(KEYS, folder=tmp_path)
+    assert live.universe_path == tmp_path / "universe.yaml"
+    with pytest.raises(ConfigurationError, match=r"must exist; `jutsu init` writes one"):
+        load_universe(live.universe_path)
+    assert load_universe(live.as_sample().universe_path).symbols == ("AAPL", "FB", "GOOG", "IBM", "MSFT")
+    named = Settings.from_environment({**KEYS, "JUTSU_UNIVERSE": "mine.yaml"}, folder=tmp_path)
+    assert named.as_sample().universe_path == tmp_path / "mine.yaml"
+
+
+@pytest.mark.parametrize("text", ["1", "true", "on"])
+def test_where_live_bars_are_required_sample_bars_are_refused(text: str, tmp_path: Path) -> None:
+    required = {"JUTSU_REQUIRE_LIVE": text}
+    assert Settings.from_environment({**KEYS, **required}, folder=tmp_path).require_live
+    with pytest.raises(ConfigurationError, match=r"SCHWAB_API_KEY and SCHWAB_APP_SECRET are not set.*`jutsu login`"):
+        Settings.from_environment(required, folder=tmp_path)
+    with pytest.raises(ConfigurationError, match="SCHWAB_BASE_URL is a simulator"):
+        Settings.from_environment({**KEYS, **required, "SCHWAB_BASE_URL": "http://127.0.0.1:1"}, folder=tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "0", "false", "off"])
+def test_live_bars_are_not_required_otherwise(text: str, tmp_path: Path) -> None:
+    assert not Settings.from_environment({"JUTSU_REQUIRE_LIVE": text}, folder=tmp_path).require_live
+
+
+def test_what_is_neither_on_nor_off_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="JUTSU_REQUIRE_LIVE must be on or off, was 'perhaps'"):
+        Settings.from_environment({"JUTSU_REQUIRE_LIVE": "perhaps"}, folder=tmp_path)

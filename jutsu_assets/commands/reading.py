@@ -1,0 +1,60 @@
+"""The commands that read what is stored: sql, report."""
+
+from collections.abc import Callable
+
+import click
+import duckdb
+
+from jutsu_assets.commands.terminal import console, say_which_universe
+from jutsu_assets.lake.views import connect_to, first_line
+from jutsu_assets.reports.folder import OVERVIEW
+from jutsu_assets.reports.results import show_place, show_results
+from jutsu_assets.settings import Settings
+from jutsu_assets.store.existing import stored_reports
+from jutsu_assets.universe import load_universe
+from jutsu_core.errors import NoDataError
+
+SettingsOf = Callable[[], Settings]
+
+
+@click.command()
+@click.argument("query")
+@click.pass_obj
+def sql(settings_of: SettingsOf, query: str) -> None:
+    """Run a QUERY in DuckDB over the lake's series, for example: select * from daily_indicators."""
+    try:
+        if not duckdb.extract_statements(query):
+            message = "QUERY must be a SQL statement, such as: select * from daily_indicators"
+            raise click.UsageError(message)
+        with connect_to(settings_of()) as connection:
+            relation: object = connection.sql(query)  # None for a statement without rows
+            click.echo("done" if relation is None else relation)
+    except duckdb.CatalogException as error:
+        message = f'{first_line(error)} What there is: jutsu sql "show tables"'
+        raise click.ClickException(message) from error
+    except duckdb.IOException as error:
+        raise click.ClickException(first_line(error)) from error
+    except duckdb.Error as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command()
+@click.argument("symbols", nargs=-1, metavar="[SYMBOL]...")
+@click.pass_obj
+def report(settings_of: SettingsOf, symbols: tuple[str, ...]) -> None:
+    """Show the stored performance of SYMBOLs, or of the universe, and where the pages are."""
+    settings, shown = settings_of(), console()
+    reports = stored_reports(settings)
+    if unknown := [symbol for symbol in symbols if symbol not in reports]:
+        message = (
+            f"{', '.join(unknown)} must have a stored report, has none; there are reports of {', '.join(reports)}:"
+            " check the spelling, or materialize symbol_performance"
+        )
+        raise NoDataError(message)
+    if symbols:
+        chosen = dict.fromkeys(symbols)
+        show_results(shown, {symbol: reports[symbol] for symbol in chosen}, symbols=chosen)
+    else:
+        say_which_universe(settings)
+        show_results(shown, reports, symbols=load_universe(settings.universe_path).symbols)
+    show_place(shown, settings.reports_path / OVERVIEW, is_sample=settings.is_sample)

@@ -1,0 +1,76 @@
+"""What is wrong with a run history, found without loading Dagster unless there is something to ask it."""
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from jutsu_assets.instance.beginning import DATABASES, revisions
+from jutsu_assets.instance.home import dagster_home, history_in
+from jutsu_assets.instance.processes import BEGAN_TAG, HOST_TAG, PID_TAG, RunProcess
+
+_TAGS_OF_PROCESSES = """
+SELECT runs.run_id, runs.status, tags.key, tags.value FROM runs JOIN run_tags AS tags USING (run_id)
+WHERE runs.status IN ('STARTING', 'STARTED', 'CANCELING') AND tags.key IN (?, ?, ?)
+"""
+_BUSY_SECONDS = 30.0
+_MEND = "`jutsu doctor --mend`"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryHealth:
+    """What was found.
+
+    Attributes:
+        home: The Dagster home.
+        folder: Folder of the history; None if it is not in SQLite.
+        findings: What needs mending, and how.
+    """
+
+    home: Path
+    folder: Path | None
+    findings: list[str]
+
+
+def examine_history(environment: Mapping[str, str], working_directory: Path) -> HistoryHealth:
+    """Return what is wrong with the run history of a working directory.
+
+    Raises:
+        ConfigurationError: Its ``dagster.yaml`` cannot be read.
+    """
+    home = dagster_home(environment, working_directory)
+    folder = history_in(home, environment)
+    if folder is None:
+        return HistoryHealth(home, None, [])
+    findings = [finding for name in DATABASES if (finding := _broken(folder / name))]
+    return HistoryHealth(home, folder, findings or _dead(folder / DATABASES[0]))
+
+
+def _broken(database: Path) -> str | None:
+    try:
+        found = revisions(database)
+    except sqlite3.DatabaseError as error:
+        return (
+            f"{database} of the run history must be a whole SQLite database: {error}; move it away, runs begin it anew"
+        )
+    if len(found) > 1:
+        return (
+            f"the run history's {database} has more than one head ({', '.join(found)}), no run starts: {_MEND} mends it"
+        )
+    return None
+
+
+def _dead(database: Path) -> list[str]:
+    """Return the runs that say they are in progress, and whose process is gone."""
+    if not revisions(database):
+        return []
+    tags: dict[tuple[str, str], dict[str, str]] = {}
+    with closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
+        for run_id, status, key, value in connection.execute(_TAGS_OF_PROCESSES, (HOST_TAG, PID_TAG, BEGAN_TAG)):
+            tags.setdefault((run_id, status), {})[key] = value
+    return [
+        f"run {run_id} says {status}, but its process is gone, and it may hold a place in the queue: {_MEND} ends it"
+        for (run_id, status), found in tags.items()
+        if (process := RunProcess.of_tags(found)) is not None and process.is_gone()
+    ]
