@@ -92,7 +92,7 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_says_how_to_point_elsewhere(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"must exist; create it, or point JUTSU_UNIVERSE at yours"):
+    with pytest.raises(ConfigurationError, match=r"must exist; `jutsu init` writes one here, or point"):
         load_universe(tmp_path / "none.yaml")
 
 
