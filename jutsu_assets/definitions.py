@@ -4,24 +4,22 @@ Nothing happens at import: ``defs`` is called by Dagster when it loads definitio
 """
 
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
 from jutsu_assets.clock import SystemClock
-from jutsu_assets.graph.assets.bars import DAILY_BARS, build_daily_bars
-from jutsu_assets.graph.assets.indicators import build_daily_indicators
-from jutsu_assets.graph.assets.performance import build_symbol_performance
-from jutsu_assets.graph.checks.login import build_login_check
+from jutsu_assets.graph.assets.daily import build_daily_assets
+from jutsu_assets.graph.checks.login import LoginCheck
 from jutsu_assets.graph.jobs import daily_update
 from jutsu_assets.graph.partitions import symbol_partitions
 from jutsu_assets.graph.resources.database import DatabaseResource
 from jutsu_assets.graph.resources.lake import LakeResource
 from jutsu_assets.graph.resources.report_folder import ReportFolderResource
 from jutsu_assets.graph.resources.schwab import SchwabResource
-from jutsu_assets.graph.sensors import build_login_sensor
+from jutsu_assets.graph.schedules import build_schedules
+from jutsu_assets.graph.sensors import build_automation_sensor, build_login_sensor
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.settings import Settings
 from jutsu_assets.universe import Universe, load_universe
@@ -49,29 +47,18 @@ def build_defs(
         ConfigurationError: The universe file is wrong.
     """
     followed = universe or load_universe(settings.universe_path)
-    login = None if settings.credentials is None else FileTokenStore(settings.credentials.token_path)
+    clock = SystemClock()
+    tokens = None if settings.credentials is None else FileTokenStore(settings.credentials.token_path)
+    login, is_on = LoginCheck(tokens, clock), settings.runs_by_itself
     return dg.Definitions(
-        assets=_assets(followed),
-        asset_checks=[build_login_check(DAILY_BARS, login, SystemClock())],
+        assets=[build_daily_assets(followed, symbol_partitions(followed), login)],
         jobs=[daily_update],
-        sensors=[build_login_sensor(login, SystemClock())],
+        schedules=build_schedules(followed, clock, is_on=is_on),
+        sensors=[build_login_sensor(login, clock), build_automation_sensor(is_on=is_on)],
         resources={**_resources(settings, followed), **(resources or {})},
         executor=executor or dg.in_process_executor,
         loggers=loggers,
     )
-
-
-def _assets(universe: Universe) -> list[dg.AssetsDefinition]:
-    partitions = symbol_partitions(universe)
-    with warnings.catch_warnings():
-        # A backfill policy is what lets one run hold a range of partitions; that it is in beta
-        # is our decision to carry, not something to tell every user at every start.
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        return [
-            build_daily_bars(universe, partitions),
-            build_daily_indicators(partitions),
-            build_symbol_performance(universe, partitions),
-        ]
 
 
 def _resources(settings: Settings, universe: Universe) -> dict[str, Any]:

@@ -25,6 +25,9 @@ _MUST_BE = {
     "performance": "a group of keys such as risk_free_rate: 0.0",
     "performance.risk_free_rate": "a number above -1 and below 1 (0.02 is two per cent a year)",
     "performance.periods_per_year": "a whole number from 200 to 366, such as 252",
+    "schedules": "a group of keys such as repair_requests: 200",
+    "schedules.repair_requests": "a whole number from 1 to 5000: symbols that the nightly repair asks for at most",
+    "schedules.verification_weeks": "a whole number from 1 to 52: in so many weeks each history is compared once",
 }
 _BOOLEANS = {True: ("ON, YES and TRUE", "ON"), False: ("NO, OFF and FALSE", "NO")}
 
@@ -38,6 +41,15 @@ class PerformanceSettings(BaseModel):
     periods_per_year: Annotated[int, Field(ge=200, le=366)] = 252
 
 
+class ScheduleSettings(BaseModel):
+    """How much the graph asks for by itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    repair_requests: Annotated[int, Field(ge=1, le=5000)] = 200
+    verification_weeks: Annotated[int, Field(ge=1, le=52)] = 8
+
+
 class Universe(BaseModel):
     """What is followed.
 
@@ -46,6 +58,7 @@ class Universe(BaseModel):
         history_start: First session date wanted for every symbol.
         calendar: Code of the exchange calendar.
         performance: How performance is measured.
+        schedules: How much the graph asks for by itself.
         newest_session_from_quotes: Whether the newest session of many symbols is taken from one
             request for quotes, where nothing else is missing.
     """
@@ -56,6 +69,7 @@ class Universe(BaseModel):
     history_start: date
     calendar: str = "XNYS"
     performance: PerformanceSettings = PerformanceSettings()
+    schedules: ScheduleSettings = ScheduleSettings()
     newest_session_from_quotes: Annotated[bool, Field(strict=True)] = False
 
     @field_validator("symbols")
@@ -98,7 +112,7 @@ def load_universe(path: Path) -> Universe:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        message = f"universe file {path} must exist; create it, or point JUTSU_UNIVERSE at yours"
+        message = f"universe file {path} must exist; `jutsu init` writes one here, or point JUTSU_UNIVERSE at yours"
         raise ConfigurationError(message) from None
     except yaml.MarkedYAMLError as error:
         line = 0 if error.problem_mark is None else error.problem_mark.line + 1

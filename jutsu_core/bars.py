@@ -91,7 +91,8 @@ class BarColumns:
             micros, volume.
 
     Examples:
-        >>> columns = BarColumns.of([Bar(datetime(2013, 3, 1, tzinfo=UTC), 1_500_000, 2_000_000, 1_000_000, 1_750_000, 7)])
+        >>> bar = Bar(datetime(2013, 3, 1, tzinfo=UTC), 1_500_000, 2_000_000, 1_000_000, 1_750_000, 7)
+        >>> columns = BarColumns.of([bar])
         >>> len(columns), int(columns.close[0]), str(columns.sessions[0])
         (1, 1750000, '2013-03-01')
     """

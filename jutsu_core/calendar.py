@@ -6,8 +6,9 @@ needs no wall clock.
 """
 
 from bisect import bisect_left, bisect_right
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 import exchange_calendars
 import pandas as pd
@@ -87,18 +88,73 @@ class TradingCalendar:
         return self._sessions[settled - 1] if settled else None
 
 
+def exchange_zone(name: str, year: int) -> ZoneInfo:
+    """Return the time zone of the exchange ``name`` in ``year``.
+
+    Raises:
+        InvalidInputError: The name is unknown.
+
+    Examples:
+        >>> exchange_zone("XNYS", 2026).key
+        'America/New_York'
+    """
+    return ZoneInfo(_calendar(name, year, year).tz.key)
+
+
+def closing_times(name: str, year: int) -> list[time]:
+    """Return the times of day at which the exchange ``name`` closes in ``year``: usually, and early.
+
+    Raises:
+        InvalidInputError: The name is unknown.
+
+    Examples:
+        >>> [closing.isoformat() for closing in closing_times("XNYS", 2026)]
+        ['13:00:00', '16:00:00']
+    """
+    calendar = _calendar(name, year, year)
+    local = calendar.closes.dt.tz_convert(calendar.tz)
+    return sorted({moment.time() for moment in local.dt.to_pydatetime()})
+
+
+def day_off(name: str, day: date) -> str:
+    """Return in a word why the exchange ``name`` does not trade on ``day``.
+
+    Raises:
+        InvalidInputError: The name is unknown, or ``day`` is a session.
+
+    Examples:
+        >>> day_off("XNYS", date(2026, 11, 26)), day_off("XNYS", date(2026, 11, 28))
+        ('Thanksgiving', 'Saturday')
+    """
+    calendar = _calendar(name, day.year, day.year)
+    stamp = pd.Timestamp(day)
+    if calendar.is_session(stamp):
+        message = f"day must be one on which {name} does not trade, was the session {day}"
+        raise InvalidInputError(message)
+    if calendar.weekmask[day.weekday()] == "0":
+        return f"{day:%A}"
+    known = calendar.regular_holidays
+    names = [] if known is None else list(known.holidays(stamp, stamp, return_name=True))
+    return " ".join(str(names[0]).split()) if names else "a closure of that day alone"
+
+
 @lru_cache(maxsize=8)
-def _hours(name: str, first_year: int, last_year: int) -> dict[date, tuple[datetime, datetime]]:
+def _calendar(name: str, first_year: int, last_year: int) -> "exchange_calendars.ExchangeCalendar":
     known = exchange_calendars.get_calendar_names()
     if name not in known:
         message = f"calendar must be a code that exchange_calendars knows, such as XNYS, was {name!r}"
         raise InvalidInputError(message)
     try:
-        calendar = exchange_calendars.get_calendar(
+        return exchange_calendars.get_calendar(
             name, start=pd.Timestamp(first_year, 1, 1), end=pd.Timestamp(last_year, 12, 31)
         )
     except ValueError as error:
         message = f"calendar {name} must be known from {first_year} to {last_year}: {error}"
         raise InvalidInputError(message) from error
+
+
+@lru_cache(maxsize=8)
+def _hours(name: str, first_year: int, last_year: int) -> dict[date, tuple[datetime, datetime]]:
+    calendar = _calendar(name, first_year, last_year)
     hours = (column.dt.tz_convert(UTC).dt.to_pydatetime() for column in (calendar.opens, calendar.closes))
     return dict(zip((day.date() for day in calendar.opens.index), zip(*hours, strict=True), strict=True))

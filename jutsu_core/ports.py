@@ -250,6 +250,10 @@ class BarStore(ABC):
         """Return all stored bars as arrays, ascending."""
 
     @abstractmethod
+    def state(self, symbol: str, timeframe: Timeframe) -> str:
+        """Return a text that differs whenever bars, coverage or quarantine of a partition do."""
+
+    @abstractmethod
     def timestamps(self, symbol: str, timeframe: Timeframe) -> list[datetime]:
         """Return the timestamps of all stored bars, ascending."""
 

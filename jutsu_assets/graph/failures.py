@@ -1,15 +1,11 @@
-"""Success and failure of single partitions inside one run.
+"""What failed in a run over many partitions, and whether to try again.
 
-A run over many symbols does what it can: each symbol that succeeds is recorded, and one
-failure at the end names the rest, so that the UI shows exactly what is there. What would
-fail for every symbol (a dead login, a broken store, a broker that is left alone for a while
-because it failed again and again) stops the run early.
+A run does what it can; one failure at its end names the rest. What would fail for every symbol
+(a dead login, a broken store, a broker that is left alone for a while because it failed again
+and again) stops the asking early.
 """
 
-import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import dagster as dg
 
@@ -24,9 +20,9 @@ from jutsu_core.errors import (
     TransientSourceError,
 )
 
-Metadata = Mapping[str, Any]
-
-_NO_RETRY_TAG = "dagster/retry_on_asset_or_op_failure"
+NO_RETRY_TAG = "dagster/retry_on_asset_or_op_failure"
+NAMED_IN_FULL = 20
+"""So many partitions are named in the message, and all in its metadata."""
 _HOPELESS = (
     AddressBlockedError,
     AuthenticationError,
@@ -37,71 +33,63 @@ _HOPELESS = (
 )
 
 
+def is_hopeless(error: Exception) -> bool:
+    """Return whether ``error`` would meet every other partition too."""
+    return isinstance(error, _HOPELESS)
+
+
 @dataclass
-class _Outcome:
-    done: dict[str, Metadata] = field(default_factory=dict)
-    failed: dict[str, JutsuError] = field(default_factory=dict)
+class RunFailures:
+    """The partitions of a run that are not up to date.
+
+    Attributes:
+        requested: All partitions of the run.
+        errors: Why some failed.
+        untried: Those that were not tried after one that was hopeless.
+    """
+
+    requested: list[str]
+    errors: dict[str, JutsuError] = field(default_factory=dict)
     untried: list[str] = field(default_factory=list)
 
+    def add(self, partition: str, error: JutsuError) -> None:
+        """Note why ``partition`` failed; the first reason of several is the one that counts."""
+        self.errors.setdefault(partition, error)
 
-def work_through(
-    context: dg.AssetExecutionContext, work: Callable[[str], Metadata], *, describe: Callable[[Metadata], str]
-) -> None:
-    """Do ``work`` for every partition of the run, with progress, and attach its metadata.
+    def raise_if_any(self, context: dg.AssetExecutionContext) -> None:
+        """End the run with one failure that names every partition that is not up to date.
 
-    Args:
-        context: The running asset.
-        work: Brings one partition up to date and returns its metadata; raises a JutsuError
-            when it cannot.
-        describe: Puts the metadata into words for the log.
-
-    Raises:
-        dagster.Failure: Some partitions failed; those that did not are recorded as materialized.
-    """
-    outcome = _Outcome()
-    keys = list(context.partition_keys)
-    began = time.perf_counter()
-    for position, key in enumerate(keys, start=1):
-        try:
-            metadata = work(key)
-        except JutsuError as error:
-            outcome.failed[key] = error
-            context.log.error("%s: %s", key, error)  # noqa: TRY400 - the message is made to be read alone
-            if isinstance(error, _HOPELESS):
-                outcome.untried = keys[position:]
-                break
-        else:
-            outcome.done[key] = metadata
-            elapsed = time.perf_counter() - began
-            left = elapsed / position * (len(keys) - position)
-            context.log.info("%s: %s (%d/%d, %.0f s left)", key, describe(metadata), position, len(keys), left)
-    if outcome.failed:
-        _fail(context, outcome)
-    for key, metadata in outcome.done.items():
-        context.add_asset_metadata(metadata, partition_key=key)
+        Raises:
+            dagster.Failure: There is one; it may be retried where all that failed may pass.
+        """
+        if not self.errors and not self.untried:
+            return
+        # A run is retried at once: no use where the source is left alone for some time.
+        may_retry = all(
+            isinstance(error, TransientSourceError) and not isinstance(error, CircuitOpenError)
+            for error in self.errors.values()
+        )
+        if not may_retry:
+            context.instance.add_run_tags(context.run.run_id, {NO_RETRY_TAG: "false"})
+        missed = self.errors.keys() | set(self.untried)
+        done = [key for key in self.requested if key not in missed]
+        reasons = [f"{key}: {error}" for key, error in self.errors.items()]
+        raise dg.Failure(
+            description=(
+                f"{len(self.errors)} of {len(self.requested)} partitions failed. {_listed(reasons, '; ')}."
+                + (f" Not tried after that: {_listed(self.untried, ', ')}." if self.untried else "")
+                + (f" Up to date: {_listed(done, ', ')}." if done else "")
+            ),
+            metadata={
+                "failed": list(self.errors),
+                "not_tried": self.untried,
+                "up_to_date": len(done),
+                "errors": {key: f"{type(error).__name__}: {error}" for key, error in self.errors.items()},
+            },
+            allow_retries=may_retry,
+        )
 
 
-def _fail(context: dg.AssetExecutionContext, outcome: _Outcome) -> None:
-    for key, metadata in outcome.done.items():
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
-    # A run is retried at once: no use where the source is left alone for some time.
-    may_retry = all(
-        isinstance(error, TransientSourceError) and not isinstance(error, CircuitOpenError)
-        for error in outcome.failed.values()
-    )
-    if not may_retry:
-        context.instance.add_run_tags(context.run.run_id, {_NO_RETRY_TAG: "false"})
-    reasons = "; ".join(f"{key}: {error}" for key, error in outcome.failed.items())
-    untried = f" Not tried after that: {', '.join(outcome.untried)}." if outcome.untried else ""
-    done = f" Up to date: {', '.join(outcome.done)}." if outcome.done else ""
-    count = f"{len(outcome.failed)} of {len(context.partition_keys)} partitions failed."
-    raise dg.Failure(
-        description=f"{count} {reasons}.{untried}{done}",
-        metadata={
-            "failed": list(outcome.failed),
-            "not_tried": outcome.untried,
-            "up_to_date": list(outcome.done),
-            "errors": {key: f"{type(error).__name__}: {error}" for key, error in outcome.failed.items()},
-        },
-        allow_retries=may_retry,
-    )
+def _listed(items: list[str], separator: str) -> str:
+    more = len(items) - NAMED_IN_FULL
+    return separator.join(items[:NAMED_IN_FULL]) + (f"{separator}and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""What a user sees of an asset in the Dagster UI: schemas, tables and small charts.
+"""What a user sees of an asset in the Dagster UI: schemas, lineage, tables and a few words.
 
 Everything here sits in the event log once a partition and run: keep it small.
 """
@@ -8,11 +8,10 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+import numpy as np
+from numpy.typing import NDArray
 
-from jutsu_assets.reports.charts import png_data_uri
-from jutsu_core.indicators.catalog import IndicatorColumn
-
-OWNERS = ("team:jutsu",)
+from jutsu_core.indicators.catalog import IndicatorColumn, IndicatorSpec, indicator_columns
 
 BAR_SCHEMA = (
     ("symbol", "string", "Ticker as Schwab spells it"),
@@ -39,9 +38,19 @@ def indicator_schema(columns: Iterable[IndicatorColumn]) -> dg.TableSchema:
     return _schema((*BAR_SCHEMA, *computed))
 
 
-def image(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
-    """Return ``png`` as metadata that the UI shows as a picture."""
-    return dg.MetadataValue.md(f"![{alt}]({png_data_uri(png)})")
+def indicator_lineage(bars: str, indicators: Iterable[IndicatorSpec]) -> dg.TableColumnLineage:
+    """Return which columns of the asset ``bars`` each column of indicators is computed from."""
+    upstream = dg.AssetKey(bars)
+    carried = {name: [name] for name, _, _ in BAR_SCHEMA}
+    computed = {
+        column.name: list(spec.definition.inputs) for spec in indicators for column in indicator_columns([spec])
+    }
+    return dg.TableColumnLineage(
+        {
+            name: [dg.TableColumnDep(asset_key=upstream, column_name=source) for source in sources]
+            for name, sources in (carried | computed).items()
+        }
+    )
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
@@ -51,33 +60,27 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
     return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows])
 
 
-def coverage_by_year(
-    expected: Iterable[date], present: Iterable[date], missing: Iterable[date]
-) -> list[dict[str, int | str]]:
-    """Return one row a year: how many sessions there were, how many have a bar, and why the rest have none.
+def coverage(expected: Sequence[date], present: NDArray[np.datetime64]) -> str:
+    """Return in a few words how much of the expected history is there: in all, and the years that are not whole.
 
     Args:
-        expected: The exchange's sessions.
+        expected: The exchange's sessions, ascending.
         present: Sessions with a bar.
-        missing: Sessions that should have a bar and have none; what is left was not listed.
+
+    Examples:
+        >>> days = [date(2012, 12, 31), date(2013, 1, 2), date(2013, 1, 3)]
+        >>> coverage(days, np.array(["2012-12-31", "2013-01-03"], dtype="datetime64[D]"))
+        '2 of 3 sessions; not whole: 2013 1/2'
     """
-    have, lost = set(present), set(missing)
-    years: dict[int, list[date]] = {}
-    for session in expected:
-        years.setdefault(session.year, []).append(session)
-    return [_coverage_row(year, sessions, have, lost) for year, sessions in sorted(years.items())]
-
-
-def _coverage_row(year: int, sessions: list[date], have: set[date], lost: set[date]) -> dict[str, int | str]:
-    bars = sum(session in have for session in sessions)
-    missing = sum(session in lost for session in sessions)
-    return {
-        "year": str(year),
-        "sessions": len(sessions),
-        "bars": bars,
-        "missing": missing,
-        "known_empty": len(sessions) - bars - missing,
-    }
+    sessions = np.array(expected, dtype="datetime64[D]")
+    is_there = np.isin(sessions, present)
+    years, of_session = np.unique(sessions.astype("datetime64[Y]"), return_inverse=True)
+    wanted = np.bincount(of_session, minlength=len(years))
+    there = np.bincount(of_session, weights=is_there, minlength=len(years)).astype(np.int64)
+    partial = [f"{years[k]} {there[k]}/{wanted[k]}" for k in np.flatnonzero(there < wanted)]
+    return f"{int(is_there.sum()):,} of {len(sessions):,} sessions" + (
+        f"; not whole: {', '.join(partial)}" if partial else ""
+    )
 
 
 def _schema(columns: Iterable[tuple[str, str, str]]) -> dg.TableSchema:

@@ -1,14 +1,40 @@
 """Partitions: one per symbol, in the universe's order, for everything daily.
 
 Schwab returns a symbol's whole daily history in one call, so nothing finer would save a
-request, and every partition of an asset costs Dagster about 30 ms a run.
+request, and every partition of an asset costs Dagster's event log some kilobytes a run.
 """
+
+from collections.abc import Sequence
 
 import dagster as dg
 
 from jutsu_assets.universe import Universe
+from jutsu_core.errors import InvalidInputError
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
 
 
 def symbol_partitions(universe: Universe) -> dg.StaticPartitionsDefinition:
     """Return the partitions that all daily assets share."""
     return dg.StaticPartitionsDefinition(list(universe.symbols))
+
+
+def requested_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
+    """Return the partitions that the run is to bring up to date.
+
+    Raises:
+        InvalidInputError: There are none: a range that was given backwards holds nothing, and
+            Dagster would call that a success.
+    """
+    keys = list(context.partition_keys) if context.has_partition_key_range or context.has_partition_key else []
+    if keys:
+        return keys
+    first, last = (context.run.tags.get(tag, "") for tag in (RANGE_START, RANGE_END))
+    message = (
+        f"a partition range must go forwards in the universe's order, was {first}...{last}, which holds nothing;"
+        f" did you mean {last}...{first}?"
+        if first and last
+        else "a run must name a partition or a range of them, named none; add --partition or --partition-range"
+    )
+    raise InvalidInputError(message)

@@ -3,14 +3,14 @@
 import dagster as dg
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS
-from jutsu_assets.graph.checks.login import LOGIN_IS_ALIVE, judge_login
-from jutsu_assets.schwab.tokens import TokenStore
+from jutsu_assets.graph.checks.login import LOGIN_IS_ALIVE, LoginCheck
 from jutsu_core.ports import Clock
 
 _SECONDS_BETWEEN_LOOKS = 3600
+_SECONDS_BETWEEN_TICKS = 60
 
 
-def build_login_sensor(tokens: TokenStore | None, clock: Clock) -> dg.SensorDefinition:
+def build_login_sensor(login: LoginCheck, clock: Clock) -> dg.SensorDefinition:
     """Return the sensor that looks at the login every hour, whether or not anything runs.
 
     It records the check ``login_is_alive`` when its verdict changes, and once a day while the
@@ -24,21 +24,24 @@ def build_login_sensor(tokens: TokenStore | None, clock: Clock) -> dg.SensorDefi
         description=f"Records {LOGIN_IS_ALIVE} of {DAILY_BARS} before the Schwab login dies.",
     )
     def login_expiry(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        verdict = judge_login(tokens, clock)
-        if tokens is None:
+        verdict = login.verdict()
+        if not login.is_needed:
             return dg.SkipReason(verdict.description)
         today = "" if verdict.passed else str(clock.now().date())
         seen = f"{verdict.passed} {verdict.severity.value} {today}"
         if seen == context.cursor:
             return dg.SkipReason(verdict.description)
-        evaluation = dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey(DAILY_BARS),
-            check_name=LOGIN_IS_ALIVE,
-            passed=verdict.passed,
-            severity=verdict.severity,
-            description=verdict.description,
-            metadata=verdict.metadata,
-        )
-        return dg.SensorResult(asset_events=[evaluation], cursor=seen)
+        return dg.SensorResult(asset_events=[login.evaluation(DAILY_BARS)], cursor=seen)
 
     return login_expiry
+
+
+def build_automation_sensor(*, is_on: bool) -> dg.AutomationConditionSensorDefinition:
+    """Return the sensor by which derived assets follow their inputs; running from the start where ``is_on``."""
+    return dg.AutomationConditionSensorDefinition(
+        "derived_assets_follow",
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED,
+        minimum_interval_seconds=_SECONDS_BETWEEN_TICKS,
+        description="Makes indicators and performance again where bars or definitions changed without them.",
+    )

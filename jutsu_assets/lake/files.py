@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -40,6 +41,8 @@ class Lake:
         self.root = root
         self.manifest = manifest
         self._clock = clock
+        self._known: dict[str, set[str]] = defaultdict(set)
+        self._not_before: dict[str, float] = {}
 
     def is_current(self, asset: str, partition_key: str, input_hash: str) -> bool:
         """Whether the partition's current file was computed from ``input_hash`` and is still there."""
@@ -81,7 +84,7 @@ class Lake:
         )
         self._begin_grace_of_former(file)
         self.manifest.publish(file)
-        self._sweep(asset)
+        self._sweep(file)
         return file
 
     def _begin_grace_of_former(self, file: SeriesFile) -> None:
@@ -89,18 +92,26 @@ class Lake:
         former = self.manifest.current(file.asset, file.partition_key)
         if former is not None and former.path != file.path:
             replaced_at = self._clock.now().timestamp()
+            self._known[file.asset].discard(Path(former.path).name)
             with contextlib.suppress(OSError):
                 os.utime(self.root / former.path, (replaced_at, replaced_at))
 
-    def _sweep(self, asset: str) -> None:
-        current = {file.path for file in self.manifest.all_current() if file.asset == asset}
-        oldest_kept = (self._clock.now() - SWEEP_GRACE).timestamp()
-        for path in (self.root / asset).iterdir():
-            is_stray = path.relative_to(self.root).as_posix() not in current
-            # Another process may move or sweep the file meanwhile; what cannot be swept now is swept later.
-            with contextlib.suppress(OSError):
-                if is_stray and path.stat().st_mtime < oldest_kept:
-                    path.unlink()
+    def _sweep(self, published: SeriesFile) -> None:
+        # A publication looks at names alone, unless one is new to it: what it costs must not grow
+        # with the number of files that did not change.
+        asset, now = published.asset, self._clock.now().timestamp()
+        known, not_before = self._known[asset], self._not_before
+        known.add(Path(published.path).name)
+        folder = self.root / asset
+        names = (path.name for path in folder.iterdir())
+        strange = [name for name in names if name not in known and now >= not_before.get(name, 0.0)]
+        if not strange:
+            return
+        known.clear()
+        known.update(Path(path).name for path in self.manifest.paths(asset))
+        for name in strange:
+            if name not in known:
+                not_before[name] = _sweep_stray(folder / name, now)
 
 
 def as_table(frame: pd.DataFrame) -> pa.Table:
@@ -157,6 +168,18 @@ def _write_whole(target: Path, write: Callable[[Path], None]) -> None:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sweep_stray(path: Path, now: float) -> float:
+    """Remove the file at ``path`` if its grace is over, and return when to look at it again."""
+    grace = SWEEP_GRACE.total_seconds()
+    # Another process may move or sweep the file meanwhile; what cannot be swept now is swept later.
+    with contextlib.suppress(OSError):
+        over = path.stat().st_mtime + grace
+        if now <= over:
+            return over
+        path.unlink()
+    return now + grace
 
 
 def _file_safe(partition_key: str) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.content import BarRow
@@ -25,6 +25,13 @@ from jutsu_core.ports import (
     WriteResult,
 )
 
+_PARTITION = "where symbol = ? and timeframe = ?"
+_STATE = (
+    f"select content_hash, bars from partition_versions {_PARTITION}",
+    f"select count(*), min(ts), max(ts) from bars {_PARTITION}",
+    f"select count(*), min(start_ts), max(end_ts), max(asked_at), min(asked_at), sum(bars) from coverage {_PARTITION}",
+    f"select count(*), max(recorded_at) from quarantined_bars {_PARTITION}",
+)
 _OWNER = "select value from store_facts where name = 'source'"
 
 
@@ -108,6 +115,27 @@ class SqlBarStore(BarStore):
         with self._database.reading() as connection:
             rows = bar_rows(connection)
             return BarColumns(rows.array(symbol, timeframe.value, to_epoch(BEGINNING), to_epoch(END_OF_TIME)))
+
+    def state(self, symbol: str, timeframe: Timeframe) -> str:
+        """Return a text that differs whenever bars, coverage or quarantine of a partition do.
+
+        Bars are counted besides: a row that another program put there has changed no version.
+        """
+        partition = (symbol, timeframe.value)
+        with self._database.reading() as connection:
+            found = [run(connection, sql, partition).fetchone() for sql in _STATE]
+        return repr([None if row is None else tuple(row) for row in found])
+
+    def last_whole_answers(self, timeframe: Timeframe, begun_by: datetime) -> dict[str, datetime]:
+        """Return by symbol when the source was last asked for a history that begins at ``begun_by`` at the latest."""
+        table = schema.coverage
+        query = (
+            select(table.c.symbol, func.max(table.c.asked_at))
+            .where((table.c.timeframe == timeframe.value) & (table.c.start_ts <= to_epoch(begun_by)))
+            .group_by(table.c.symbol)
+        )
+        with self._database.reading() as connection:
+            return {symbol: from_epoch(asked_at) for symbol, asked_at in connection.execute(query)}
 
     def timestamps(self, symbol: str, timeframe: Timeframe) -> list[datetime]:
         """Return the timestamps of all stored bars, ascending."""

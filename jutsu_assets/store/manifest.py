@@ -54,6 +54,11 @@ class SeriesManifest:
         """Return every current file, ordered by asset and partition."""
         return self._select()
 
+    def paths(self, asset: str) -> list[str]:
+        """Return where every current file of ``asset`` is, relative to the lake."""
+        with self._database.reading() as connection:
+            return list(connection.scalars(select(_FILES.c.path).where(_FILES.c.asset == asset)))
+
     def publish(self, file: SeriesFile) -> None:
         """Make ``file`` the current one of its partition."""
         key = (_FILES.c.asset == file.asset) & (_FILES.c.partition_key == file.partition_key)

@@ -3,6 +3,7 @@
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.coordination import RequestLedger
+from jutsu_assets.store.findings import FindingsLedger
 from jutsu_assets.store.handlers import DatabaseDataHandler
 from jutsu_assets.store.manifest import SeriesManifest
 from jutsu_assets.store.reports import PerformanceReports
@@ -22,6 +23,7 @@ class MarketDatabase(DatabaseDataHandler):
     Attributes:
         source: The one source whose bars this database keeps.
         bars: The store of bars.
+        findings: What the rules said of the bars, and what a person keeps of that.
         ledger: What processes share about the broker: rate limit, breaker, retry quota.
         manifest: The current files of derived series.
         reports: The current performance reports.
@@ -34,6 +36,7 @@ class MarketDatabase(DatabaseDataHandler):
         super().__init__(db_url, timeframe=timeframe, clock=recording, create=True)
         self.source = source
         self.bars = SqlBarStore(self.database, source, recording)
+        self.findings = FindingsLedger(self.database, recording)
         self.ledger = RequestLedger(self.database, recording)
         self.manifest = SeriesManifest(self.database, recording)
         self.reports = PerformanceReports(self.database, recording)

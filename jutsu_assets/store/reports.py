@@ -39,6 +39,12 @@ class PerformanceReports:
             row = connection.execute(query).one_or_none()
         return None if row is None else StoredReport(row[0], json.loads(row[1]))
 
+    def input_hash(self, subject: str) -> str | None:
+        """Return what the report of ``subject`` was computed from, or None while there is none."""
+        query = select(_REPORTS.c.input_hash).where(_REPORTS.c.subject == subject)
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def all_current(self) -> dict[str, dict[str, Any]]:
         """Return every report by subject, ordered by subject."""
         query = select(_REPORTS.c.subject, _REPORTS.c.report).order_by(_REPORTS.c.subject)

@@ -102,6 +102,46 @@ partition_versions = Table(
     comment="What each partition of bars holds; the hash changes when, and only when, a bar does",
 )
 
+bar_verdicts = Table(
+    "bar_verdicts",
+    metadata,
+    Column("symbol", _name(32), nullable=False),
+    Column("timeframe", _name(8), nullable=False),
+    Column("basis", String(64), nullable=False),
+    Column("judged_at", BigInteger, nullable=False),
+    Column("counts", Text, nullable=False),
+    PrimaryKeyConstraint("symbol", "timeframe"),
+    comment="What the rules said of each partition, judged from basis: findings by rule, as JSON",
+)
+
+bar_findings = Table(
+    "bar_findings",
+    metadata,
+    Column("symbol", _name(32), nullable=False),
+    Column("timeframe", _name(8), nullable=False),
+    Column("rule", _name(64), nullable=False),
+    Column("session", _name(10), nullable=False),
+    Column("finding_hash", _name(32), nullable=False),
+    Column("finding", Text, nullable=False),
+    PrimaryKeyConstraint("symbol", "timeframe", "rule", "session", "finding_hash"),
+    comment="The exceptions to each rule in each partition; session is empty where there is none",
+)
+
+acknowledgements = Table(
+    "acknowledgements",
+    metadata,
+    Column("symbol", _name(32), nullable=False),
+    Column("timeframe", _name(8), nullable=False),
+    Column("rule", _name(64), nullable=False),
+    Column("session", _name(10), nullable=False),
+    Column("finding_hash", _name(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("acknowledged_by", Text, nullable=False),
+    Column("acknowledged_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("symbol", "timeframe", "rule", "session", "finding_hash"),
+    comment="Findings that a person looked at and keeps, with who, when and why",
+)
+
 lake_files = Table(
     "lake_files",
     metadata,

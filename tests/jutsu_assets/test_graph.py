@@ -16,6 +16,7 @@ from jutsu_assets.simulator.faults import Fault, FaultPlan
 from jutsu_core.bars import Timeframe
 from jutsu_core.errors import ConfigurationError
 from jutsu_core.ports import DataHandler
+from jutsu_core.quality.catalog import RULES
 from tests.support.graph import SYMBOLS, Graph, metadata_of, open_graph
 
 pytest.importorskip("bokeh_sampledata", reason="the sample data are not installed")
@@ -25,7 +26,8 @@ pytest.importorskip("bokeh_sampledata", reason="the sample data are not installe
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     """The graph after one run over the whole universe."""
     with open_graph(tmp_path_factory.mktemp("whole")) as graph:
-        assert graph.run("AAPL", "MSFT").success
+        graph.first = graph.run("AAPL", "MSFT")
+        assert graph.first.success
         yield graph
 
 
@@ -66,11 +68,11 @@ def test_every_partition_says_where_its_bars_come_from(whole: Graph) -> None:
 
 
 def test_history_before_listing_is_known_to_be_empty_and_shown(whole: Graph) -> None:
-    metadata = metadata_of(whole.run("FB"), "daily_bars", "FB")
-    rows = {record.data["year"]: record.data for record in metadata["coverage_by_year"]}
+    metadata = metadata_of(whole.first, "daily_bars", "FB")
     assert metadata["first_session"] == "2012-05-18"
-    assert rows["2005"] == {"year": "2005", "sessions": 252, "bars": 0, "missing": 0, "known_empty": 252}
-    assert rows["2012"]["bars"] + rows["2012"]["known_empty"] == 250
+    assert metadata["missing_sessions"] == 0
+    assert metadata["coverage"].startswith("196 of 3,270 sessions; not whole: 2000 0/212, 2001 0/248, ")
+    assert metadata["coverage"].endswith("2011 0/252, 2012 155/250")
 
 
 def test_what_an_asset_receives_is_a_data_handler(whole: Graph) -> None:
@@ -149,15 +151,15 @@ def test_reports_are_written_as_pages(whole: Graph) -> None:
 
 
 def test_all_checks_pass_on_sound_data(whole: Graph) -> None:
-    evaluations = whole.run("AAPL").get_asset_check_evaluations()
-    assert {item.check_name: item.passed for item in evaluations} == {
-        "ohlc_is_consistent": True,
-        "no_session_is_missing": True,
-        "no_session_is_duplicated": True,
-        "prices_are_on_one_scale": True,
-        "no_candle_is_quarantined": True,
-        "login_is_alive": True,
+    """All but one: the sample's AAPL of 2003-01-29 repeats the day before, as the package has it."""
+    evaluations = whole.run("AAPL", "MSFT").get_asset_check_evaluations()
+    failed = [(item.check_name, item.partition) for item in evaluations if not item.passed]
+    assert failed == [("bars_are_sound", "AAPL"), ("no_bar_is_stale", None)]
+    assert {item.check_name for item in evaluations} == {rule.name for rule in RULES} | {
+        "bars_are_sound",
+        "login_is_alive",
     }
+    assert [item.partition for item in evaluations if item.check_name == "bars_are_sound"] == list(SYMBOLS)
 
 
 def test_one_unknown_symbol_fails_alone_and_is_named(tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_one_unknown_symbol_fails_alone_and_is_named(tmp_path: Path) -> None:
         assert graph.materialized("daily_bars") == ["AAPL", "IBM"]
         assert graph.database.bars.version("NOSUCH", Timeframe.D1) is None
         assert graph.database.bars.coverage("NOSUCH", Timeframe.D1) == []
-        failure = result.failure_data_for_node("daily_bars")
+        failure = result.failure_data_for_node("daily")
         assert failure is not None
         assert "NOSUCH" in str(failure.error)
         assert "check the spelling" in str(failure.error)
@@ -183,7 +185,7 @@ def test_a_dead_token_stops_the_run_at_once_and_writes_nothing(tmp_path: Path) -
         result = graph.run("AAPL", "MSFT")
         assert not result.success
         assert set(graph.price_requests()) <= {"AAPL"}
-        failure = result.failure_data_for_node("daily_bars")
+        failure = result.failure_data_for_node("daily")
         assert failure is not None
         assert "jutsu login" in str(failure.error)
         assert "Not tried after that: FB, GOOG, IBM, MSFT" in str(failure.error)
@@ -196,7 +198,7 @@ def test_an_unreachable_server_is_left_alone_after_five_requests(tmp_path: Path)
         result = graph.run("AAPL", "MSFT")
         assert not result.success
         assert graph.price_requests() == ["AAPL"] * 3 + ["FB"] * 2
-        failure = result.failure_data_for_node("daily_bars")
+        failure = result.failure_data_for_node("daily")
         assert failure is not None
         assert "left alone until" in str(failure.error)
         assert "Not tried after that: GOOG, IBM, MSFT" in str(failure.error)
@@ -224,9 +226,9 @@ def test_the_graph_has_the_promised_keys_groups_and_partitions(tmp_path: Path) -
     with open_graph(tmp_path) as graph:
         nodes = {node.key.to_user_string(): node for node in graph.definitions.resolve_asset_graph().asset_nodes}
         assert {key: node.group_name for key, node in nodes.items()} == {
-            "daily_bars": "bars",
-            "daily_indicators": "indicators",
-            "symbol_performance": "performance",
+            "daily_bars": "daily",
+            "daily_indicators": "daily",
+            "symbol_performance": "daily",
         }
         for node in nodes.values():
             assert node.partitions_def is not None
@@ -258,10 +260,10 @@ def test_history_config_limits_what_is_asked(tmp_path: Path) -> None:
         assert version is not None
         assert (version.first.date(), version.last.date()) == (date(2005, 1, 3), date(2005, 12, 30))
         bad = graph.run("IBM", config={"start": "01/03/2005"})
-        failure = bad.failure_data_for_node("daily_bars")
+        failure = bad.failure_data_for_node("daily")
         assert failure is not None
         assert "start must be a date such as 2015-01-02, was '01/03/2005'" in str(failure.error)
-        early = graph.run("IBM", config={"start": "1999-01-04"}).failure_data_for_node("daily_bars")
+        early = graph.run("IBM", config={"start": "1999-01-04"}).failure_data_for_node("daily")
         assert early is not None
         assert "start must be on or after the universe's history_start 2000-03-01, was 1999-01-04" in str(early.error)
 

@@ -12,6 +12,7 @@ import dagster as dg
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.definitions import build_defs
 from jutsu_assets.graph.jobs import daily_update
+from jutsu_assets.graph.partitions import RANGE_END, RANGE_START
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.reports.folder import ReportFolder
 from jutsu_assets.schwab.handlers import Market, SchwabDataHandler, open_handler
@@ -26,8 +27,6 @@ from jutsu_assets.universe import Universe
 from tests.support.builders import SettableClock
 from tests.support.schwab import MemoryLedger, RecordingSleeper, stale
 
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
 SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 AFTER_THE_LAST_CLOSE = datetime(2013, 3, 2, 1, tzinfo=UTC)
 
@@ -44,6 +43,7 @@ class Graph:
     tokens: MemoryTokenStore
     instance: dg.DagsterInstance
     definitions: dg.Definitions
+    first: dg.ExecuteInProcessResult | None = None
 
     def run(
         self,
@@ -57,7 +57,7 @@ class Graph:
         return self.definitions.resolve_job_def(daily_update.name).execute_in_process(
             instance=self.instance,
             tags={RANGE_START: first, RANGE_END: last or first},
-            run_config={"ops": {"daily_bars": {"config": dict(config or {})}}},
+            run_config={"ops": {"daily": {"config": dict(config or {})}}},
             raise_on_error=False,
             asset_selection=None if assets is None else [dg.AssetKey(asset) for asset in assets],
         )
@@ -116,7 +116,8 @@ def open_graph(
         database.database.close()
 
 
-def metadata_of(result: dg.ExecuteInProcessResult, asset: str, partition: str) -> dict[str, Any]:
+def metadata_of(result: dg.ExecuteInProcessResult | None, asset: str, partition: str) -> dict[str, Any]:
+    assert result is not None
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization
         if (materialization.asset_key.to_user_string(), materialization.partition) == (asset, partition):

@@ -99,6 +99,10 @@ class MemoryBarStore(BarStore):
     def columns(self, symbol: str, timeframe: Timeframe) -> BarColumns:
         return BarColumns.of(self.read(symbol, timeframe))
 
+    def state(self, symbol: str, timeframe: Timeframe) -> str:
+        partition = self._partitions[symbol, timeframe]
+        return repr((sorted(partition.bars.values()), partition.coverage, partition.quarantined))
+
     def timestamps(self, symbol: str, timeframe: Timeframe) -> list[datetime]:
         return sorted(self._partitions[symbol, timeframe].bars)
 

@@ -2,21 +2,24 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from jutsu_assets.graph.checks.bars import check_specs, evaluate
-from jutsu_assets.graph.failures import work_through
-from jutsu_assets.graph.metadata import OWNERS, bar_schema, coverage_by_year, image, table
-from jutsu_assets.reports.charts import price_chart_png
+from jutsu_assets.graph.assets.subject import Subject
+from jutsu_assets.graph.metadata import bar_schema, coverage
+from jutsu_assets.graph.recording import Made
+from jutsu_assets.reports.sparkline import markdown_image, sparkline_svg
 from jutsu_assets.schwab.handlers import SchwabDataHandler
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.universe import Universe
-from jutsu_core.bars import Timeframe, bars_to_frame
-from jutsu_core.errors import ConfigurationError, SourceError
-from jutsu_core.history import DailyHistory, HistoryRequest, HistoryUpdate, sessions_without_bar
+from jutsu_core.bars import MICROS_PER_UNIT, Timeframe
+from jutsu_core.errors import ConfigurationError, MalformedResponseError, SourceError
+from jutsu_core.history import DailyHistory, HistoryRequest, HistoryUpdate
+from jutsu_core.ports import WriteResult
+from jutsu_core.quality.findings import Verdict
 from jutsu_core.quoted import QuotedSession, QuotedUpdates
 
 DAILY_BARS = "daily_bars"
@@ -39,134 +42,189 @@ class HistoryConfig(dg.Config):
     verify: bool = False
 
 
-def build_daily_bars(universe: Universe, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """Return the asset of daily bars, partitioned by symbol."""
-
-    @dg.asset(
-        name=DAILY_BARS,
-        partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        group_name="bars",
+def bars_spec(**shared: Any) -> dg.AssetSpec:  # noqa: ANN401 - Dagster's own keywords
+    """Return what Dagster knows of ``daily_bars``."""
+    return dg.AssetSpec(
+        DAILY_BARS,
         kinds={"schwab", "sql"},
-        owners=list(OWNERS),
         code_version=CODE_VERSION,
-        check_specs=check_specs(DAILY_BARS),
         metadata={"dagster/column_schema": bar_schema(), "dagster/table_name": "bars"},
         description=(
             "Daily bars of each symbol, split-adjusted as the source serves them. Materializing a symbol brings"
             " its whole configured history up to date and asks only for what is missing."
         ),
+        **shared,
     )
-    def daily_bars(
-        context: dg.AssetExecutionContext,
-        config: HistoryConfig,
-        database: dg.ResourceParam[MarketDatabase],
-        schwab: dg.ResourceParam[SchwabDataHandler],
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        first = _session_date("start", config.start) or universe.history_start
-        if first < universe.history_start:
-            message = (
-                f"start must be on or after the universe's history_start {universe.history_start}, was {first};"
-                " set history_start earlier in the universe file for more history"
-            )
-            raise ConfigurationError(message)
-        last = _session_date("end", config.end)
-        history = DailyHistory(schwab.fetcher, database.bars, schwab.calendar, schwab.clock)
-        updater = _Updater(universe, database, schwab, history)
-        if universe.newest_session_from_quotes and not config.verify:
-            updater.ask_for_quotes(context, list(context.partition_keys), first)
-        work_through(
-            context,
-            lambda symbol: updater.update(HistoryRequest(symbol=symbol, first=first, last=last, verify=config.verify)),
-            describe=_describe,
-        )
-        return dg.MaterializeResult(check_results=evaluate(database.bars, history, schwab.calendar, universe))
-
-    return daily_bars
 
 
-class _Updater:
-    """Updates one symbol after another and says what happened to each."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What bringing one symbol's bars up to date did.
+
+    Attributes:
+        update: What was asked and written.
+        is_quoted: Whether the newest session came from a quote.
+        requests: Requests that were sent, retries included.
+        waited_seconds: How long their turns were waited for.
+        fetch_seconds: How long the source took.
+        store_seconds: How long planning and writing took.
+        sent_today: Requests that all processes sent today, UTC.
+    """
+
+    update: HistoryUpdate
+    is_quoted: bool
+    requests: int
+    waited_seconds: float
+    fetch_seconds: float
+    store_seconds: float
+    sent_today: int
+
+    @property
+    def written(self) -> WriteResult:
+        """Return what changed in the store."""
+        return self.update.written or WriteResult(inserted=0, changed=0, unchanged=0, quarantined=0)
+
+
+class BarsUpdate:
+    """Brings the bars of one symbol after another up to date.
+
+    Args:
+        universe: What is followed.
+        config: Which part of the history.
+        database: Where bars are kept.
+        schwab: Where they come from.
+
+    Raises:
+        ConfigurationError: The configured part is no part of the history.
+    """
 
     def __init__(
-        self, universe: Universe, database: MarketDatabase, schwab: SchwabDataHandler, history: DailyHistory
+        self, universe: Universe, config: HistoryConfig, database: MarketDatabase, schwab: SchwabDataHandler
     ) -> None:
+        self.history = DailyHistory(schwab.fetcher, database.bars, schwab.calendar, schwab.clock)
         self._universe = universe
         self._database = database
         self._schwab = schwab
-        self._history = history
-        self._quotes = QuotedUpdates(database.bars, history, schwab.calendar, schwab.clock)
+        self._quotes = QuotedUpdates(database.bars, self.history, schwab.calendar, schwab.clock)
         self._quoted: Mapping[str, QuotedSession] = {}
+        self._first = _session_date("start", config.start) or universe.history_start
+        self._last = _session_date("end", config.end)
+        self._verify = config.verify
+        if self._first < universe.history_start:
+            message = (
+                f"start must be on or after the universe's history_start {universe.history_start}, was {self._first};"
+                " set history_start earlier in the universe file for more history"
+            )
+            raise ConfigurationError(message)
+        if self._last is not None and self._last < self._first:
+            message = f"end must be on or after start {self._first}, was {self._last}; exchange them, or leave one out"
+            raise ConfigurationError(message)
 
-    def ask_for_quotes(self, context: dg.AssetExecutionContext, symbols: Sequence[str], first: date) -> None:
-        """Ask once for the newest session of all symbols that lack nothing else."""
-        wanted = self._quotes.candidates([HistoryRequest(symbol=symbol, first=first) for symbol in symbols])
+    def ask_for_quotes(self, symbols: Sequence[str]) -> str | None:
+        """Ask once for the newest session of all symbols that lack nothing else; return what went wrong, if it did."""
+        if not self._universe.newest_session_from_quotes or self._verify:
+            return None
+        wanted = self._quotes.candidates([HistoryRequest(symbol=symbol, first=self._first) for symbol in symbols])
         if len(wanted) < FEWEST_QUOTED:
-            return
+            return None
         try:
             self._quoted = self._schwab.fetcher.quoted_sessions(wanted)
         except SourceError as error:
-            context.log.warning("quotes of %d symbols failed, asking for history: %s", len(wanted), error)
+            return f"quotes of {len(wanted)} symbols failed, asking for history: {error}"
+        return None
 
-    def update(self, request: HistoryRequest) -> dict[str, Any]:
+    def fetch(self, symbol: str) -> Fetched:
+        """Bring the bars of ``symbol`` up to date.
+
+        Raises:
+            JutsuError: It could not be; what is stored is as it was.
+        """
         connection = self._schwab.fetcher.connection
         throttle = connection.throttle
         spent, waited, sent = connection.request_seconds, throttle.waited_seconds, throttle.requests
         began = time.perf_counter()
-        quoted = self._quoted.get(request.symbol)
-        written = None if quoted is None else self._quotes.take(request.symbol, quoted)
-        from_quote = written is not None
-        update = HistoryUpdate(calls=0, written=written) if from_quote else self._history.update(request)
+        quoted = self._quoted.get(symbol)
+        written = None if quoted is None else self._quotes.take(symbol, quoted)
+        is_quoted = written is not None
+        update = HistoryUpdate(calls=0, written=written) if is_quoted else self._update(symbol)
         total = time.perf_counter() - began
         spent, waited = connection.request_seconds - spent, throttle.waited_seconds - waited
-        written = update.written
-        return {
-            **self._holdings(request.symbol),
-            "calls": throttle.requests - sent,
-            "rows_inserted": written.inserted if written else 0,
-            "rows_changed": written.changed if written else 0,
-            "rows_unchanged": self._rows(request.symbol) - (written.inserted + written.changed if written else 0),
-            "rows_withdrawn": written.withdrawn if written else 0,
-            "rows_quarantined": written.quarantined if written else 0,
-            "was_restated": update.was_restated,
-            "newest_from_quote": from_quote,
-            "throttle_wait_seconds": round(waited, 3),
-            "requests_today": throttle.sent_today,
-            "requests_left_today": max(0, throttle.limits.daily_budget - throttle.sent_today),
-            "fetch_seconds": round(spent - waited, 3),
-            "store_seconds": round(total - spent, 3),
-        }
+        return Fetched(
+            update=update,
+            is_quoted=is_quoted,
+            requests=throttle.requests - sent,
+            waited_seconds=waited,
+            fetch_seconds=spent - waited,
+            store_seconds=total - spent,
+            sent_today=throttle.sent_today,
+        )
 
-    def _rows(self, symbol: str) -> int:
-        version = self._database.bars.version(symbol, Timeframe.D1)
-        return version.rows if version else 0
+    def made(self, subject: Subject, fetched: Fetched, verdict: Verdict) -> Made:
+        """Return what is to be recorded of the bars of ``subject``.
 
-    def _holdings(self, symbol: str) -> dict[str, Any]:
-        store = self._database.bars
-        version = store.version(symbol, Timeframe.D1)
+        Raises:
+            MalformedResponseError: Nothing that the source sent of the symbol could be stored.
+        """
+        version = subject.version
         if version is None:
-            return {"dagster/partition_row_count": 0, "source": self._schwab.fetcher.name}
-        expected = self._history.expected_sessions(self._universe.history_start)
-        missing = sessions_without_bar(expected, store, symbol, self._schwab.calendar)
-        bars = store.read(symbol, Timeframe.D1)
-        present = [bar.timestamp.date() for bar in bars]
-        return {
-            "chart": image(price_chart_png(bars_to_frame(symbol, bars), symbol=symbol), f"closes of {symbol}"),
+            raise self._nothing_sound(subject.symbol)
+        written = fetched.written
+        is_changed = bool(written.inserted or written.changed or written.withdrawn)
+        metadata: dict[str, Any] = {
             "dagster/partition_row_count": version.rows,
+            "rows_inserted": written.inserted,
+            "rows_changed": written.changed,
+            "rows_unchanged": version.rows - written.inserted - written.changed,
+            "calls": fetched.requests,
             "first_session": str(version.first.date()),
             "last_session": str(version.last.date()),
-            "missing_sessions": len(missing),
-            "coverage_by_year": table(coverage_by_year(expected, present, missing)),
-            "content_hash": version.content_hash,
-            "source": self._schwab.fetcher.name,
+            "missing_sessions": verdict.counts.get("no_session_is_missing", 0),
+            "source": self._database.source,
         }
+        if fetched.requests or is_changed:
+            budget = self._schwab.fetcher.connection.throttle.limits.daily_budget
+            metadata |= {
+                "rows_withdrawn": written.withdrawn,
+                "rows_quarantined": written.quarantined,
+                "was_restated": fetched.update.was_restated,
+                "newest_from_quote": fetched.is_quoted,
+                "throttle_wait_seconds": round(fetched.waited_seconds, 3),
+                "requests_today": fetched.sent_today,
+                "requests_left_today": max(0, budget - fetched.sent_today),
+                "fetch_seconds": round(fetched.fetch_seconds, 3),
+                "store_seconds": round(fetched.store_seconds, 3),
+            }
+        if is_changed:
+            closes = subject.columns.close / MICROS_PER_UNIT
+            metadata["coverage"] = coverage(
+                self.history.expected_sessions(self._universe.history_start), subject.columns.sessions
+            )
+            metadata["chart"] = dg.MetadataValue.md(
+                markdown_image(sparkline_svg(closes), f"closes of {subject.symbol}")
+            )
+        return Made(
+            data_version=version.content_hash,
+            metadata=metadata,
+            said=(
+                f"{version.rows:,} bars, {written.inserted:,} new, {written.changed:,} changed,"
+                f" {fetched.requests} calls"
+            ),
+            is_changed=is_changed,
+        )
 
+    def _update(self, symbol: str) -> HistoryUpdate:
+        request = HistoryRequest(symbol=symbol, first=self._first, last=self._last, verify=self._verify)
+        return self.history.update(request)
 
-def _describe(metadata: Mapping[str, Any]) -> str:
-    return (
-        f"{metadata['dagster/partition_row_count']:,} bars, {metadata['rows_inserted']:,} new,"
-        f" {metadata['rows_changed']:,} changed, {metadata['calls']} calls"
-    )
+    def _nothing_sound(self, symbol: str) -> MalformedResponseError:
+        rejected = self._database.bars.quarantined(symbol, Timeframe.D1)
+        reason = f"; the newest: {rejected[-1].reason}" if rejected else ""
+        message = (
+            f"symbol {symbol!r} must have a sound bar to store, but all {len(rejected):,} candles that"
+            f" {self._schwab.fetcher.name} sent broke a rule{reason}; they are kept: `jutsu quality list {symbol}`."
+            " Report them to the source, or take the symbol out of the universe"
+        )
+        return MalformedResponseError(message)
 
 
 def _session_date(name: str, text: str) -> date | None:

@@ -3,25 +3,23 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS
-from jutsu_assets.graph.failures import work_through
-from jutsu_assets.graph.metadata import OWNERS, table
+from jutsu_assets.graph.assets.subject import Subject
+from jutsu_assets.graph.recording import Made
 from jutsu_assets.reports.folder import ReportFolder
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.store.reports import StoredReport
 from jutsu_assets.universe import Universe
-from jutsu_core.bars import Timeframe, bars_to_frame
-from jutsu_core.errors import NoDataError
-from jutsu_core.metrics.periods import symbol_performance as measure
+from jutsu_core.metrics.periods import symbol_performance
 
 SYMBOL_PERFORMANCE = "symbol_performance"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
+"""Raise it when a figure or the page changes: reports are made again where it differs."""
 _SHOWN = (
     "total_return",
     "cagr",
@@ -34,77 +32,89 @@ _SHOWN = (
 )
 
 
-def build_symbol_performance(universe: Universe, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """Return the asset of performance reports, partitioned by symbol."""
-
-    @dg.asset(
-        name=SYMBOL_PERFORMANCE,
-        partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+def performance_spec(**shared: Any) -> dg.AssetSpec:  # noqa: ANN401 - Dagster's own keywords
+    """Return what Dagster knows of ``symbol_performance``."""
+    return dg.AssetSpec(
+        SYMBOL_PERFORMANCE,
         deps=[DAILY_BARS],
-        group_name="performance",
         kinds={"numpy", "html"},
-        owners=list(OWNERS),
         code_version=CODE_VERSION,
         description=(
             "Return and risk of holding each symbol: for every calendar year, the last 1, 3, 5 and 10 years and"
             " since inception. Price returns of split-adjusted closes; dividends are not included."
         ),
+        **shared,
     )
-    def symbol_performance(
-        context: dg.AssetExecutionContext,
-        database: dg.ResourceParam[MarketDatabase],
-        report_folder: dg.ResourceParam[ReportFolder],
-    ) -> None:
-        try:
-            work_through(context, lambda symbol: _update(symbol, universe, database, report_folder), describe=_describe)
-        finally:
-            reports = database.reports.all_current()
-            report_folder.write_overview({name: reports[name] for name in universe.symbols if name in reports})
-
-    return symbol_performance
 
 
-def _update(symbol: str, universe: Universe, database: MarketDatabase, folder: ReportFolder) -> dict[str, Any]:
-    began = time.perf_counter()
-    version = database.bars.version(symbol, Timeframe.D1)
-    if version is None:
-        message = f"symbol {symbol!r} must have stored daily bars, has none; materialize {DAILY_BARS} for it first"
-        raise NoDataError(message)
-    settings = universe.performance
-    bars = bars_to_frame(symbol, database.bars.read(symbol, Timeframe.D1))
-    closes = pd.Series(bars["close"].to_numpy(), index=pd.DatetimeIndex(bars["timestamp"]), name=symbol)
-    report = measure(closes, periods_per_year=settings.periods_per_year, risk_free_rate=settings.risk_free_rate)
-    content = json.dumps([version.content_hash, settings.model_dump(), report], sort_keys=True)
-    input_hash = hashlib.sha256(content.encode()).hexdigest()
-    stored = database.reports.current(symbol)
-    was_current = stored is not None and stored.input_hash == input_hash and folder.page(symbol).is_file()
-    if not was_current:
-        folder.write_page(symbol, report, closes)
-        database.reports.save(symbol, StoredReport(input_hash, report))
-    whole = report["since_inception"]
-    return {
-        "first_session": report["first_session"],
-        "last_session": report["last_session"],
-        "was_rewritten": not was_current,
-        **{f"since_inception_{name}": _number(whole[name]) for name in _SHOWN},
-        "calendar_years": table([_year_row(row) for row in report["calendar_years"]]),
-        "report": dg.MetadataValue.url(folder.page(symbol).resolve().as_uri()),
-        "bars_content_hash": version.content_hash,
-        "source": database.source,
-        "compute_seconds": round(time.perf_counter() - began, 3),
-    }
+class PerformanceUpdate:
+    """Brings the performance report of one symbol after another up to its bars.
 
+    Args:
+        universe: Says how performance is measured.
+        database: Keeps the reports.
+        folder: Holds the pages.
+    """
 
-def _year_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    figures = {name: _number(row[name]) for name in _SHOWN}
-    return {"year": f"{row['year']}{' (partial)' if row['is_partial'] else ''}", **figures}
+    def __init__(self, universe: Universe, database: MarketDatabase, folder: ReportFolder) -> None:
+        self._universe = universe
+        self._database = database
+        self._folder = folder
+        self._settings = universe.performance.model_dump()
+        self._has_written = False
+
+    def make(self, subject: Subject) -> Made:
+        """Measure ``subject`` and write its page, unless both were made of the same.
+
+        Raises:
+            NoDataError: The symbol has no stored bars.
+            StoreError: The report or its page could not be written; the former ones are kept.
+        """
+        version = subject.held()
+        content = json.dumps([version.content_hash, self._settings, CODE_VERSION], sort_keys=True)
+        input_hash = hashlib.sha256(content.encode()).hexdigest()
+        began = time.perf_counter()
+        page = self._folder.page(subject.symbol)
+        is_current = self._database.reports.input_hash(subject.symbol) == input_hash and page.is_file()
+        metadata: dict[str, Any] = {
+            "last_session": str(version.last.date()),
+            "was_rewritten": not is_current,
+            "report": dg.MetadataValue.url(self._folder.href(subject.symbol)),
+            "source": self._database.source,
+        }
+        if not is_current:
+            report = self._write(subject, input_hash)
+            whole = report["since_inception"]
+            metadata |= {f"since_inception_{name}": _number(whole[name]) for name in _SHOWN}
+            metadata["compute_seconds"] = round(time.perf_counter() - began, 3)
+        return Made(
+            data_version=input_hash,
+            metadata=metadata,
+            said=f"{version.first.date()} to {version.last.date()}, {'unchanged' if is_current else 'written'}",
+            is_changed=not is_current,
+        )
+
+    def finish(self) -> None:
+        """Write the overview, where a page of it changed or it is not there.
+
+        Raises:
+            StoreError: It could not be written; the former one is kept.
+        """
+        if self._has_written or not self._folder.overview.is_file():
+            reports = self._database.reports.all_current()
+            self._folder.write_overview({name: reports[name] for name in self._universe.symbols if name in reports})
+
+    def _write(self, subject: Subject, input_hash: str) -> dict[str, Any]:
+        frame, settings = subject.frame, self._universe.performance
+        closes = pd.Series(frame["close"].to_numpy(), index=pd.DatetimeIndex(frame["timestamp"]), name=subject.symbol)
+        report = symbol_performance(
+            closes, periods_per_year=settings.periods_per_year, risk_free_rate=settings.risk_free_rate
+        )
+        self._folder.write_page(subject.symbol, report, closes)
+        self._database.reports.save(subject.symbol, StoredReport(input_hash, report))
+        self._has_written = True
+        return report
 
 
 def _number(value: float | None) -> float | str:
     return "undefined" if value is None else round(value, 6)
-
-
-def _describe(metadata: Mapping[str, Any]) -> str:
-    state = "written" if metadata["was_rewritten"] else "unchanged"
-    return f"{metadata['first_session']} to {metadata['last_session']}, {state}"

@@ -1,133 +1,111 @@
-"""Checks of daily bars: what the rules of ``jutsu_core.quality`` find in the store, as truths.
+"""Checks of daily bars: what the rules of ``jutsu_core.quality`` found, as truths.
 
-A check judges every symbol of the universe that is stored, not only those of the run: it
-has one light in the UI, and that light must not turn green because a sound symbol was
-materialized after a broken one.
+One check has a light a symbol: it says of each whether its bars are sound, and what is not. Beside
+it each rule has one light for the whole universe, which names the worst symbols; it is read from
+the ledger of findings, so that it costs the same however many symbols a run was about, and cannot
+turn green because a sound symbol was materialized after a broken one.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
 from jutsu_assets.graph.metadata import table
-from jutsu_assets.universe import Universe
-from jutsu_core.bars import Bar, Timeframe
-from jutsu_core.calendar import TradingCalendar
-from jutsu_core.history import DailyHistory, sessions_without_bar
-from jutsu_core.ports import BarStore
-from jutsu_core.quality.rules import duplicated_sessions, faulty_bars, split_suspects
+from jutsu_assets.store.findings import FindingsLedger
+from jutsu_core.bars import Timeframe
+from jutsu_core.quality.catalog import RULES, Rule
+from jutsu_core.quality.findings import Severity, Verdict
 
-LISTED_FINDINGS = 50
-
-Finding = Mapping[str, str]
-
-
-class Subject(NamedTuple):
-    """What the checks look at."""
-
-    symbol: str
-    bars: Sequence[Bar]
-    store: BarStore
-    history: DailyHistory
-    calendar: TradingCalendar
-    universe: Universe
+BARS_ARE_SOUND = "bars_are_sound"
+LISTED_SYMBOLS = 10
+LISTED_FINDINGS = 20
+_REMEDY = "`jutsu quality list` shows every finding; `jutsu quality acknowledge` keeps one that a person looked at."
+_RULES: Mapping[str, Rule] = {rule.name: rule for rule in RULES}
 
 
-class Check(NamedTuple):
-    """A truth about daily bars, and what finds exceptions to it."""
-
-    name: str
-    description: str
-    severity: dg.AssetCheckSeverity
-    find: Callable[[Subject], Iterable[Finding]]
-
-
-def _inconsistent(subject: Subject) -> Iterable[Finding]:
-    for bar, fault in faulty_bars(subject.bars):
-        yield {"symbol": subject.symbol, "session": str(bar.timestamp.date()), "finding": fault}
-
-
-def _rescaled(subject: Subject) -> Iterable[Finding]:
-    for bar, finding in split_suspects(subject.bars):
-        yield {"symbol": subject.symbol, "session": str(bar.timestamp.date()), "finding": finding}
+def check_specs(asset: str, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+    """Return the specifications of all checks of ``asset``: one by symbol, and one of each rule for all."""
+    return [
+        dg.AssetCheckSpec(
+            BARS_ARE_SOUND,
+            asset=asset,
+            partitions_def=partitions,
+            description=f"No rule finds anything in the symbol's bars that nobody acknowledged. {_REMEDY}",
+        ),
+        *(dg.AssetCheckSpec(rule.name, asset=asset, description=rule.description) for rule in RULES),
+    ]
 
 
-def _duplicated(subject: Subject) -> Iterable[Finding]:
-    for session, same in duplicated_sessions(subject.bars):
-        stamps = ", ".join(bar.timestamp.isoformat() for bar in same)
-        yield {"symbol": subject.symbol, "session": str(session), "finding": f"{len(same)} bars: {stamps}"}
+def symbol_evaluation(asset: str, verdict: Verdict) -> dg.AssetCheckEvaluation:
+    """Return what the UI shows of one symbol: sound, or what is not."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset),
+        check_name=BARS_ARE_SOUND,
+        partition=verdict.symbol,
+        passed=verdict.is_sound,
+        severity=_worst(verdict.counts),
+        metadata=dict(verdict.counts),
+    )
 
 
-def _missing(subject: Subject) -> Iterable[Finding]:
-    expected = subject.history.expected_sessions(subject.universe.history_start)
-    for session in sessions_without_bar(expected, subject.store, subject.symbol, subject.calendar):
-        yield {"symbol": subject.symbol, "session": str(session), "finding": "no bar"}
+def rule_evaluations(
+    asset: str, ledger: FindingsLedger, symbols: Sequence[str], wanted: Collection[str]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Yield, for each of the ``wanted`` rules, what the ledger knows of all ``symbols``, the worst first."""
+    rules = [rule for rule in RULES if rule.name in wanted]
+    if not rules:
+        return
+    verdicts = ledger.verdicts(Timeframe.D1, symbols)
+    for rule in rules:
+        still_open = {symbol: verdict.counts.get(rule.name, 0) for symbol, verdict in verdicts.items()}
+        yield dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(asset),
+            check_name=rule.name,
+            passed=not any(still_open.values()),
+            severity=dg.AssetCheckSeverity(rule.severity.value),
+            metadata=_summary(ledger, rule, still_open, verdicts),
+        )
 
 
-def _quarantined(subject: Subject) -> Iterable[Finding]:
-    for rejected in subject.store.quarantined(subject.symbol, Timeframe.D1):
-        session = "" if rejected.timestamp is None else str(rejected.timestamp.date())
-        yield {"symbol": subject.symbol, "session": session, "finding": f"{rejected.reason}: {rejected.raw}"}
+def _summary(
+    ledger: FindingsLedger, rule: Rule, still_open: Mapping[str, int], verdicts: Mapping[str, Verdict]
+) -> dict[str, Any]:
+    worst = sorted(
+        (symbol for symbol, count in still_open.items() if count), key=lambda name: (-still_open[name], name)
+    )
+    metadata: dict[str, Any] = {
+        "symbols": len(verdicts),
+        "symbols_with_findings": len(worst),
+        "findings": sum(still_open.values()),
+        "acknowledged": sum(verdict.acknowledged.get(rule.name, 0) for verdict in verdicts.values()),
+    }
+    if worst:
+        listed = worst[:LISTED_SYMBOLS]
+        metadata["worst_symbols"] = ", ".join(f"{symbol}: {still_open[symbol]:,}" for symbol in listed)
+        metadata["exceptions"] = table(_exceptions(ledger, rule, listed))
+    return metadata
 
 
-DAILY_BAR_CHECKS = (
-    Check(
-        "ohlc_is_consistent",
-        "Every stored bar has prices above 0, high at least open and close, low at most open and close.",
-        dg.AssetCheckSeverity.ERROR,
-        _inconsistent,
-    ),
-    Check(
-        "no_session_is_missing",
-        "Every session of the exchange calendar has a bar, from the first stored bar to the newest complete"
-        " session, or to the end of trading once the source has said that there is nothing more.",
-        dg.AssetCheckSeverity.WARN,
-        _missing,
-    ),
-    Check(
-        "no_session_is_duplicated",
-        "No session date has more than one bar.",
-        dg.AssetCheckSeverity.ERROR,
-        _duplicated,
-    ),
-    Check(
-        "prices_are_on_one_scale",
-        "No close is followed by a bar at a common split ratio of it, as if a split had been applied to one side"
-        " only. Materialize the symbol with verify: true to fetch its whole history again.",
-        dg.AssetCheckSeverity.WARN,
-        _rescaled,
-    ),
-    Check(
-        "no_candle_is_quarantined",
-        "Nothing that the source sent broke a rule; what did is kept apart, as it came, with the reason.",
-        dg.AssetCheckSeverity.WARN,
-        _quarantined,
-    ),
-)
+def _exceptions(ledger: FindingsLedger, rule: Rule, symbols: Sequence[str]) -> list[dict[str, str]]:
+    """Return some findings of each of ``symbols``: one that has many must not hide the others."""
+    of_each = max(1, LISTED_FINDINGS // len(symbols))
+    rows: list[dict[str, str]] = []
+    for symbol in symbols:
+        kept = [
+            known.finding for known in ledger.findings(Timeframe.D1, [symbol], rule.name) if not known.acknowledgement
+        ]
+        rows += [
+            {
+                "symbol": symbol,
+                "session": "" if finding.session is None else str(finding.session),
+                "finding": finding.text,
+            }
+            for finding in kept[:of_each]
+        ]
+    return rows
 
 
-def check_specs(asset: str) -> list[dg.AssetCheckSpec]:
-    """Return the specifications of all checks of ``asset``."""
-    return [dg.AssetCheckSpec(check.name, asset=asset, description=check.description) for check in DAILY_BAR_CHECKS]
-
-
-def evaluate(
-    store: BarStore, history: DailyHistory, calendar: TradingCalendar, universe: Universe
-) -> list[dg.AssetCheckResult]:
-    """Return the result of every check over all stored symbols of the universe."""
-    findings: dict[str, list[Finding]] = {check.name: [] for check in DAILY_BAR_CHECKS}
-    judged = [symbol for symbol in universe.symbols if store.version(symbol, Timeframe.D1) is not None]
-    for symbol in judged:
-        bars = store.read(symbol, Timeframe.D1)
-        subject = Subject(symbol, bars, store, history, calendar, universe)
-        for check in DAILY_BAR_CHECKS:
-            findings[check.name].extend(check.find(subject))
-    return [_result(check, findings[check.name], judged) for check in DAILY_BAR_CHECKS]
-
-
-def _result(check: Check, findings: list[Finding], judged: list[str]) -> dg.AssetCheckResult:
-    metadata: dict[str, Any] = {"symbols": judged, "findings": len(findings)}
-    if findings:
-        metadata["exceptions"] = table(findings[:LISTED_FINDINGS])
-    return dg.AssetCheckResult(check_name=check.name, passed=not findings, severity=check.severity, metadata=metadata)
+def _worst(counts: Mapping[str, int]) -> dg.AssetCheckSeverity:
+    is_error = any(_RULES[rule].severity is Severity.ERROR for rule in counts if rule in _RULES)
+    return dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN

@@ -45,23 +45,50 @@ def _metadata(life: LoginLife) -> dict[str, Any]:
     return metadata
 
 
-def build_login_check(asset: str, tokens: TokenStore | None, clock: Clock) -> dg.AssetChecksDefinition:
-    """Return the check that the login with which ``asset`` is fetched is alive."""
+class LoginCheck:
+    """The check that the login with which bars are fetched is alive, judged in the run that needs it.
 
-    @dg.asset_check(
-        asset=asset,
-        name=LOGIN_IS_ALIVE,
-        description=(
-            "The Schwab login lives for two more days at least; it lasts seven, and only `jutsu login` makes a new one."
-        ),
-    )
-    def login_is_alive() -> dg.AssetCheckResult:
-        verdict = judge_login(tokens, clock)
-        return dg.AssetCheckResult(
+    It is no step of its own: one that came after a failed fetch would be skipped, just when it matters.
+
+    Args:
+        tokens: The login; None where none is needed.
+        clock: Tells how long it lasts from now.
+    """
+
+    name = LOGIN_IS_ALIVE
+
+    def __init__(self, tokens: TokenStore | None, clock: Clock) -> None:
+        self._tokens = tokens
+        self._clock = clock
+
+    def spec(self, asset: str) -> dg.AssetCheckSpec:
+        """Return what Dagster knows of the check on ``asset``."""
+        return dg.AssetCheckSpec(
+            self.name,
+            asset=asset,
+            description=(
+                "The Schwab login lives for two more days at least; it lasts seven, and only `jutsu login` makes a"
+                " new one."
+            ),
+        )
+
+    def verdict(self) -> LoginVerdict:
+        """Return what is to be said of the login now."""
+        return judge_login(self._tokens, self._clock)
+
+    def evaluation(self, asset: str) -> dg.AssetCheckEvaluation:
+        """Return the same as what Dagster records of ``asset``."""
+        verdict = self.verdict()
+        return dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(asset),
+            check_name=self.name,
             passed=verdict.passed,
             severity=verdict.severity,
             description=verdict.description,
             metadata=dict(verdict.metadata),
         )
 
-    return login_is_alive
+    @property
+    def is_needed(self) -> bool:
+        """Return whether bars are fetched with a login at all."""
+        return self._tokens is not None

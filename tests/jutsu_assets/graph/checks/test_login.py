@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from jutsu_assets.definitions import build_defs
-from jutsu_assets.graph.checks.login import build_login_check
+from jutsu_assets.graph.checks.login import LoginCheck
 from jutsu_assets.graph.sensors import build_login_sensor
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore, TokenStore
 from jutsu_assets.settings import Settings
@@ -26,16 +26,7 @@ def login() -> TokenStore:
 
 
 def evaluated(tokens: TokenStore | None, age: timedelta) -> dg.AssetCheckEvaluation:
-    @dg.asset
-    def daily_bars() -> None: ...
-
-    check = build_login_check("daily_bars", tokens, SettableClock(LOGGED_IN + age))
-    definitions = dg.Definitions(assets=[daily_bars], asset_checks=[check])
-    with dg.DagsterInstance.ephemeral() as instance:
-        job = definitions.resolve_implicit_global_asset_job_def()
-        result = job.execute_in_process(instance=instance)
-    (evaluation,) = result.get_asset_check_evaluations()
-    return evaluation
+    return LoginCheck(tokens, SettableClock(LOGGED_IN + age)).evaluation("daily_bars")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +68,7 @@ def test_sample_bars_need_no_login() -> None:
 
 def looks(clock: SettableClock, hours: int, *, tokens: TokenStore | None = None) -> list[Any]:
     """Look every hour; return what was recorded, by hour since the login."""
-    sensor = build_login_sensor(tokens or login(), clock)
+    sensor = build_login_sensor(LoginCheck(tokens or login(), clock), clock)
     cursor, recorded = None, []
     for _ in range(hours):
         result = sensor(dg.build_sensor_context(cursor=cursor))
@@ -101,7 +92,8 @@ def test_the_sensor_speaks_when_the_verdict_changes_and_daily_while_it_is_bad() 
 
 
 def test_the_sensor_has_nothing_to_look_at_for_sample_bars() -> None:
-    sensor = build_login_sensor(None, SettableClock(LOGGED_IN))
+    clock = SettableClock(LOGGED_IN)
+    sensor = build_login_sensor(LoginCheck(None, clock), clock)
     result = sensor(dg.build_sensor_context())
     assert isinstance(result, dg.SkipReason)
     assert result.skip_message == "sample bars need no login"
@@ -109,7 +101,7 @@ def test_the_sensor_has_nothing_to_look_at_for_sample_bars() -> None:
 
 def test_a_new_login_is_recorded_as_sound() -> None:
     tokens, clock = login(), SettableClock(LOGGED_IN + 6 * DAY)
-    sensor = build_login_sensor(tokens, clock)
+    sensor = build_login_sensor(LoginCheck(tokens, clock), clock)
     first = sensor(dg.build_sensor_context())
     assert isinstance(first, dg.SensorResult)
     tokens.write({**tokens.read(), "creation_timestamp": int(clock.now().timestamp())})

@@ -1,0 +1,174 @@
+"""Everything daily in one op: each symbol's bars, and what follows from them, as soon as they are there.
+
+With an op an asset, one symbol that fails would keep what follows from every other one. So one op
+works symbol by symbol: bars are brought up to date, then, from one read, all that is made of
+them; while one symbol is computed the next is asked for. What failed is named at the end.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+
+import dagster as dg
+
+from jutsu_assets.graph.assets.bars import DAILY_BARS, BarsUpdate, Fetched, HistoryConfig, bars_spec
+from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS, IndicatorsUpdate, indicators_spec
+from jutsu_assets.graph.assets.performance import SYMBOL_PERFORMANCE, PerformanceUpdate, performance_spec
+from jutsu_assets.graph.assets.subject import Subject
+from jutsu_assets.graph.automation import follows_its_inputs
+from jutsu_assets.graph.checks.bars import check_specs, rule_evaluations, symbol_evaluation
+from jutsu_assets.graph.checks.login import LoginCheck
+from jutsu_assets.graph.failures import is_hopeless
+from jutsu_assets.graph.overlap import Arrived, overlapped
+from jutsu_assets.graph.partitions import requested_partitions
+from jutsu_assets.graph.recording import Made, Recorder
+from jutsu_assets.lake.files import Lake
+from jutsu_assets.reports.folder import ReportFolder
+from jutsu_assets.schwab.handlers import SchwabDataHandler
+from jutsu_assets.store.market import MarketDatabase
+from jutsu_assets.universe import Universe
+from jutsu_core.errors import JutsuError, StoreError
+from jutsu_core.quality.inspection import Inspection
+
+DAILY = "daily"
+OWNERS = ("team:jutsu",)
+
+
+def build_daily_assets(
+    universe: Universe, partitions: dg.PartitionsDefinition[str], login: LoginCheck
+) -> dg.AssetsDefinition:
+    """Return the daily assets, partitioned by symbol, with their checks."""
+    shared = {"partitions_def": partitions, "owners": list(OWNERS), "group_name": DAILY}
+    derived = {**shared, "automation_condition": follows_its_inputs()}
+    with warnings.catch_warnings():
+        # Backfill policies are in beta and partitioned checks in preview: that is our decision to
+        # carry, not something to tell every user at every start.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+
+        @dg.multi_asset(
+            name=DAILY,
+            specs=[bars_spec(**shared), indicators_spec(**derived), performance_spec(**derived)],
+            check_specs=[*check_specs(DAILY_BARS, partitions), login.spec(DAILY_BARS)],
+            can_subset=True,
+            backfill_policy=dg.BackfillPolicy.single_run(),
+        )
+        def daily(
+            context: dg.AssetExecutionContext,
+            config: HistoryConfig,
+            database: dg.ResourceParam[MarketDatabase],
+            schwab: dg.ResourceParam[SchwabDataHandler],
+            lake: dg.ResourceParam[Lake],
+            report_folder: dg.ResourceParam[ReportFolder],
+        ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+            checks = {key.name for key in context.selected_asset_check_keys}
+            if login.name in checks:
+                context.log_event(login.evaluation(DAILY_BARS))
+            bars = BarsUpdate(universe, config, database, schwab)
+            run = _DailyRun(
+                context,
+                bars,
+                Inspection(
+                    database.bars, database.findings, schwab.calendar, schwab.clock, first=universe.history_start
+                ),
+                database,
+                {
+                    DAILY_INDICATORS: IndicatorsUpdate(lake, database.source),
+                    SYMBOL_PERFORMANCE: PerformanceUpdate(universe, database, report_folder),
+                },
+            )
+            run.work(requested_partitions(context), universe.symbols)
+            yield from ()
+
+    return daily
+
+
+class _DailyRun:
+    """Works through the partitions of one run."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        bars: BarsUpdate,
+        inspection: Inspection,
+        database: MarketDatabase,
+        makers: Mapping[str, IndicatorsUpdate | PerformanceUpdate],
+    ) -> None:
+        self._context = context
+        self._recorder = Recorder(context)
+        self._bars = bars
+        self._inspection = inspection
+        self._database = database
+        selected = self._recorder.selected
+        self._with_bars = DAILY_BARS in selected
+        self._makers = {asset: maker for asset, maker in makers.items() if asset in selected}
+        self._judges = {key.name for key in context.selected_asset_check_keys}
+
+    def work(self, symbols: Sequence[str], universe: Sequence[str]) -> None:
+        """Bring ``symbols`` up to date, one by one, and record each.
+
+        Raises:
+            dagster.Failure: Some could not be; it names them.
+        """
+        for done, came in enumerate(self._arrivals(symbols), start=1):
+            said = self._make(came)
+            if said:
+                self._recorder.progress(came.key, said, done=done)
+            if came.error is not None and is_hopeless(came.error):
+                self._leave(symbols[done:])
+                break
+        for maker in self._makers.values():
+            if isinstance(maker, PerformanceUpdate):
+                maker.finish()
+        for evaluation in rule_evaluations(DAILY_BARS, self._database.findings, universe, self._judges):
+            self._recorder.judged(evaluation)
+        self._recorder.finish()
+
+    def _arrivals(self, symbols: Sequence[str]) -> Iterator[Arrived[Fetched]]:
+        if not self._with_bars:
+            return (Arrived(symbol, None, None) for symbol in symbols)
+        trouble = self._bars.ask_for_quotes(symbols)
+        if trouble:
+            self._context.log.warning(trouble)
+        return overlapped(symbols, self._bars.fetch, ends_with=is_hopeless)
+
+    def _make(self, came: Arrived[Fetched]) -> dict[str, Made]:
+        """Record what came for a symbol and what is made of it; return what there is to say of each asset."""
+        symbol, said = came.key, {}
+        subject = Subject(symbol, self._database.bars)
+        try:
+            if came.error is not None:
+                raise came.error
+            if came.result is not None:
+                said[DAILY_BARS] = self._bars_made(subject, came.result)
+        except JutsuError as error:
+            self._recorder.failed(symbol, error, self._recorder.selected)
+            self._judge(subject)
+            return {}
+        for asset, maker in self._makers.items():
+            try:
+                said[asset] = maker.make(subject)
+                self._recorder.materialized(asset, symbol, said[asset])
+            except JutsuError as error:
+                self._recorder.failed(symbol, error, [asset])
+        return said
+
+    def _bars_made(self, subject: Subject, fetched: Fetched) -> Made:
+        verdict = self._inspection.inspect(subject.symbol)
+        made = self._bars.made(subject, fetched, verdict)
+        self._recorder.materialized(DAILY_BARS, subject.symbol, made)
+        self._recorder.judged(symbol_evaluation(DAILY_BARS, verdict))
+        return made
+
+    def _judge(self, subject: Subject) -> None:
+        """Judge what is stored of a symbol that failed: a check without a verdict shows as failed itself."""
+        if not self._with_bars:
+            return
+        try:
+            self._recorder.judged(symbol_evaluation(DAILY_BARS, self._inspection.inspect(subject.symbol)))
+        except StoreError as error:
+            self._context.log.warning("%s: not judged: %s", subject.symbol, error)
+
+    def _leave(self, symbols: Sequence[str]) -> None:
+        self._recorder.stop_before(symbols)
+        for symbol in symbols:
+            self._judge(Subject(symbol, self._database.bars))
