@@ -88,8 +88,9 @@ def simulator(
     login = app.issue_login()
     if _begins_with_a_token(app):
         login["token"]["expires_at"] = 1
-    FileTokenStore(token_path.resolve()).write(login)
+    # The port comes first: where another simulator has it, the token file is that one's.
     with serve(app, port=port) as server:
+        FileTokenStore(token_path.resolve()).write(login)
         click.echo(
             f"Simulator on {server.url}, its clock stands at {app.now():%Y-%m-%d %H:%M} UTC. In another terminal:\n"
         )

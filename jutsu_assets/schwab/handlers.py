@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 import httpx
 import pandas as pd
 
-from jutsu_assets.clock import SystemClock, SystemSleeper
+from jutsu_assets.clock import SystemSleeper
 from jutsu_assets.schwab.connection import SchwabConnection
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
+from jutsu_assets.schwab.market_clock import market_clock
 from jutsu_assets.schwab.throttle import LIMITS
 from jutsu_assets.schwab.tokens import FileTokenStore, MemoryTokenStore
 from jutsu_assets.schwab.transport import transport_to
@@ -114,7 +115,7 @@ def open_live(
         ledger,
         limits=limits,
         source=LIVE_SOURCE if is_live else SAMPLE_SOURCE,
-        clock=SystemClock(),
+        clock=market_clock(base_url),
         transport=transport_to(base_url),
         api_key=credentials.api_key,
         app_secret=credentials.app_secret,

@@ -19,8 +19,9 @@ from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.commands.cli import main
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.schwab.tokens import FileTokenStore
+from jutsu_assets.simulator.app import SchwabSimulator
 from jutsu_assets.simulator.catalog import FAULTS, SETTINGS
-from jutsu_assets.simulator.server import SimulatorServer
+from jutsu_assets.simulator.server import SimulatorServer, serve
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.manifest import SeriesManifest
 from jutsu_assets.store.reports import PerformanceReports, StoredReport
@@ -239,3 +240,38 @@ def test_a_folder_without_bars_is_named(home: Path) -> None:
     result = run("simulator", "--port", "0", "--data", "bars")
     assert result.exit_code == 1
     assert re.search(r"the folder \S*bars must hold files of bars .\.csv, .*holds none", result.output)
+
+
+def test_a_second_simulator_on_a_taken_port_leaves_the_first_ones_token_alone(home: Path) -> None:
+    simulator, path = SchwabSimulator(), home / "var" / "simulator" / "token.json"
+    FileTokenStore(path).write(simulator.issue_login())
+    before = path.read_bytes()
+    with serve(simulator, port=0) as first:
+        result = run("simulator", "--port", str(first.port))
+    assert result.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{first.port}" in result.output
+    assert path.read_bytes() == before
+
+
+def test_a_report_of_some_symbols_shows_those_alone(home: Path) -> None:
+    fill(home, "IBM", "MSFT", "GONE")
+    result = run("report", "MSFT", "GONE")
+    assert result.exit_code == 0, result.output
+    assert [symbol for symbol in ("IBM", "MSFT", "GONE") if f" {symbol} " in result.output] == ["MSFT", "GONE"]
+    assert "\x1b" not in result.output
+    assert "Without a report" not in result.output
+
+
+def test_a_symbol_without_a_report_is_named(home: Path) -> None:
+    fill(home, "IBM")
+    result = run("report", "IBM", "NOSUCH")
+    assert result.exit_code == 1
+    assert "Error: NOSUCH must have a stored report, has none; there are reports of IBM" in result.output
+
+
+def test_the_universe_of_the_package_is_named_where_it_is_followed(home: Path) -> None:
+    fill(home, "IBM")
+    (home / "universe.yaml").unlink()
+    result = run("report")
+    assert "No universe.yaml here" in result.stderr
+    assert "Without a report yet: AAPL" in result.stdout
