@@ -38,12 +38,18 @@ def line(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
 
     A single point becomes a stroke of no length, which a round cap shows as a dot.
 
+    Args:
+        x: Never less than the one before.
+        y: As many.
+
     Examples:
-        >>> line(np.array([0.0, 9.6, 20.0]), np.array([5.0, 2.0, 8.4]))
-        'M0,5l10,-3l10,6'
+        >>> line(np.array([0.0, 9.6, 20.0, 30.0]), np.array([5.0, 2.0, 8.4, 8.0]))
+        'M0,5l10-3,10,6,10,0'
         >>> line(np.array([3.0]), np.array([4.0]))
         'M3,4h0'
     """
     across, down = (np.rint(values).astype(np.int64) for values in (x, y))
     steps = zip(np.diff(across).tolist(), np.diff(down).tolist(), strict=True)
-    return f"M{across[0]},{down[0]}" + ("".join([f"l{dx},{dy}" for dx, dy in steps]) or "h0")
+    # A minus separates as well as a comma does.
+    pairs = [f"{dx}{dy}" if dy < 0 else f"{dx},{dy}" for dx, dy in steps]
+    return f"M{across[0]},{down[0]}" + (f"l{','.join(pairs)}" if pairs else "h0")
