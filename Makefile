@@ -8,9 +8,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 BEGAN := $(shell date +%s)
 
 export DAGSTER_HOME := $(CURDIR)
-export DO_NOT_TRACK := 1
+export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo dev check test bench soak lock clean
+.PHONY: help setup demo dev check test proof bench soak lock clean
 
 help:            ## show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -49,6 +49,9 @@ check: $(VENV)/.dev  ## lint, format, types, import contracts
 
 test: check  ## everything that must hold before a commit
 	@$(BIN)/python -m pytest --cov --cov-report=term --benchmark-disable -n 2 --dist worksteal
+
+proof: $(VENV)/.dev  ## what a user meets: the installed wheel in an empty folder, ten first starts at once; some minutes
+	@$(BIN)/python -m pytest tests/proofs --durations=5
 
 bench: $(VENV)/.dev  ## timings against a baseline measured in the same run
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-group-by=group --benchmark-columns=median,iqr,ops

@@ -1,0 +1,33 @@
+"""Proofs take minutes and install what a user installs: ``make proof`` runs them, ``make test`` does not."""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.proofs.installed import ROOT, Installed
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel of this tree, with its sample data, in an environment of its own."""
+    wheels, environment = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("installed")
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), str(ROOT)]
+    subprocess.run(build, check=True)
+    (wheel,) = wheels.glob("jutsu-*.whl")
+    venv.create(environment, with_pip=True)
+    python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
+    constraint = ["--constraint", str(ROOT / "requirements.lock")]
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *constraint, f"{wheel}[sample]"], check=True)
+    return Installed(python.parent)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder."""
+    made = tmp_path / "folder"
+    made.mkdir()
+    return made
