@@ -24,7 +24,9 @@ _LEAST_PIXELS, _MOST_PIXELS = 40, 2000
 _AS_IS = " /:=',;()"
 
 
-def sparkline_svg(values: NDArray[np.float64], *, width: int = 360, height: int = 72, caption: str = "") -> str:
+def sparkline_svg(
+    values: NDArray[np.float64], *, width: int = 360, height: int = 72, caption: str = "", is_log: bool = False
+) -> str:
     """Return a line through ``values``, above it their lowest, highest and last.
 
     Args:
@@ -32,23 +34,26 @@ def sparkline_svg(values: NDArray[np.float64], *, width: int = 360, height: int 
         width: Pixels, from 40 to 2000.
         height: Pixels, from 40 to 2000.
         caption: A word before the numbers, such as ``RSI 14``.
+        is_log: Whether equal heights are equal ratios, as they should be for decades of prices; it is said.
 
     Returns:
         One ``<svg>`` element; the same text for the same input.
 
     Raises:
-        InvalidInputError: ``values`` is empty, not one-dimensional or has a number that is not finite, or the
-            size is out of bounds.
+        InvalidInputError: ``values`` is empty, not one-dimensional or has a number that is not finite, or, with
+            ``is_log``, not above 0; or the size is out of bounds.
     """
-    _check(values, width, height)
-    low, high = float(values.min()), float(values.max())
+    _check(values, width, height, is_log=is_log)
     places = extremes(values, _BUCKETS)
     top, bottom = _TEXT_PIXELS + _MARGIN_PIXELS, height - _MARGIN_PIXELS
+    drawn = np.log(values[places]) if is_log else values[places]
     # Halved before they are subtracted: the largest floats have no difference.
-    share = (values[places] / 2 - low / 2) / (high / 2 - low / 2) if high > low else np.full(len(places), 0.5)
+    above, span = drawn / 2 - drawn.min() / 2, drawn.max() / 2 - drawn.min() / 2
+    share = above / span if span > 0 else np.full(len(places), 0.5)
     x = _MARGIN_PIXELS + (width - 2 * _MARGIN_PIXELS) * places / max(len(values) - 1, 1)
     y = bottom - (bottom - top) * share
-    words = [caption, f"low {_number(low)}", f"high {_number(high)}", f"last {_number(float(values[-1]))}"]
+    numbers = {"low": values.min(), "high": values.max(), "last": values[-1]}
+    words = [caption, *(f"{name} {_number(float(value))}" for name, value in numbers.items()), is_log * "log scale"]
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}'>"
         f"<text x='{_MARGIN_PIXELS}' y='{_LETTER_PIXELS}' fill='{_INK}' style='font:{_LETTER_PIXELS}px sans-serif'>"
@@ -78,13 +83,16 @@ def markdown_image(svg: str, alt: str) -> str:
     return f"![{said}](<data:image/svg+xml,{quote(svg, safe=_AS_IS)}>)"
 
 
-def _check(values: NDArray[np.float64], width: int, height: int) -> None:
+def _check(values: NDArray[np.float64], width: int, height: int, *, is_log: bool) -> None:
     if values.ndim != 1 or not len(values):
         message = f"values must be a series of at least one number, had the shape {values.shape}"
         raise InvalidInputError(message)
     if not np.isfinite(values).all():
         place = int(np.flatnonzero(~np.isfinite(values))[0])
         message = f"values must be finite, was {values[place]} at {place}; leave the warm-up and what is missing out"
+        raise InvalidInputError(message)
+    if is_log and values.min() <= 0:
+        message = f"values must be above 0 on a logarithmic scale, the lowest was {values.min()}; leave is_log out"
         raise InvalidInputError(message)
     for name, pixels in (("width", width), ("height", height)):
         if not _LEAST_PIXELS <= pixels <= _MOST_PIXELS:

@@ -29,7 +29,7 @@ def points(svg: str) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("values", [prices(), np.random.default_rng(2).uniform(1, 2, 5040), np.tile([1.0, 2.0], 2520)])
 def test_twenty_years_fit_into_what_the_ui_shows_without_a_click(values: NDArray[np.float64], scale: float) -> None:
     """Markdown of a thousand characters and more stands behind a link there."""
-    svg = sparkline_svg(values * scale)
+    svg = sparkline_svg(values * scale, is_log=scale > 0)
     assert len(markdown_image(svg, "closes of BRK/B")) < 1000
     assert 110 < len(points(svg)) <= 122
 
@@ -51,6 +51,14 @@ def test_the_numbers_are_written_above() -> None:
 def test_what_does_not_move_is_drawn_in_the_middle(values: NDArray[np.float64]) -> None:
     drawn = points(sparkline_svg(values))
     assert {y for _, y in drawn} == {(16 + 72) // 2}
+
+
+def test_on_a_logarithmic_scale_ratios_are_heights() -> None:
+    svg = sparkline_svg(np.array([1.0, 10.0, 100.0]), is_log=True)
+    assert [y for _, y in points(svg)] == [70, 44, 18]
+    assert "last 100.00, log scale<" in svg
+    with pytest.raises(InvalidInputError, match=r"values must be above 0 on a logarithmic scale, the lowest was 0\.0"):
+        sparkline_svg(np.array([1.0, 0.0]), is_log=True)
 
 
 def test_the_largest_numbers_are_drawn() -> None:
