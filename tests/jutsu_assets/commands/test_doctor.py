@@ -1,0 +1,127 @@
+"""``jutsu doctor``, as a user types it."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from dagster._core.storage.sqlite import LAST_KNOWN_STAMPED_SQLITE_ALEMBIC_REVISION
+
+from jutsu_assets.commands.cli import main
+from jutsu_assets.instance.beginning import DATABASES
+from jutsu_assets.schwab.tokens import FileTokenStore
+from jutsu_assets.store.market import MarketDatabase
+from jutsu_core.access import FAILURES_TO_OPEN, Limits, after_failure
+from jutsu_core.bars import Timeframe
+from tests.support.builders import bar, fetched
+
+D1 = Timeframe.D1
+DAY = date(2013, 3, 1)
+
+
+def jutsu(*arguments: str, typed: str = "") -> Result:
+    return CliRunner().invoke(main, arguments, input=typed)
+
+
+@pytest.mark.usefixtures("url")
+def test_doctor_finds_a_sound_store_sound() -> None:
+    result = jutsu("doctor")
+    assert result.exit_code == 0, result.output
+    for shown in ("SAMPLE store", "1 of 1 symbols", "(newest)", "wal", "none is needed", "Nothing to mend."):
+        assert shown in result.output
+
+
+def test_doctor_names_what_is_wrong_and_fails(url: str) -> None:
+    database = MarketDatabase(url, source="simulator")
+    with database.database.writing() as connection:
+        connection.exec_driver_sql("delete from bars")
+    database.database.close()
+    result = jutsu("doctor")
+    assert result.exit_code == 1
+    assert "to mend." in result.output
+    assert "AAPL" in result.output
+
+
+def test_doctor_tells_that_the_source_is_left_alone_and_why(url: str) -> None:
+    database = MarketDatabase(url, source="simulator")
+    limits = Limits(requests=9, window=timedelta(seconds=1), daily_budget=9)
+    for _ in range(3):
+        database.ledger.claim(limits, "me")
+    assert "simulator: is asked; 3 of 20,000 requests today, 10 retries in the quota" in jutsu("doctor").output
+    for _ in range(FAILURES_TO_OPEN):
+        database.ledger.change(lambda state, now: after_failure(state, now, "me", "Schwab answered 503"))
+    database.database.close()
+    result = jutsu("doctor")
+    assert result.exit_code == 1
+    assert "simulator: is left alone until 20" in result.output
+    assert "5 requests failed in a row (the last: Schwab answered 503)" in result.output
+
+
+def test_doctor_tells_that_the_day_s_requests_are_spent(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = MarketDatabase(url, source="simulator")
+    database.ledger.claim(Limits(requests=9, window=timedelta(seconds=1), daily_budget=9), "me")
+    database.database.close()
+    monkeypatch.setenv("JUTSU_DAILY_REQUESTS", "1")
+    result = jutsu("doctor")
+    assert result.exit_code == 1
+    assert "1 of 1 requests today" in result.output
+    assert "the day's requests are spent" in result.output
+
+
+def test_doctor_creates_nothing_where_nothing_is(home: Path) -> None:
+    result = jutsu("doctor")
+    assert result.exit_code == 1
+    assert "nothing is stored in" in result.output
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("age", "said", "code"),
+    [(timedelta(days=1), "6.0 days left", 0), (timedelta(days=6), "dies at", 1), (timedelta(days=8), "is dead", 1)],
+    ids=["fresh", "nearly dead", "dead"],
+)
+def test_doctor_counts_the_days_of_the_login(
+    home: Path, monkeypatch: pytest.MonkeyPatch, age: timedelta, said: str, code: int
+) -> None:
+    monkeypatch.setenv("SCHWAB_API_KEY", "key")
+    monkeypatch.setenv("SCHWAB_APP_SECRET", "very-secret")
+    created = int((datetime.now(UTC) - age).timestamp())  # noqa: TID251 - the command asks the machine's clock
+    token = {"access_token": "a-token", "refresh_token": "r-token", "expires_at": created + 1800}
+    FileTokenStore(home / "schwab_token.json").write({"creation_timestamp": created, "token": token})
+    database = MarketDatabase(f"sqlite:///{home / 'live' / 'jutsu.db'}", source="schwab")
+    database.bars.write("AAPL", D1, fetched(bar(DAY)))
+    database.database.close()
+    result = jutsu("doctor")
+    assert result.exit_code == code, result.output
+    assert said in result.output
+    assert "Live store" in result.output
+    for secret in ("very-secret", "a-token", "r-token"):
+        assert secret not in result.output
+
+
+@pytest.mark.usefixtures("url")
+def test_doctor_finds_a_run_history_with_two_heads_and_mends_it(home: Path) -> None:
+    assert jutsu("init").exit_code == 0
+    history = home / "dagster"
+    with closing(sqlite3.connect(history / DATABASES[0])) as connection, connection:
+        connection.execute("INSERT INTO alembic_version VALUES (?)", (LAST_KNOWN_STAMPED_SQLITE_ALEMBIC_REVISION,))
+    found = jutsu("doctor")
+    assert found.exit_code == 1
+    assert f"run history: {history}" in found.output
+    assert "more than one head" in found.output
+    assert "`jutsu doctor --mend` mends it" in found.output
+    mended = jutsu("doctor", "--mend")
+    assert mended.exit_code == 0, mended.output
+    assert f"mended: {history / DATABASES[0]} has one head again" in mended.output
+    assert jutsu("doctor").exit_code == 0
+
+
+def test_doctor_speaks_of_the_run_history_also_where_no_bar_is_stored(home: Path) -> None:
+    (home / "dagster" / "history").mkdir(parents=True)
+    (home / "dagster" / DATABASES[0]).write_text("no database, and long enough to be read" * 100, encoding="utf-8")
+    found = jutsu("doctor")
+    assert found.exit_code == 1
+    assert "must be a whole SQLite database" in found.output
+    assert "nothing is stored in" in found.output
