@@ -1,10 +1,13 @@
 """Where the UI listens, and what is refused before anything starts."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
+import uvicorn
 
-from jutsu_assets.webserver.services import listen
+from jutsu_assets.webserver.services import _stop_with, listen
 from jutsu_core.errors import ConfigurationError
 
 
@@ -25,3 +28,10 @@ def test_a_host_of_another_machine_is_refused() -> None:
 def test_whoever_connects_early_waits() -> None:
     with listen("localhost", 0) as listener, socket.create_connection(listener.getsockname()[:2], timeout=2) as early:
         assert early.getpeername() == listener.getsockname()
+
+
+def test_the_end_of_the_daemon_ends_the_webserver() -> None:
+    server = uvicorn.Server(uvicorn.Config("unused:app"))
+    with subprocess.Popen([sys.executable, "-c", ""]) as daemon:
+        _stop_with(daemon, server)
+    assert server.should_exit
