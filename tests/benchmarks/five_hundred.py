@@ -23,7 +23,7 @@ import dagster as dg
 
 from jutsu_assets.clock import SystemSleeper
 from jutsu_assets.definitions import build_defs
-from jutsu_assets.graph.jobs import DAILY_ASSETS, daily_update
+from jutsu_assets.graph.jobs import daily_update
 from jutsu_assets.graph.partitions import RANGE_END, RANGE_START
 from jutsu_assets.schwab.handlers import Market, SchwabDataHandler, open_handler
 from jutsu_assets.schwab.tokens import FileTokenStore
@@ -39,7 +39,6 @@ from jutsu_core.calendar import TradingCalendar
 from tests.support.builders import SettableClock
 
 FIRST, LAST = date(2004, 1, 2), date(2024, 1, 12)
-EVENING = datetime(2024, 1, 13, 1, tzinfo=UTC)
 _SHAPES = 10
 
 
@@ -56,8 +55,9 @@ def _walk(sessions: list[date], seed: int) -> list[DailyBar]:
         opened = max(100, cents + draw.randrange(-40, 41))
         cents = max(100, opened + draw.randrange(-60, 62))
         low, high = min(opened, cents) - draw.randrange(1, 30), max(opened, cents) + draw.randrange(1, 30)
-        o, h, l, c = (Decimal(price).scaleb(-2) for price in (opened, high, low, cents))
-        bars.append(DailyBar(session, o, h, l, c, draw.randrange(10**5, 10**7)))
+        prices = [Decimal(price).scaleb(-2) for price in (opened, high, low, cents)]
+        volume = draw.randrange(10**5, 10**7)
+        bars.append(DailyBar(session, prices[0], prices[1], prices[2], prices[3], volume))
     return bars
 
 
@@ -65,9 +65,7 @@ def serve_market(symbols: int, last: date) -> None:
     """Serve the market until standard input ends; the first line printed is the address."""
     names = names_of(symbols)
     history = market(names, last)
-    simulator = SchwabSimulator(
-        history, now=lambda: datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1, hours=1)
-    )
+    simulator = SchwabSimulator(history, now=lambda: evening_of(last))
     for name in names[:_SHAPES]:
         history.daily(name, as_of=last)
     token = Path(tempfile.mkdtemp()) / "token.json"
@@ -76,6 +74,11 @@ def serve_market(symbols: int, last: date) -> None:
         sys.stdout.write(f"{server.url} {simulator.key} {simulator.secret} {token}\n")
         sys.stdout.flush()
         sys.stdin.read()
+
+
+def evening_of(session: date) -> datetime:
+    """Return when the bars of ``session`` are final."""
+    return datetime(session.year, session.month, session.day, tzinfo=UTC) + timedelta(days=1, hours=1)
 
 
 def names_of(count: int) -> list[str]:
@@ -101,7 +104,7 @@ def run(folder: Path, symbols: int, last: date, rate: float, *, only: str | None
     names = names_of(symbols)
     settings = Settings.from_environment({"JUTSU_HOME": str(folder)}, folder=folder)
     universe = Universe(symbols=tuple(names), history_start=FIRST)
-    clock = SettableClock(datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1, hours=1))
+    clock = SettableClock(evening_of(last))
     limits = Limits(requests=2, window=timedelta(seconds=2 / rate), daily_budget=10**6)
     with served(symbols, last) as (url, key, secret, token):
         database = MarketDatabase(settings.database_url, source=settings.source)
@@ -153,16 +156,14 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2.0, help="requests a second")
     parser.add_argument("--serve", type=date.fromisoformat)
     parser.add_argument("--case", choices=["all", "first"], default="all")
-    parser.add_argument("--profile", help="write a profile of the first case there")
     given = parser.parse_args()
     if given.serve:
         serve_market(given.symbols, given.serve)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source = Path("dagster.yaml").read_text(encoding="utf-8")
-        (folder / "dagster.yaml").write_text(source.replace("var/dagster", f"{folder}/dagster"), encoding="utf-8")
-        (folder / "dagster").mkdir()
+        (folder / "dagster.yaml").write_bytes(Path("dagster.yaml").read_bytes())
+        os.environ["JUTSU_HOME"] = str(folder)
         eve = TradingCalendar("XNYS", FIRST, LAST).sessions(FIRST, LAST)[-2]
         cases: dict[str, Any] = {
             "from nothing": lambda: run(folder, given.symbols, eve, given.rate),
@@ -172,7 +173,10 @@ def main() -> None:
         }
         for case, work in cases.items():
             figures = work()
-            print(f"{case:<18}", *(f"{name} {value:.1f}" for name, value in figures.items()), sep="  ", flush=True)
+            sys.stdout.write(
+                "  ".join([f"{case:<18}", *(f"{name} {value:.1f}" for name, value in figures.items())]) + "\n"
+            )
+            sys.stdout.flush()
             if given.case == "first":
                 break
 

@@ -89,7 +89,10 @@ def test_an_error_that_would_meet_all_ends_the_asking_at_once() -> None:
 
 
 def test_an_error_of_the_reader_leaves_no_thread() -> None:
-    with pytest.raises(ZeroDivisionError):
+    def read() -> None:
         for _ in overlapped(KEYS, str.lower):
             _ = 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        read()
     assert ahead_threads() == []
