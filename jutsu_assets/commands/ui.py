@@ -8,7 +8,7 @@ import click
 
 from jutsu_assets.instance.home import prepared_home
 from jutsu_assets.settings import Settings
-from jutsu_assets.webserver.services import listen, run_services
+from jutsu_assets.webserver.listener import listen
 from jutsu_core.errors import ConfigurationError
 
 _LAST_PORT = 65535
@@ -40,6 +40,8 @@ def ui(settings_of: Callable[[], Settings], host: str, port: int, path_prefix: s
     click.echo(f"Reports:     {settings.reports_path}")
     if host not in _LOOPBACK:
         click.echo("Whoever reaches this address can start runs: keep it inside a network that you trust.")
+    from jutsu_assets.webserver.services import run_services  # noqa: PLC0415 - Dagster takes seconds to import
+
     if run_services(listener, folder=folder, home=home, reports=settings.reports_path, path_prefix=path_prefix):
         message = "the Dagster daemon ended by itself, so the UI was stopped; what it said stands above"
         raise click.ClickException(message)

@@ -27,7 +27,6 @@ from dagster_shared.serdes import serialize_value
 from dagster_webserver.version import __version__
 
 from jutsu_assets.webserver.app import JutsuWebserver
-from jutsu_core.errors import ConfigurationError
 
 WORKSPACE = "workspace.yaml"
 _MODULE = "jutsu_assets.definitions"
@@ -35,27 +34,6 @@ _LOG_LEVEL = "info"
 _STATEMENT_MILLISECONDS, _RECYCLE_SECONDS, _MOST_OVERFLOW = 15_000, 3600, 20
 _STOP_SECONDS = 60
 _OPEN_CONNECTIONS_SECONDS = 3
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there; whoever connects waits until the UI is up.
-
-    Args:
-        host: Name or address of this machine.
-        port: 0 takes a free one.
-
-    Raises:
-        ConfigurationError: The host is not this machine's, or the port is taken or reserved.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        message = (
-            f"port {port} of {host} must be free, and {host} an address of this machine: {error};"
-            " stop the other program, or choose another --port or --host"
-        )
-        raise ConfigurationError(message) from error
 
 
 def run_services(listener: socket.socket, *, folder: Path, home: Path, reports: Path, path_prefix: str = "") -> int:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from jutsu_assets.commands.ui import ui
 from jutsu_assets.settings import Settings
-from jutsu_assets.webserver.services import listen
+from jutsu_assets.webserver.listener import listen
 from jutsu_core.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[3]
