@@ -1,19 +1,22 @@
 """The rules for daily bars, each once: its name is a truth, its function finds the exceptions to it."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jutsu_core.bars import BarColumns, RejectedBar
+from jutsu_core.bars import BarColumns, RejectedBar, to_epoch
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.ports import CoverageWindow
 from jutsu_core.quality.findings import Finding, Severity, cleaned
-from jutsu_core.quality.series import Places, duplicated, inconsistent, rescaled, spikes, stale
-from jutsu_core.windows import known_empty
+from jutsu_core.quality.rules import inconsistent
+from jutsu_core.quality.series import Places, duplicated, rescaled, spikes, stale
+from jutsu_core.windows import BELIEVED_AFTER
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Raise it when a rule changes: every partition is judged anew."""
 
 
@@ -47,20 +50,34 @@ class Rule(NamedTuple):
 def missing_sessions(subject: Subject) -> NDArray[np.datetime64]:
     """Return the expected sessions that should have a bar and have none.
 
-    Sessions before the first bar and after the last are not missing once the source has said
-    that there is nothing (not listed yet, delisted); a hole between two bars always is.
+    The same as :func:`jutsu_core.history.sessions_without_bar`: sessions before the first bar and
+    after the last are not missing once the source has said that there is nothing (not listed yet,
+    delisted); a hole between two bars always is.
     """
-    present = subject.bars.sessions
-    absent = np.setdiff1d(subject.expected, present)
+    present, expected = subject.bars.sessions, subject.expected
+    absent = expected[~np.isin(expected.astype(np.int64), present.astype(np.int64))]
     if not len(absent):
         return absent
+    believed = _believed_empty(absent, subject.coverage, subject.calendar)
     if len(present):
-        inside = (absent > present.min()) & (absent < present.max())
-    else:
-        inside = np.zeros(len(absent), dtype=np.bool_)
-    empty = known_empty(absent[~inside].tolist(), subject.coverage, subject.calendar)
-    lost: NDArray[np.datetime64] = absent[inside | ~np.isin(absent, np.array(sorted(empty), dtype="datetime64[D]"))]
+        believed &= (absent < present.min()) | (absent > present.max())
+    lost: NDArray[np.datetime64] = absent[~believed]
     return lost
+
+
+def _believed_empty(
+    absent: NDArray[np.datetime64], coverage: Iterable[CoverageWindow], calendar: TradingCalendar
+) -> NDArray[np.bool_]:
+    """Return for which sessions, ascending, the source was asked late enough and had nothing."""
+    believed = np.zeros(len(absent), dtype=np.bool_)
+    stamps = absent.astype("datetime64[us]").astype(np.int64)
+    sessions: list[date] = absent.tolist()
+    for window in coverage:
+        first, after = np.searchsorted(stamps, [to_epoch(window.start), to_epoch(window.end)]).tolist()
+        # Sessions close in their order: those that were settled by then are the first ones.
+        settled_by = window.asked_at - BELIEVED_AFTER
+        believed[first : bisect_right(sessions, settled_by, first, max(first, after), key=calendar.close)] = True
+    return believed
 
 
 def _at_bars(name: str, find: Callable[[BarColumns], Places]) -> Callable[[Subject], Iterable[Finding]]:
@@ -98,7 +115,8 @@ RULES = (
     ),
     Rule(
         "ohlc_is_consistent",
-        "Every stored bar has prices above 0, high at least open and close, low at most open and close.",
+        "Every stored bar has prices above 0, high at least open and close, low at most open and close. Such a bar came"
+        " past the rules, from another program: materialize the symbol with verify: true to replace it.",
         Severity.ERROR,
         _at_bars("ohlc_is_consistent", inconsistent),
     ),
@@ -112,14 +130,16 @@ RULES = (
     ),
     Rule(
         "no_session_is_duplicated",
-        "No session date has more than one bar.",
+        "No session date has more than one bar. The second came from another program, with another time of day:"
+        " materialize the symbol with verify: true, which withdraws what the source does not send.",
         Severity.ERROR,
         _at_bars("no_session_is_duplicated", duplicated),
     ),
     Rule(
         "prices_are_on_one_scale",
         "No close is followed by a bar at a split's ratio of it, as if a split had been applied to one side"
-        " only. Materialize the symbol with verify: true to fetch its whole history again.",
+        " only. Materialize the symbol with verify: true to fetch its whole history again; acknowledge it where the"
+        " price really moved like that.",
         Severity.WARN,
         _at_bars("prices_are_on_one_scale", rescaled),
     ),
@@ -133,13 +153,14 @@ RULES = (
     Rule(
         "no_bar_is_stale",
         "No bar repeats the prices of the bar before, as where a vendor filled a gap. Compare it with another source;"
-        " materialize the symbol with verify: true, or acknowledge it.",
+        " materialize the symbol with verify: true, or acknowledge it where trading was like that.",
         Severity.WARN,
         _at_bars("no_bar_is_stale", stale),
     ),
     Rule(
         "no_candle_is_quarantined",
-        "Nothing that the source sent broke a rule; what did is kept apart, as it came, with the reason.",
+        "Nothing that the source sent broke a rule; what did is kept apart, as it came, with the reason. Materialize"
+        " the symbol to ask again; acknowledge it where the source does not mend it.",
         Severity.WARN,
         _quarantined,
     ),

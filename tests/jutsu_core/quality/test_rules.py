@@ -1,16 +1,16 @@
 """Rules of bars: each one kept and each one broken, with the exact finding."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from itertools import product
 from typing import Any
 
 import pytest
 
-from jutsu_core.bars import MAX_VOLUME, Bar, Timeframe
+from jutsu_core.bars import MAX_VOLUME, Bar, BarColumns, Timeframe
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.events import MarketDataEvent
-from jutsu_core.quality.rules import bar_fault, duplicated_sessions, faulty_bars, split_suspects
+from jutsu_core.quality.rules import bar_fault, inconsistent, split_suspects
 from tests.support.builders import NOON, bar, days
 
 SOUND = Bar(NOON, 438_000_000, 438_179_900, 429_980_000, 430_470_000, 19_730_300)
@@ -88,41 +88,35 @@ def test_the_rules_and_the_events_agree_on_what_is_sound(volume: int) -> None:
             assert bar_fault(one) is None
 
 
-def test_the_bars_that_break_a_rule_are_listed_with_what_is_wrong() -> None:
+def test_the_bars_that_break_a_rule_are_found_with_what_is_wrong() -> None:
     bars = [bar(day) for day in WEEK]
+    bars[0] = bars[0]._replace(low=bars[0].close + 1)
     bars[1] = bars[1]._replace(volume=-1)
     bars[3] = bars[3]._replace(low=0)
-    assert faulty_bars(iter(bars)) == [
-        (bars[1], "volume must be between 0 and 9223372036854775807, was -1"),
-        (bars[3], "low must be above 0, was 0.000000"),
+    assert list(inconsistent(BarColumns.of(bars))) == [
+        (0, "low must be at most open and close, was 100.000001 with open 100.000000, close 100.000000"),
+        (1, "volume must be between 0 and 9223372036854775807, was -1"),
+        (3, "low must be above 0, was 0.000000"),
     ]
 
 
-def test_of_sound_bars_none_is_listed() -> None:
-    assert faulty_bars(bar(day) for day in WEEK) == []
-    assert faulty_bars([]) == []
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_of_sound_bars_none_is_found(count: int) -> None:
+    assert list(inconsistent(BarColumns.of(bar(day) for day in WEEK[:count]))) == []
 
 
-def test_two_bars_of_one_date_are_a_duplicated_session() -> None:
-    bars = [bar(day) for day in WEEK]
-    second = [bar(datetime(2013, 2, day, 5, tzinfo=UTC)) for day in (27, 25)]  # midnight in New York
-    assert duplicated_sessions([*bars, *second]) == [
-        (date(2013, 2, 25), [bars[0], second[1]]),
-        (date(2013, 2, 27), [bars[2], second[0]]),
-    ]
-
-
-def test_bars_a_moment_apart_on_two_dates_are_no_duplicate() -> None:
-    midnight = bar(WEEK[1])
-    assert duplicated_sessions([bar(midnight.timestamp - timedelta(microseconds=1)), midnight]) == []
-    assert duplicated_sessions([]) == []
+def test_a_rule_on_columns_finds_what_the_rule_on_a_bar_finds() -> None:
+    """With every order of four prices, those that are not above 0 included."""
+    every = [Bar(NOON, *values) for values in product(range(4), range(4), range(4), range(4), (-1, 0))]
+    found = dict(inconsistent(BarColumns.of(every)))
+    assert [found.get(place) for place in range(len(every))] == [bar_fault(one) for one in every]
 
 
 @pytest.mark.parametrize(
     ("before", "after", "split"),
     [
         ("90", "45", "2:1"),
-        ("90", "46.3", "2:1"),  # a split and a gain of 2.9 %
+        ("90", "47.7", "2:1"),  # a split and a gain of 6 %
         ("90", "60", "3:2"),
         ("700", "100", "7:1"),
         ("700", "7", "100:1"),
@@ -137,7 +131,7 @@ def test_a_change_of_scale_is_suspected_where_it_happens(before: str, after: str
     assert split_suspects(bars) == [(bars[3], f"close {was} became {now}: as if split {split} here and not before")]
 
 
-@pytest.mark.parametrize(("before", "after"), [("90", "90"), ("90", "46.5"), ("90", "80"), ("90", "110"), ("90", "57")])
+@pytest.mark.parametrize(("before", "after"), [("90", "90"), ("90", "52"), ("90", "66"), ("90", "80"), ("90", "110")])
 def test_an_ordinary_move_is_no_change_of_scale(before: str, after: str) -> None:
     assert split_suspects([bar(WEEK[0], before), bar(WEEK[1], after)]) == []
 
