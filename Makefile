@@ -37,9 +37,8 @@ setup: $(VENV)/.dev  ## install everything that a developer needs
 demo: $(VENV)/.sample  ## real sample bars -> indicators -> performance, no credentials
 	@JUTSU_MAKE_BEGAN=$(BEGAN) $(BIN)/jutsu demo
 
-dev: $(VENV)/.sample  ## the Dagster UI with the graph, on http://127.0.0.1:3000
-	@mkdir -p var/dagster
-	@$(BIN)/dagster dev --workspace workspace.yaml
+dev: $(VENV)/.sample  ## the Dagster UI with the graph and the reports, on http://127.0.0.1:3000
+	@$(BIN)/jutsu ui
 
 check: $(VENV)/.dev  ## lint, format, types, import contracts
 	@$(BIN)/ruff check .

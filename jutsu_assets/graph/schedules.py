@@ -11,11 +11,9 @@ All are off until the one switch turns them on.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from math import ceil
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from jutsu_assets.graph.assets.daily import DAILY
 from jutsu_assets.graph.backfills import Wanted, launch
@@ -37,7 +35,7 @@ _LEAST_AGE = timedelta(days=7)
 _NIGHT_CRON = "30 2 * * *"
 _SMALL_HOURS_CRON = "30 4 * * *"
 
-Plan = Callable[[dg.ScheduleEvaluationContext, MarketDatabase, datetime], Wanted | dg.SkipReason]
+Plan = Callable[[MarketDatabase, datetime], Wanted | dg.SkipReason]
 
 
 def build_schedules(universe: Universe, clock: Clock, *, is_on: bool) -> list[dg.ScheduleDefinition]:
@@ -71,7 +69,7 @@ def _schedule(
         description=_DESCRIPTIONS[name],
     )
     def evaluate(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[MarketDatabase]) -> dg.SkipReason:
-        wanted = plan(context, database, context.scheduled_execution_time)
+        wanted = plan(database, context.scheduled_execution_time)
         if isinstance(wanted, dg.SkipReason):
             return wanted
         return launch(context, wanted, DAILY_ASSETS, by=name, clock=clock)
@@ -90,9 +88,7 @@ def _closing_crons(calendar: str, year: int) -> list[str]:
 
 
 def _update(universe: Universe, zone: ZoneInfo) -> Plan:
-    def plan(
-        _context: dg.ScheduleEvaluationContext, _database: MarketDatabase, now: datetime
-    ) -> Wanted | dg.SkipReason:
+    def plan(_database: MarketDatabase, now: datetime) -> Wanted | dg.SkipReason:
         day = now.astimezone(zone).date()
         calendar = TradingCalendar(universe.calendar, day - timedelta(days=7), day + timedelta(days=7))
         if not calendar.sessions(day, day):
@@ -116,9 +112,9 @@ def _update(universe: Universe, zone: ZoneInfo) -> Plan:
 
 
 def _repair(universe: Universe) -> Plan:
-    def plan(context: dg.ScheduleEvaluationContext, database: MarketDatabase, now: datetime) -> Wanted | dg.SkipReason:
+    def plan(database: MarketDatabase, now: datetime) -> Wanted | dg.SkipReason:
         lacking = _lacking(database, universe.symbols)
-        failed = _failed(context.instance, universe.symbols)
+        failed = {failure.partition for failure in database.failures.all_standing()} & set(universe.symbols)
         ranked = sorted(lacking.keys() | failed, key=lambda symbol: (-lacking.get(symbol, 0), symbol))
         chosen = set(ranked[: universe.schedules.repair_requests])
         if not chosen:
@@ -138,7 +134,7 @@ def _repair(universe: Universe) -> Plan:
 
 
 def _verification(universe: Universe) -> Plan:
-    def plan(_context: dg.ScheduleEvaluationContext, database: MarketDatabase, now: datetime) -> Wanted | dg.SkipReason:
+    def plan(database: MarketDatabase, now: datetime) -> Wanted | dg.SkipReason:
         weeks = universe.schedules.verification_weeks
         asked = database.bars.last_whole_answers(Timeframe.D1, session_timestamp(universe.history_start) + _MARGIN)
         due = {
@@ -167,15 +163,3 @@ def _lacking(database: MarketDatabase, symbols: Sequence[str]) -> Mapping[str, i
         for symbol, verdict in verdicts.items()
     }
     return {symbol: count for symbol, count in counts.items() if count}
-
-
-def _failed(instance: dg.DagsterInstance, symbols: Sequence[str]) -> set[str]:
-
-    partitions = dg.StaticPartitionsDefinition(list(symbols))
-    found: set[str] = set()
-    for asset in DAILY_ASSETS:
-        statuses: Mapping[str, Any] = (
-            instance.get_status_by_partition(dg.AssetKey(asset), list(symbols), partitions) or {}
-        )
-        found |= {key for key, status in statuses.items() if status == AssetPartitionStatus.FAILED}
-    return found

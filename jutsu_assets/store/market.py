@@ -3,6 +3,7 @@
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.coordination import RequestLedger
+from jutsu_assets.store.failures import PartitionFailures
 from jutsu_assets.store.findings import FindingsLedger
 from jutsu_assets.store.handlers import DatabaseDataHandler
 from jutsu_assets.store.manifest import SeriesManifest
@@ -23,6 +24,7 @@ class MarketDatabase(DatabaseDataHandler):
     Attributes:
         source: The one source whose bars this database keeps.
         bars: The store of bars.
+        failures: Which partitions failed when they were last run.
         findings: What the rules said of the bars, and what a person keeps of that.
         ledger: What processes share about the broker: rate limit, breaker, retry quota.
         manifest: The current files of derived series.
@@ -36,6 +38,7 @@ class MarketDatabase(DatabaseDataHandler):
         super().__init__(db_url, timeframe=timeframe, clock=recording, create=True)
         self.source = source
         self.bars = SqlBarStore(self.database, source, recording)
+        self.failures = PartitionFailures(self.database, recording)
         self.findings = FindingsLedger(self.database, recording)
         self.ledger = RequestLedger(self.database, recording)
         self.manifest = SeriesManifest(self.database, recording)

@@ -142,6 +142,17 @@ acknowledgements = Table(
     comment="Findings that a person looked at and keeps, with who, when and why",
 )
 
+partition_failures = Table(
+    "partition_failures",
+    metadata,
+    Column("asset", _name(64), nullable=False),
+    Column("partition_key", _name(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("failed_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("asset", "partition_key"),
+    comment="Partitions whose last run failed, and why; a success takes its row away",
+)
+
 lake_files = Table(
     "lake_files",
     metadata,

@@ -170,7 +170,8 @@ class BarsUpdate:
             raise self._nothing_sound(subject.symbol)
         written = fetched.written
         is_changed = bool(written.inserted or written.changed or written.withdrawn)
-        metadata: dict[str, Any] = {
+        metadata: dict[str, Any] = self._picture(subject) if is_changed else {}
+        metadata |= {
             "dagster/partition_row_count": version.rows,
             "rows_inserted": written.inserted,
             "rows_changed": written.changed,
@@ -182,26 +183,7 @@ class BarsUpdate:
             "source": self._database.source,
         }
         if fetched.requests or is_changed:
-            budget = self._schwab.fetcher.connection.throttle.limits.daily_budget
-            metadata |= {
-                "rows_withdrawn": written.withdrawn,
-                "rows_quarantined": written.quarantined,
-                "was_restated": fetched.update.was_restated,
-                "newest_from_quote": fetched.is_quoted,
-                "throttle_wait_seconds": round(fetched.waited_seconds, 3),
-                "requests_today": fetched.sent_today,
-                "requests_left_today": max(0, budget - fetched.sent_today),
-                "fetch_seconds": round(fetched.fetch_seconds, 3),
-                "store_seconds": round(fetched.store_seconds, 3),
-            }
-        if is_changed:
-            closes = subject.columns.close / MICROS_PER_UNIT
-            metadata["coverage"] = coverage(
-                self.history.expected_sessions(self._universe.history_start), subject.columns.sessions
-            )
-            metadata["chart"] = dg.MetadataValue.md(
-                markdown_image(sparkline_svg(closes), f"closes of {subject.symbol}")
-            )
+            metadata |= self._costs(fetched)
         return Made(
             data_version=version.content_hash,
             metadata=metadata,
@@ -211,6 +193,26 @@ class BarsUpdate:
             ),
             is_changed=is_changed,
         )
+
+    def _picture(self, subject: Subject) -> dict[str, Any]:
+        closes = subject.columns.close / MICROS_PER_UNIT
+        expected = self.history.expected_sessions(self._universe.history_start)
+        chart = markdown_image(sparkline_svg(closes, is_log=True), f"closes of {subject.symbol}")
+        return {"chart": dg.MetadataValue.md(chart), "coverage": coverage(expected, subject.columns.sessions)}
+
+    def _costs(self, fetched: Fetched) -> dict[str, Any]:
+        budget = self._schwab.fetcher.connection.throttle.limits.daily_budget
+        return {
+            "rows_withdrawn": fetched.written.withdrawn,
+            "rows_quarantined": fetched.written.quarantined,
+            "was_restated": fetched.update.was_restated,
+            "newest_from_quote": fetched.is_quoted,
+            "throttle_wait_seconds": round(fetched.waited_seconds, 3),
+            "requests_today": fetched.sent_today,
+            "requests_left_today": max(0, budget - fetched.sent_today),
+            "fetch_seconds": round(fetched.fetch_seconds, 3),
+            "store_seconds": round(fetched.store_seconds, 3),
+        }
 
     def _update(self, symbol: str) -> HistoryUpdate:
         request = HistoryRequest(symbol=symbol, first=self._first, last=self._last, verify=self._verify)

@@ -102,6 +102,7 @@ class _DailyRun:
         self._with_bars = DAILY_BARS in selected
         self._makers = {asset: maker for asset, maker in makers.items() if asset in selected}
         self._judges = {key.name for key in context.selected_asset_check_keys}
+        self._standing = {(failure.asset, failure.partition) for failure in database.failures.all_standing()}
 
     def work(self, symbols: Sequence[str], universe: Sequence[str]) -> None:
         """Bring ``symbols`` up to date, one by one, and record each.
@@ -114,7 +115,7 @@ class _DailyRun:
             if said:
                 self._recorder.progress(came.key, said, done=done)
             if came.error is not None and is_hopeless(came.error):
-                self._leave(symbols[done:])
+                self._leave(symbols[done:], came.error)
                 break
         for maker in self._makers.values():
             if isinstance(maker, PerformanceUpdate):
@@ -141,21 +142,37 @@ class _DailyRun:
             if came.result is not None:
                 said[DAILY_BARS] = self._bars_made(subject, came.result)
         except JutsuError as error:
-            self._recorder.failed(symbol, error, self._recorder.selected)
+            self._failed(symbol, error, self._recorder.selected)
             self._judge(subject)
             return {}
         for asset, maker in self._makers.items():
             try:
                 said[asset] = maker.make(subject)
-                self._recorder.materialized(asset, symbol, said[asset])
+                self._made(asset, symbol, said[asset])
             except JutsuError as error:
-                self._recorder.failed(symbol, error, [asset])
+                self._failed(symbol, error, [asset])
         return said
+
+    def _made(self, asset: str, symbol: str, made: Made) -> None:
+        self._recorder.materialized(asset, symbol, made)
+        if (asset, symbol) in self._standing:
+            self._database.failures.clear(asset, symbol)
+
+    def _failed(self, symbol: str, error: JutsuError, assets: Sequence[str]) -> None:
+        self._recorder.failed(symbol, error, assets)
+        self._note([symbol], assets, str(error))
+
+    def _note(self, symbols: Sequence[str], assets: Sequence[str], reason: str) -> None:
+        try:
+            self._database.failures.record(symbols, assets, reason)
+        except StoreError as error:
+            # What failed may be the store itself; the run says so anyway.
+            self._context.log.warning("failures are not noted for the doctor: %s", error)
 
     def _bars_made(self, subject: Subject, fetched: Fetched) -> Made:
         verdict = self._inspection.inspect(subject.symbol)
         made = self._bars.made(subject, fetched, verdict)
-        self._recorder.materialized(DAILY_BARS, subject.symbol, made)
+        self._made(DAILY_BARS, subject.symbol, made)
         self._recorder.judged(symbol_evaluation(DAILY_BARS, verdict))
         return made
 
@@ -168,7 +185,8 @@ class _DailyRun:
         except StoreError as error:
             self._context.log.warning("%s: not judged: %s", subject.symbol, error)
 
-    def _leave(self, symbols: Sequence[str]) -> None:
+    def _leave(self, symbols: Sequence[str], error: Exception) -> None:
         self._recorder.stop_before(symbols)
+        self._note(symbols, self._recorder.selected, f"not tried: {error}")
         for symbol in symbols:
             self._judge(Subject(symbol, self._database.bars))

@@ -80,6 +80,7 @@ class PerformanceUpdate:
             "last_session": str(version.last.date()),
             "was_rewritten": not is_current,
             "report": dg.MetadataValue.url(self._folder.href(subject.symbol)),
+            "report_file": dg.MetadataValue.path(str(page.resolve())),
             "source": self._database.source,
         }
         if not is_current:

@@ -1,4 +1,4 @@
-"""What the rules found in each partition of bars, and which findings a person looked at."""
+"""What the rules found in each partition of bars, what a person keeps of it, and which partitions failed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -48,5 +48,15 @@ def upgrade() -> None:
         sa.Column("acknowledged_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("symbol", "timeframe", "rule", "session", "finding_hash"),
         comment="Findings that a person looked at and keeps, with who, when and why",
+        if_not_exists=True,
+    )
+    op.create_table(
+        "partition_failures",
+        sa.Column("asset", key(64), nullable=False),
+        sa.Column("partition_key", key(64), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("failed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("asset", "partition_key"),
+        comment="Partitions whose last run failed, and why; a success takes its row away",
         if_not_exists=True,
     )
