@@ -31,6 +31,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
 )
 from dagster._core.storage.sql import get_alembic_config
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._time import datetime_from_timestamp
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event
 from sqlalchemy.pool import NullPool, StaticPool
 from watchdog.events import FileSystemEvent
@@ -165,20 +166,30 @@ class KeptEventLog(SqliteEventLogStorage):
             event_id: int = check.not_none(index.execute(_INSERT, row).inserted_primary_key)[0]
             if entry.dagster_event_type in ASSET_EVENTS:
                 self._store_asset_event_tags(index, [entry], [event_id])
-                self._store_asset_event(index, entry, event_id)
+                self._store_newest_of_asset(index, entry, event_id, row["event"])
             if entry.dagster_event_type in ASSET_CHECK_EVENTS:
                 self.store_asset_check_event(entry, event_id)
 
-    def _store_asset_event(self, conn: Connection, event: EventLogEntry, event_id: int) -> None:
-        # Dagster inserts, and updates when that fails: for every event of an asset but its first.
-        if not (event.dagster_event and event.dagster_event.asset_key):
+    def _store_newest_of_asset(self, index: Connection, entry: EventLogEntry, event_id: int, written: str) -> None:
+        """Do what Dagster's ``_store_asset_event`` does.
+
+        Dagster inserts, and updates when that fails: for every event of an asset but its first.
+        And it writes a materialization as JSON once more, within the record of its place.
+        """
+        event = check.not_none(entry.dagster_event)
+        if event.asset_key is None:
             return
-        values = self._get_asset_entry_values(event, event_id, has_asset_key_index_cols=True)
-        if not values:
+        at, values = datetime_from_timestamp(entry.timestamp), {"last_run_id": entry.run_id}
+        if event.is_step_materialization:
+            values["last_materialization"] = record_of(written, event_id)
+        elif event.is_asset_observation:
+            values = {}
+        elif not event.is_asset_materialization_planned:
             return
-        key = event.dagster_event.asset_key.to_string()
-        if conn.execute(_UPDATE_ASSET, {"of_key": key, **values}).rowcount == 0:
-            conn.execute(_INSERT_ASSET, {"asset_key": key, **values})
+        key = event.asset_key.to_string()
+        values_at = {**values, "last_materialization_timestamp": at}
+        if index.execute(_UPDATE_ASSET, {"of_key": key, **values_at}).rowcount == 0:
+            index.execute(_INSERT_ASSET, {"asset_key": key, **values_at})
 
     def has_table(self, table_name: str) -> bool:
         """Return whether there is a table of that name; tables do not go away."""
@@ -236,6 +247,11 @@ class _Watchdog(SqliteEventLogStorageWatchdog):
     def on_modified(self, event: FileSystemEvent) -> None:  # noqa: ARG002 - as inherited
         """Hand on the events that were added."""
         self._process_log()
+
+
+def record_of(written: str, event_id: int) -> str:
+    """Return the JSON of an ``EventLogRecord`` of the event whose JSON is ``written``."""
+    return f'{{"__class__": "EventLogRecord", "event_log_entry": {written}, "storage_id": {event_id}}}'
 
 
 def _is_about_all_runs(entry: EventLogEntry) -> bool:

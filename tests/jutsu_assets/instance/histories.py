@@ -35,3 +35,11 @@ def begin_and_log(reports: Any, barrier: Barrier, home: Path, key: str) -> None:
         reports.send("done")
     except Exception as error:  # noqa: BLE001 - whatever it is, the test wants to read it
         reports.send(repr(error))
+
+
+def log_for_ever(reports: Any, home: Path) -> None:
+    """In a child: log materializations until killed, and report each."""
+    with instance_of(home) as instance:
+        while True:
+            instance.report_runless_asset_event(dg.AssetMaterialization("bars"))
+            reports.send("logged")

@@ -12,13 +12,14 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import LAST_KNOWN_STAMPED_SQLITE_ALEMBIC_REVISION
+from dagster._serdes import serialize_value
 
 from jutsu_assets.instance import event_log
 from jutsu_assets.instance.beginning import DATABASES, revisions
 from jutsu_assets.instance.event_log import newest_revision
 from jutsu_assets.instance.history import RunHistory
-from tests.jutsu_assets.instance.histories import begin_and_log, instance_of, write_home
-from tests.support.processes import started_together
+from tests.jutsu_assets.instance.histories import begin_and_log, instance_of, log_for_ever, write_home
+from tests.support.processes import started, started_together
 
 KEYS = dg.StaticPartitionsDefinition(["A", "B", "C"])
 
@@ -126,6 +127,14 @@ def assert_recorded(instance: dg.DagsterInstance, run_id: str) -> None:
     assert of_run == {"A": "SUCCEEDED", "B": "SUCCEEDED", "C": "FAILED"}
 
 
+def test_a_record_is_written_as_dagster_writes_it(home: Path) -> None:
+    with instance_of(home) as instance:
+        run_id = run_bars(instance)
+        for found in instance.event_log_storage.get_records_for_run(run_id).records:
+            written = serialize_value(found.event_log_entry)
+            assert event_log.record_of(written, found.storage_id) == serialize_value(found)
+
+
 @dg.op
 def nothing() -> None:
     """Do nothing."""
@@ -204,3 +213,19 @@ def test_the_folder_is_that_of_jutsu_home(tmp_path: Path, monkeypatch: pytest.Mo
     history = RunHistory.from_config_value(None, {})
     history.dispose()
     assert all((tmp_path / "elsewhere" / "dagster" / name).is_file() for name in DATABASES)
+
+
+def test_what_a_killed_process_logged_is_there_and_the_history_sound(home: Path) -> None:
+    with instance_of(home):
+        pass
+    with started(log_for_ever, home) as child:
+        while len(child.said) < 20:
+            child.hear()
+        child.kill()
+        logged = len(child.said)
+    for path in (home / "history").rglob("*.db"):
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with instance_of(home) as instance:
+        found = instance.fetch_materializations(dg.AssetKey("bars"), limit=1000).records
+        assert len(found) in {logged, logged + 1}  # killed between the event and its report
