@@ -47,7 +47,9 @@ COMMANDS = {
         "login",
         "Log in to Schwab, which lasts seven days: a page opens, and Jutsu hears when you allowed access.",
     ),
-    "quality": Entry("quality", "quality", "Show what the rules of quality found in the stored bars."),
+    "quality": Entry(
+        "quality", "quality", "Show what the rules of quality found in the stored bars, and keep what was looked at."
+    ),
     "report": Entry(
         "reading", "report", "Show the stored performance of SYMBOLs, or of the universe, and where the pages are."
     ),

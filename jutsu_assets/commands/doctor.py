@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jutsu_assets.clock import SystemClock
+from jutsu_assets.commands.quality import quality_findings
 from jutsu_assets.commands.terminal import console
 from jutsu_assets.instance.health import examine_history
 from jutsu_assets.schwab.tokens import FileTokenStore, login_life
@@ -16,8 +17,10 @@ from jutsu_assets.settings import Settings
 from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.existing import stored_database
+from jutsu_assets.store.failures import PartitionFailure, PartitionFailures
 from jutsu_assets.store.health import StoreHealth, examine
-from jutsu_core.errors import NoDataError
+from jutsu_assets.universe import load_universe
+from jutsu_core.errors import ConfigurationError, NoDataError
 
 SettingsOf = Callable[[], Settings]
 
@@ -47,7 +50,26 @@ def _store_findings(settings: Settings, shown: Console) -> list[str]:
         findings = [*health.findings, *_login_findings(settings, shown)]
         if health.contents is not None and health.contents.is_head:
             findings += _access_findings(settings, database, shown)
+            findings += _symbol_findings(settings, database)
     return findings
+
+
+def _symbol_findings(settings: Settings, database: Database) -> list[str]:
+    """Return what is not up to date, and what the rules found, of the symbols that are followed."""
+    try:
+        symbols = load_universe(settings.universe_path).symbols
+    except ConfigurationError as error:
+        return [str(error)]
+    standing: dict[tuple[str, str], list[PartitionFailure]] = {}
+    for failure in PartitionFailures(database, SystemClock()).all_standing():
+        if failure.partition in symbols:
+            standing.setdefault((failure.partition, failure.reason), []).append(failure)
+    failed = [
+        f"{symbol}: {', '.join(failure.asset for failure in failures)} failed at"
+        f" {failures[0].failed_at:%Y-%m-%d %H:%M} UTC: {reason}"
+        for (symbol, reason), failures in standing.items()
+    ]
+    return [*failed, *quality_findings(database, symbols)]
 
 
 def _history_findings(shown: Console, *, mend: bool) -> list[str]:

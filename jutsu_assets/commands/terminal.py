@@ -20,6 +20,4 @@ def console() -> Console:
 def say_which_universe(settings: Settings) -> None:
     """Say so, beside the output, where there is no universe file and that of the package is followed."""
     if settings.follows_packaged_universe:
-        click.echo(
-            "No universe.yaml here: following the symbols of the sample bars. `jutsu init` writes one", err=True
-        )
+        click.echo("No universe.yaml here: following the symbols of the sample bars. `jutsu init` writes one", err=True)

@@ -1,5 +1,6 @@
 """``jutsu doctor``, as a user types it."""
 
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -12,10 +13,12 @@ from dagster._core.storage.sqlite import LAST_KNOWN_STAMPED_SQLITE_ALEMBIC_REVIS
 from jutsu_assets.commands.cli import main
 from jutsu_assets.instance.beginning import DATABASES
 from jutsu_assets.schwab.tokens import FileTokenStore
+from jutsu_assets.starter import UNIVERSE, packaged
+from jutsu_assets.store.failures import PartitionFailures
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_core.access import FAILURES_TO_OPEN, Limits, after_failure
 from jutsu_core.bars import Timeframe
-from tests.support.builders import bar, fetched
+from tests.support.builders import SettableClock, bar, fetched
 
 D1 = Timeframe.D1
 DAY = date(2013, 3, 1)
@@ -85,6 +88,7 @@ def test_doctor_creates_nothing_where_nothing_is(home: Path) -> None:
 def test_doctor_counts_the_days_of_the_login(
     home: Path, monkeypatch: pytest.MonkeyPatch, age: timedelta, said: str, code: int
 ) -> None:
+    (home.parent / "universe.yaml").write_bytes(packaged(UNIVERSE).read_bytes())
     monkeypatch.setenv("SCHWAB_API_KEY", "key")
     monkeypatch.setenv("SCHWAB_APP_SECRET", "very-secret")
     created = int((datetime.now(UTC) - age).timestamp())  # noqa: TID251 - the command asks the machine's clock
@@ -125,3 +129,24 @@ def test_doctor_speaks_of_the_run_history_also_where_no_bar_is_stored(home: Path
     assert found.exit_code == 1
     assert "must be a whole SQLite database" in found.output
     assert "nothing is stored in" in found.output
+
+
+def test_doctor_names_the_followed_symbols_that_failed_and_why(url: str) -> None:
+    database = MarketDatabase(url, source="simulator")
+    failures = PartitionFailures(database.database, SettableClock())
+    failures.record(["IBM"], ["daily_bars", "daily_indicators"], "Schwab answered 503")
+    failures.record(["UNFOLLOWED"], ["daily_bars"], "Schwab answered 404")
+    database.database.close()
+    found = jutsu("doctor")
+    assert found.exit_code == 1
+    assert re.search(r"- IBM: daily_bars, daily_indicators failed at \S+ \S+ UTC: Schwab answered 503", found.output)
+    assert "UNFOLLOWED" not in found.output
+
+
+def test_doctor_names_a_universe_that_cannot_be_read(url: str, tmp_path: Path) -> None:
+    del url
+    (tmp_path / "universe.yaml").write_text("symbols: [aapl]\nhistory_start: 2011-01-03\n", encoding="utf-8")
+    found = jutsu("doctor")
+    assert found.exit_code == 1
+    assert "'aapl'" in found.output
+    assert "SAMPLE store" in found.output
