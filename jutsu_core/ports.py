@@ -246,8 +246,10 @@ class BarStore(ABC):
         """Return the stored bars with ``start ≤ timestamp < end``, ascending; all of them by default."""
 
     @abstractmethod
-    def columns(self, symbol: str, timeframe: Timeframe) -> BarColumns:
-        """Return all stored bars as arrays, ascending."""
+    def columns(
+        self, symbol: str, timeframe: Timeframe, start: datetime = BEGINNING, end: datetime = END_OF_TIME
+    ) -> BarColumns:
+        """Return the stored bars with ``start ≤ timestamp < end`` as arrays, ascending; all of them by default."""
 
     @abstractmethod
     def state(self, symbol: str, timeframe: Timeframe) -> str:

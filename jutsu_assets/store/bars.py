@@ -29,8 +29,10 @@ _PARTITION = "where symbol = ? and timeframe = ?"
 _STATE = (
     f"select content_hash, bars from partition_versions {_PARTITION}",
     f"select count(*), min(ts), max(ts) from bars {_PARTITION}",
-    f"select count(*), min(start_ts), max(end_ts), max(asked_at), min(asked_at), sum(bars) from coverage {_PARTITION}",
     f"select count(*), max(recorded_at) from quarantined_bars {_PARTITION}",
+)
+_COVERAGE = (
+    f"select start_ts, end_ts, asked_at, bars from coverage {_PARTITION} and asked_at <= ? order by asked_at, start_ts"
 )
 _OWNER = "select value from store_facts where name = 'source'"
 
@@ -110,11 +112,13 @@ class SqlBarStore(BarStore):
             rows = bar_rows(connection).between(symbol, timeframe.value, to_epoch(start), to_epoch(end))
         return [_bar(row) for row in rows]
 
-    def columns(self, symbol: str, timeframe: Timeframe) -> BarColumns:
-        """Return all stored bars as arrays, ascending."""
+    def columns(
+        self, symbol: str, timeframe: Timeframe, start: datetime = BEGINNING, end: datetime = END_OF_TIME
+    ) -> BarColumns:
+        """Return the stored bars with ``start ≤ timestamp < end`` as arrays, ascending."""
         with self._database.reading() as connection:
             rows = bar_rows(connection)
-            return BarColumns(rows.array(symbol, timeframe.value, to_epoch(BEGINNING), to_epoch(END_OF_TIME)))
+            return BarColumns(rows.array(symbol, timeframe.value, to_epoch(start), to_epoch(end)))
 
     def state(self, symbol: str, timeframe: Timeframe) -> str:
         """Return a text that differs whenever bars, coverage or quarantine of a partition do.
@@ -123,8 +127,9 @@ class SqlBarStore(BarStore):
         """
         partition = (symbol, timeframe.value)
         with self._database.reading() as connection:
-            found = [run(connection, sql, partition).fetchone() for sql in _STATE]
-        return repr([None if row is None else tuple(row) for row in found])
+            found = [run(connection, sql, partition).fetchall() for sql in _STATE]
+            found.append(run(connection, _COVERAGE, (*partition, self._believed())).fetchall())
+        return repr([[tuple(row) for row in rows] for rows in found])
 
     def last_whole_answers(self, timeframe: Timeframe, begun_by: datetime) -> dict[str, datetime]:
         """Return by symbol when the source was last asked for a history that begins at ``begun_by`` at the latest."""
@@ -146,15 +151,9 @@ class SqlBarStore(BarStore):
 
     def coverage(self, symbol: str, timeframe: Timeframe) -> list[CoverageWindow]:
         """Return the windows that were asked for, oldest question first; none from a clock that was ahead."""
-        table = schema.coverage
-        believed = to_epoch(self._clock.now() + CLOCK_TOLERANCE)
-        query = (
-            select(table.c.start_ts, table.c.end_ts, table.c.asked_at, table.c.bars)
-            .where(_of(table, symbol, timeframe) & (table.c.asked_at <= believed))
-            .order_by(table.c.asked_at, table.c.start_ts)
-        )
         with self._database.reading() as connection:
-            return [_window(*row) for row in connection.execute(query)]
+            rows = run(connection, _COVERAGE, (symbol, timeframe.value, self._believed())).fetchall()
+        return [_window(*row) for row in rows]
 
     def version(self, symbol: str, timeframe: Timeframe) -> PartitionVersion | None:
         """Return what the partition holds, or None while it holds nothing."""
@@ -211,6 +210,10 @@ class SqlBarStore(BarStore):
         with self._database.reading() as connection:
             found = run(connection, _OWNER).fetchone()
             self._check_owner(found[0] if found else None)
+
+    def _believed(self) -> int:
+        """Return until when a question may be said to be asked, microseconds since 1970 UTC."""
+        return to_epoch(self._clock.now() + CLOCK_TOLERANCE)
 
     def _claim_source(self, connection: Connection, owner: str | None) -> None:
         if owner is None:

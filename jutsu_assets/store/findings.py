@@ -1,21 +1,21 @@
 """The ledger of findings: what the rules said of each partition, and what a person keeps of it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database
 from jutsu_core.bars import Timeframe, from_epoch, to_epoch
-from jutsu_core.errors import NoDataError
+from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.ports import Clock
-from jutsu_core.quality.findings import Acknowledgement, Finding, KeptFinding, Verdict, tallied
+from jutsu_core.quality.findings import Acknowledgement, Finding, KeptFinding, Verdict, cleaned, tallied
 
-MOST_KEPT = 500
-"""So many findings of one rule in one partition are kept, the newest; all are counted."""
+MOST_LISTED = 500
+"""So many open findings of one rule in one partition are listed, the newest; all are counted."""
 
 _VERDICTS, _FINDINGS, _KEPT = schema.bar_verdicts, schema.bar_findings, schema.acknowledgements
 _IS_KEPT = and_(
@@ -57,76 +57,86 @@ class FindingsLedger:
             StoreUnavailableError: It could not be written; what was known stays.
         """
         partition = {"symbol": symbol, "timeframe": timeframe.value}
-        rows = [{**partition, **_row(finding)} for finding in _newest(findings)]
         verdict = {
             **partition,
             "basis": basis,
             "judged_at": to_epoch(self._clock.now()),
             "counts": json.dumps(tallied(findings), sort_keys=True),
         }
+        kept = select(_KEPT.c.rule, _KEPT.c.session, _KEPT.c.finding_hash).where(_of(_KEPT, symbol, timeframe))
         with self._database.writing() as connection:
-            self._database.take_turn(connection, f"bar_verdicts/{symbol}/{timeframe.value}")
+            self._take_turn(connection, symbol, timeframe)
+            listed = _listed(map(_row, findings), {tuple(row) for row in connection.execute(kept)})
             for table in (_VERDICTS, _FINDINGS):
                 connection.execute(delete(table).where(_of(table, symbol, timeframe)))
             connection.execute(insert(_VERDICTS), verdict)
-            if rows:
-                connection.execute(insert(_FINDINGS), rows)
+            if listed:
+                connection.execute(insert(_FINDINGS), [{**partition, **row} for row in listed])
             return self._read(connection, timeframe, [symbol])[symbol]
 
     def findings(
-        self, timeframe: Timeframe, symbols: Sequence[str] | None = None, rule: str | None = None
+        self,
+        timeframe: Timeframe,
+        symbols: Sequence[str] | None = None,
+        rule: str | None = None,
+        *,
+        limit: int | None = None,
     ) -> list[KeptFinding]:
-        """Return what is known, by symbol, rule and time; of all symbols and rules, where none is named."""
-        query = (
-            select(_FINDINGS, _KEPT.c.reason, _KEPT.c.acknowledged_by, _KEPT.c.acknowledged_at)
-            .select_from(_FINDINGS.outerjoin(_KEPT, _IS_KEPT))
-            .where(_FINDINGS.c.timeframe == timeframe.value)
-            .order_by(_FINDINGS.c.symbol, _FINDINGS.c.rule, _FINDINGS.c.session, _FINDINGS.c.finding_hash)
-        )
-        if symbols is not None:
-            query = query.where(_FINDINGS.c.symbol.in_(symbols))
-        if rule is not None:
-            query = query.where(_FINDINGS.c.rule == rule)
+        """Return what is known, by symbol, rule and time; of all symbols and rules, where none is named.
+
+        Of each rule in each partition at most :data:`MOST_LISTED` open ones are known, the newest.
+        """
         with self._database.reading() as connection:
-            return [_kept(row) for row in connection.execute(query)]
+            return self._listed(connection, timeframe, symbols, rule, limit)
 
     def acknowledge(
         self, symbol: str, timeframe: Timeframe, rule: str, session: date | None, *, reason: str, by: str
     ) -> list[Finding]:
         """Keep what is found of a rule in a session, or in the whole partition, and return what was kept.
 
+        Kept is that fault: another one of the same session and rule is open.
+
         Raises:
+            InvalidInputError: ``reason`` or ``by`` says nothing.
             NoDataError: There is nothing open of that rule there; nothing was written.
         """
-        chosen = [
-            kept.finding
-            for kept in self.findings(timeframe, [symbol], rule)
-            if kept.acknowledgement is None and (session is None or kept.finding.session == session)
-        ]
-        if not chosen:
-            where = "" if session is None else f" on {session}"
-            message = (
-                f"{symbol} must have an open finding of {rule}{where} to acknowledge, has none;"
-                f" `jutsu quality list {symbol}` shows what there is"
-            )
-            raise NoDataError(message)
-        now = to_epoch(self._clock.now())
-        rows = [
-            {
-                "symbol": symbol,
-                "timeframe": timeframe.value,
-                "rule": rule,
-                "session": row["session"],
-                "finding_hash": row["finding_hash"],
-                "reason": reason,
-                "acknowledged_by": by,
-                "acknowledged_at": now,
-            }
-            for row in map(_row, chosen)
-        ]
+        for name, text in (("reason", reason), ("by", by)):
+            if not text.strip():
+                message = f"{name} must say something to who reads it later, was {text!r}"
+                raise InvalidInputError(message)
         with self._database.writing() as connection:
-            self._database.take_turn(connection, f"bar_verdicts/{symbol}/{timeframe.value}")
+            self._take_turn(connection, symbol, timeframe)
+            chosen = [
+                known.finding
+                for known in self._listed(connection, timeframe, [symbol], rule)
+                if known.acknowledgement is None and (session is None or known.finding.session == session)
+            ]
+            if not chosen:
+                where = "" if session is None else f" on {session}"
+                message = (
+                    f"{symbol} must have an open finding of {rule}{where} to acknowledge, has none;"
+                    f" `jutsu quality list {symbol}` shows what there is"
+                )
+                raise NoDataError(message)
+            now = to_epoch(self._clock.now())
+            rows = [
+                {
+                    "symbol": symbol,
+                    "timeframe": timeframe.value,
+                    "rule": rule,
+                    "session": row["session"],
+                    "finding_hash": row["finding_hash"],
+                    "reason": cleaned(reason.strip()),
+                    "acknowledged_by": cleaned(by.strip()),
+                    "acknowledged_at": now,
+                }
+                for row in map(_row, chosen)
+            ]
             connection.execute(insert(_KEPT), rows)
+            if self._read(connection, timeframe, [symbol])[symbol].counts.get(rule, 0) and len(chosen) >= MOST_LISTED:
+                # What was not listed is to be listed now: who inspects next finds the verdict outdated.
+                outdated = update(_VERDICTS).where(_of(_VERDICTS, symbol, timeframe)).values(basis="")
+                connection.execute(outdated)
         return chosen
 
     def withdraw(self, symbol: str, timeframe: Timeframe, rule: str, session: date | None) -> int:
@@ -139,57 +149,94 @@ class FindingsLedger:
         if session is not None:
             of_rule &= _KEPT.c.session == session.isoformat()
         with self._database.writing() as connection:
-            self._database.take_turn(connection, f"bar_verdicts/{symbol}/{timeframe.value}")
+            self._take_turn(connection, symbol, timeframe)
             count = int(connection.execute(delete(_KEPT).where(of_rule)).rowcount)
         if not count:
+            where = "" if session is None else f" on {session}"
             message = (
-                f"{symbol} must have an acknowledged finding of {rule} to withdraw, has none;"
+                f"{symbol} must have an acknowledged finding of {rule}{where} to withdraw, has none;"
                 f" `jutsu quality list {symbol}` shows what there is"
             )
             raise NoDataError(message)
         return count
 
-    def _read(self, connection: Connection, timeframe: Timeframe, symbols: Sequence[str] | None) -> dict[str, Verdict]:
-        judged = select(_VERDICTS.c.symbol, _VERDICTS.c.basis, _VERDICTS.c.judged_at, _VERDICTS.c.counts).where(
-            _VERDICTS.c.timeframe == timeframe.value
+    def _take_turn(self, connection: Connection, symbol: str, timeframe: Timeframe) -> None:
+        self._database.take_turn(connection, f"bar_verdicts/{symbol}/{timeframe.value}")
+
+    def _listed(
+        self,
+        connection: Connection,
+        timeframe: Timeframe,
+        symbols: Sequence[str] | None,
+        rule: str | None,
+        limit: int | None = None,
+    ) -> list[KeptFinding]:
+        query = (
+            select(_FINDINGS, _KEPT.c.reason, _KEPT.c.acknowledged_by, _KEPT.c.acknowledged_at)
+            .select_from(_FINDINGS.outerjoin(_KEPT, _IS_KEPT))
+            .where(_FINDINGS.c.timeframe == timeframe.value)
+            .order_by(_FINDINGS.c.symbol, _FINDINGS.c.rule, _FINDINGS.c.session, _FINDINGS.c.finding_hash)
+            .limit(limit)
         )
-        kept = (
-            select(_FINDINGS.c.symbol, _FINDINGS.c.rule, func.count())
+        if symbols is not None:
+            query = query.where(_FINDINGS.c.symbol.in_(symbols))
+        if rule is not None:
+            query = query.where(_FINDINGS.c.rule == rule)
+        return [_kept(row) for row in connection.execute(query)]
+
+    def _read(self, connection: Connection, timeframe: Timeframe, symbols: Sequence[str] | None) -> dict[str, Verdict]:
+        # One question, so that what is found and what is kept of it belong together.
+        of_one = symbols[0] if symbols is not None and len(symbols) == 1 else None
+        kept_counts = (
+            select(_FINDINGS.c.symbol, _FINDINGS.c.rule, func.count().label("kept"))
             .select_from(_FINDINGS.join(_KEPT, _IS_KEPT))
             .where(_FINDINGS.c.timeframe == timeframe.value)
             .group_by(_FINDINGS.c.symbol, _FINDINGS.c.rule)
         )
-        if symbols is not None and len(symbols) == 1:
-            judged = judged.where(_VERDICTS.c.symbol == symbols[0])
-            kept = kept.where(_FINDINGS.c.symbol == symbols[0])
+        if of_one is not None:
+            kept_counts = kept_counts.where(_FINDINGS.c.symbol == of_one)
+        kept = kept_counts.subquery()
+        judged = (
+            select(_VERDICTS, kept.c.rule, kept.c.kept)
+            .select_from(_VERDICTS.outerjoin(kept, kept.c.symbol == _VERDICTS.c.symbol))
+            .where(_VERDICTS.c.timeframe == timeframe.value)
+            .order_by(_VERDICTS.c.symbol)
+        )
+        if of_one is not None:
+            judged = judged.where(_VERDICTS.c.symbol == of_one)
         wanted = None if symbols is None else set(symbols)
+        rows: dict[str, Any] = {}
         acknowledged: dict[str, dict[str, int]] = {}
-        for symbol, rule, count in connection.execute(kept):
-            acknowledged.setdefault(symbol, {})[rule] = count
-        return {
-            symbol: _verdict(symbol, basis, judged_at, json.loads(counts), acknowledged.get(symbol, {}))
-            for symbol, basis, judged_at, counts in connection.execute(judged)
-            if wanted is None or symbol in wanted
-        }
+        for row in connection.execute(judged):
+            if wanted is None or row.symbol in wanted:
+                rows[row.symbol] = row
+                of_symbol = acknowledged.setdefault(row.symbol, {})
+                if row.rule is not None:
+                    of_symbol[row.rule] = row.kept
+        return {symbol: _verdict(row, acknowledged[symbol]) for symbol, row in rows.items()}
 
 
-def _verdict(symbol: str, basis: str, judged_at: int, found: dict[str, int], kept: dict[str, int]) -> Verdict:
-    still_open = {rule: count - kept.get(rule, 0) for rule, count in found.items()}
+def _verdict(row: Any, kept: dict[str, int]) -> Verdict:  # noqa: ANN401 - a row of the ledger
+    still_open = {rule: count - kept.get(rule, 0) for rule, count in json.loads(row.counts).items()}
     return Verdict(
-        symbol=symbol,
-        basis=basis,
-        judged_at=from_epoch(judged_at),
+        symbol=row.symbol,
+        basis=row.basis,
+        judged_at=from_epoch(row.judged_at),
         counts={rule: count for rule, count in still_open.items() if count},
         acknowledged=kept,
     )
 
 
-def _newest(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the last findings of each rule."""
-    by_rule: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_rule.setdefault(finding.rule, []).append(finding)
-    return [finding for found in by_rule.values() for finding in found[-MOST_KEPT:]]
+def _listed(rows: Iterable[dict[str, Any]], kept: Collection[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return the rows of findings that a person keeps, and the last of each rule that nobody does."""
+    listed: list[dict[str, Any]] = []
+    still_open: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if (row["rule"], row["session"], row["finding_hash"]) in kept:
+            listed.append(row)
+        else:
+            still_open.setdefault(row["rule"], []).append(row)
+    return listed + [row for found in still_open.values() for row in found[-MOST_LISTED:]]
 
 
 def _row(finding: Finding) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from jutsu_core.bars import Bar, RejectedBar, Timeframe, session_timestamp
+from jutsu_core.bars import Bar, BarColumns, RejectedBar, Timeframe, session_timestamp
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.ports import BarRevision, BarStore, CoverageWindow, FetchedBars, WriteResult
 from tests.support.builders import NOON, SettableClock, bar, days, fetched
@@ -97,6 +97,77 @@ class BarStoreContract:
         store.write("AAPL", D1, fetched(*bars))
         assert store.read("AAPL", D1, bars[1].timestamp, bars[3].timestamp) == bars[1:3]
         assert store.read("AAPL", D1, bars[1].timestamp, bars[1].timestamp) == []
+
+    def test_columns_are_what_is_read_as_arrays(self, store: BarStore) -> None:
+        bars = [bar(day, f"{430 + n}.1799", volume=n) for n, day in enumerate(WEEK)]
+        store.write("AAPL", D1, fetched(*bars))
+        store.write("MSFT", D1, fetched(bar(WEEK[0], "7")))
+        for bounds in ((), (bars[1].timestamp, bars[3].timestamp), (bars[1].timestamp, bars[1].timestamp)):
+            columns = store.columns("AAPL", D1, *bounds)
+            assert columns.values.dtype == np.int64
+            assert columns.values.tolist() == BarColumns.of(store.read("AAPL", D1, *bounds)).values.tolist()
+        assert len(store.columns("AAPL", D1)) == 5
+        assert len(store.columns("IBM", D1)) == 0
+
+    def test_columns_take_bounds_in_any_timezone(self, store: BarStore) -> None:
+        bars = [bar(day) for day in WEEK]
+        store.write("AAPL", D1, fetched(*bars))
+        start, end = (bars[n].timestamp.astimezone(ZoneInfo("America/New_York")) for n in (1, 3))
+        assert [str(day) for day in store.columns("AAPL", D1, start, end).sessions] == [str(WEEK[1]), str(WEEK[2])]
+
+    def test_the_state_stays_while_nothing_changes(self, store: BarStore, clock: SettableClock) -> None:
+        empty = store.state("AAPL", D1)
+        store.write("MSFT", D1, fetched(bar(WEEK[0])))
+        assert store.state("AAPL", D1) == empty
+        answer = fetched(*(bar(day) for day in WEEK), rejected=[RejectedBar("x", "bad")])
+        store.write("AAPL", D1, answer)
+        before = store.state("AAPL", D1)
+        clock.advance(timedelta(days=1))
+        store.write("AAPL", D1, answer)
+        store.write("AAPL", Timeframe.M1, fetched(bar(WEEK[0])))
+        assert store.state("AAPL", D1) == before
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            fetched(bar(WEEK[1], "100.000001"), start=BEGIN, end=FINISH),
+            fetched(bar(WEEK[1], volume=7), start=BEGIN, end=FINISH),
+            fetched(bar(WEEK[4]), start=BEGIN, end=FINISH + timedelta(days=1)),
+            fetched(start=BEGIN, end=FINISH, rejected=[RejectedBar("x", "bad")]),
+            fetched(start=BEGIN, end=FINISH + timedelta(days=1)),
+            fetched(start=BEGIN + timedelta(days=1), end=FINISH, asked_at=NOON + timedelta(seconds=1)),
+            fetched(start=BEGIN, end=FINISH, asked_at=NOON + timedelta(hours=1)),
+        ],
+        ids=["a price", "a volume", "a bar", "a broken candle", "a wider window", "a window within", "asked again"],
+    )
+    def test_the_state_differs_when_anything_does(self, store: BarStore, change: FetchedBars) -> None:
+        store.write("AAPL", D1, fetched(*(bar(day) for day in WEEK[:3]), start=BEGIN, end=FINISH))
+        before = store.state("AAPL", D1)
+        store.write("AAPL", D1, change)
+        assert store.state("AAPL", D1) != before
+
+    def test_the_state_differs_when_one_of_many_windows_was_asked_again(
+        self, store: BarStore, clock: SettableClock
+    ) -> None:
+        """Neither the first nor the last of them."""
+        stamps = [session_timestamp(day) for day in WEEK]
+        for n, hours in enumerate((0, 1, 9, 2)):
+            window = fetched(start=stamps[n], end=stamps[n + 1], asked_at=NOON + timedelta(hours=hours))
+            store.write("AAPL", D1, window)
+        clock.advance(timedelta(hours=8))
+        before = store.state("AAPL", D1)
+        store.write("AAPL", D1, fetched(start=stamps[1], end=stamps[2], asked_at=NOON + timedelta(hours=8)))
+        assert store.state("AAPL", D1) != before
+
+    def test_the_state_differs_when_the_clock_reaches_what_was_asked_ahead_of_it(
+        self, store: BarStore, clock: SettableClock
+    ) -> None:
+        """Until then nobody believes it."""
+        store.write("AAPL", D1, fetched(start=BEGIN, end=FINISH, asked_at=NOON + timedelta(days=3)))
+        before = store.state("AAPL", D1)
+        clock.advance(timedelta(days=2))
+        assert store.coverage("AAPL", D1)
+        assert store.state("AAPL", D1) != before
 
     def test_bounds_may_be_in_any_timezone(self, store: BarStore) -> None:
         bars = [bar(day) for day in WEEK]

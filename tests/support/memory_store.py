@@ -96,12 +96,14 @@ class MemoryBarStore(BarStore):
         bars = self._partitions[symbol, timeframe].bars
         return [bars[stamp] for stamp in sorted(bars) if start <= stamp < end]
 
-    def columns(self, symbol: str, timeframe: Timeframe) -> BarColumns:
-        return BarColumns.of(self.read(symbol, timeframe))
+    def columns(
+        self, symbol: str, timeframe: Timeframe, start: datetime = BEGINNING, end: datetime = END_OF_TIME
+    ) -> BarColumns:
+        return BarColumns.of(self.read(symbol, timeframe, start, end))
 
     def state(self, symbol: str, timeframe: Timeframe) -> str:
         partition = self._partitions[symbol, timeframe]
-        return repr((sorted(partition.bars.values()), partition.coverage, partition.quarantined))
+        return repr((sorted(partition.bars.values()), self.coverage(symbol, timeframe), partition.quarantined))
 
     def timestamps(self, symbol: str, timeframe: Timeframe) -> list[datetime]:
         return sorted(self._partitions[symbol, timeframe].bars)
