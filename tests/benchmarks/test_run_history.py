@@ -27,9 +27,8 @@ def test_a_materialization(benchmark: Any, instance: dg.DagsterInstance) -> None
 
 @pytest.mark.benchmark(group="an event of a run")
 def test_a_check(benchmark: Any, instance: dg.DagsterInstance) -> None:
-    event = dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey("bars"), check_name="sound", passed=True, metadata={"rows": 5}
-    )
+    key = dg.AssetKey("bars")
+    event = dg.AssetCheckEvaluation(asset_key=key, check_name="sound", passed=True, metadata={"rows": 5})
     benchmark(instance.report_runless_asset_event, event)
     history = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(key, "sound"), limit=1)
     assert [record.status.value for record in history] == ["SUCCEEDED"]
