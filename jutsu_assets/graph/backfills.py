@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
+from dagster._core.definitions.events import AssetKeyPartitionKey
 from dagster._core.execution.backfill import PartitionBackfill
 
 from jutsu_core.ports import Clock
@@ -43,15 +45,13 @@ def launch(
     instance = context.instance
     if instance.get_backfill(wanted.identity) is not None:
         return dg.SkipReason(f"{wanted.title}: backfill {wanted.identity} is there already")
-    backfill = PartitionBackfill.from_asset_partitions(
+    targets = {AssetKeyPartitionKey(dg.AssetKey(asset), key) for asset in assets for key in wanted.partitions}
+    backfill = PartitionBackfill.from_asset_graph_subset(
         backfill_id=wanted.identity,
-        asset_graph=context.repository_def.asset_graph,
-        partition_names=list(wanted.partitions),
-        asset_selection=[dg.AssetKey(asset) for asset in assets],
         backfill_timestamp=clock.now().timestamp(),
         tags={LAUNCHED_BY: by},
         dynamic_partitions_store=instance,
-        all_partitions=False,
+        asset_graph_subset=AssetGraphSubset.from_asset_partition_set(targets, context.repository_def.asset_graph),
         title=wanted.title,
         description=wanted.description,
         run_config=dict(wanted.run_config),

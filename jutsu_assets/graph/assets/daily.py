@@ -15,7 +15,7 @@ from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS, IndicatorsUpd
 from jutsu_assets.graph.assets.performance import SYMBOL_PERFORMANCE, PerformanceUpdate, performance_spec
 from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.automation import follows_its_inputs
-from jutsu_assets.graph.checks.bars import check_specs, rule_evaluations, symbol_evaluation
+from jutsu_assets.graph.checks.bars import check_specs, rule_results, symbol_evaluation
 from jutsu_assets.graph.checks.login import LoginCheck
 from jutsu_assets.graph.failures import is_hopeless
 from jutsu_assets.graph.overlap import Arrived, overlapped
@@ -59,7 +59,7 @@ def build_daily_assets(
             schwab: dg.ResourceParam[SchwabDataHandler],
             lake: dg.ResourceParam[Lake],
             report_folder: dg.ResourceParam[ReportFolder],
-        ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        ) -> Iterator[dg.AssetCheckResult]:
             checks = {key.name for key in context.selected_asset_check_keys}
             if login.name in checks:
                 context.log_event(login.evaluation(DAILY_BARS))
@@ -76,8 +76,7 @@ def build_daily_assets(
                     SYMBOL_PERFORMANCE: PerformanceUpdate(universe, database, report_folder),
                 },
             )
-            run.work(requested_partitions(context), universe.symbols)
-            yield from ()
+            yield from run.work(requested_partitions(context), universe.symbols)
 
     return daily
 
@@ -104,8 +103,8 @@ class _DailyRun:
         self._judges = {key.name for key in context.selected_asset_check_keys}
         self._standing = {(failure.asset, failure.partition) for failure in database.failures.all_standing()}
 
-    def work(self, symbols: Sequence[str], universe: Sequence[str]) -> None:
-        """Bring ``symbols`` up to date, one by one, and record each.
+    def work(self, symbols: Sequence[str], universe: Sequence[str]) -> Iterator[dg.AssetCheckResult]:
+        """Bring ``symbols`` up to date, one by one, and record each; then judge the ``universe`` by each rule.
 
         Raises:
             dagster.Failure: Some could not be; it names them.
@@ -120,8 +119,7 @@ class _DailyRun:
         for maker in self._makers.values():
             if isinstance(maker, PerformanceUpdate):
                 maker.finish()
-        for evaluation in rule_evaluations(DAILY_BARS, self._database.findings, universe, self._judges):
-            self._recorder.judged(evaluation)
+        yield from rule_results(DAILY_BARS, self._database.findings, universe, self._judges)
         self._recorder.finish()
 
     def _arrivals(self, symbols: Sequence[str]) -> Iterator[Arrived[Fetched]]:

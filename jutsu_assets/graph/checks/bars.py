@@ -49,9 +49,9 @@ def symbol_evaluation(asset: str, verdict: Verdict) -> dg.AssetCheckEvaluation:
     )
 
 
-def rule_evaluations(
+def rule_results(
     asset: str, ledger: FindingsLedger, symbols: Sequence[str], wanted: Collection[str]
-) -> Iterator[dg.AssetCheckEvaluation]:
+) -> Iterator[dg.AssetCheckResult]:
     """Yield, for each of the ``wanted`` rules, what the ledger knows of all ``symbols``, the worst first."""
     rules = [rule for rule in RULES if rule.name in wanted]
     if not rules:
@@ -59,8 +59,8 @@ def rule_evaluations(
     verdicts = ledger.verdicts(Timeframe.D1, symbols)
     for rule in rules:
         still_open = {symbol: verdict.counts.get(rule.name, 0) for symbol, verdict in verdicts.items()}
-        yield dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey(asset),
+        yield dg.AssetCheckResult(
+            asset_key=asset,
             check_name=rule.name,
             passed=not any(still_open.values()),
             severity=dg.AssetCheckSeverity(rule.severity.value),
