@@ -5,10 +5,11 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database
+from jutsu_assets.store.rows import run
 from jutsu_core.bars import Timeframe, from_epoch, to_epoch
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.ports import Clock
@@ -25,6 +26,17 @@ _IS_KEPT = and_(
     _KEPT.c.session == _FINDINGS.c.session,
     _KEPT.c.finding_hash == _FINDINGS.c.finding_hash,
 )
+# On the driver's own cursor: every run asks this of every symbol.
+_VERDICT = """
+select v.symbol, v.basis, v.judged_at, v.counts, k.rule, k.kept
+from bar_verdicts v left join (
+    select a.symbol, a.rule, count(*) as kept from acknowledgements a join bar_findings f
+        on f.symbol = a.symbol and f.timeframe = a.timeframe and f.rule = a.rule and f.session = a.session
+        and f.finding_hash = a.finding_hash
+    where a.timeframe = ? {kept} group by a.symbol, a.rule
+) k on k.symbol = v.symbol
+where v.timeframe = ? {judged} order by v.symbol
+"""
 
 
 class FindingsLedger:
@@ -106,11 +118,12 @@ class FindingsLedger:
                 raise InvalidInputError(message)
         with self._database.writing() as connection:
             self._take_turn(connection, symbol, timeframe)
-            chosen = [
+            still_open = [
                 known.finding
                 for known in self._listed(connection, timeframe, [symbol], rule)
-                if known.acknowledgement is None and (session is None or known.finding.session == session)
+                if known.acknowledgement is None
             ]
+            chosen = [finding for finding in still_open if session in {None, finding.session}]
             if not chosen:
                 where = "" if session is None else f" on {session}"
                 message = (
@@ -133,7 +146,8 @@ class FindingsLedger:
                 for row in map(_row, chosen)
             ]
             connection.execute(insert(_KEPT), rows)
-            if self._read(connection, timeframe, [symbol])[symbol].counts.get(rule, 0) and len(chosen) >= MOST_LISTED:
+            counted = self._read(connection, timeframe, [symbol])[symbol].counts.get(rule, 0)
+            if counted > len(still_open) - len(chosen):
                 # What was not listed is to be listed now: who inspects next finds the verdict outdated.
                 outdated = update(_VERDICTS).where(_of(_VERDICTS, symbol, timeframe)).values(basis="")
                 connection.execute(outdated)
@@ -184,44 +198,32 @@ class FindingsLedger:
             query = query.where(_FINDINGS.c.rule == rule)
         return [_kept(row) for row in connection.execute(query)]
 
-    def _read(self, connection: Connection, timeframe: Timeframe, symbols: Sequence[str] | None) -> dict[str, Verdict]:
+    @staticmethod
+    def _read(connection: Connection, timeframe: Timeframe, symbols: Sequence[str] | None) -> dict[str, Verdict]:
         # One question, so that what is found and what is kept of it belong together.
-        of_one = symbols[0] if symbols is not None and len(symbols) == 1 else None
-        kept_counts = (
-            select(_FINDINGS.c.symbol, _FINDINGS.c.rule, func.count().label("kept"))
-            .select_from(_FINDINGS.join(_KEPT, _IS_KEPT))
-            .where(_FINDINGS.c.timeframe == timeframe.value)
-            .group_by(_FINDINGS.c.symbol, _FINDINGS.c.rule)
-        )
-        if of_one is not None:
-            kept_counts = kept_counts.where(_FINDINGS.c.symbol == of_one)
-        kept = kept_counts.subquery()
-        judged = (
-            select(_VERDICTS, kept.c.rule, kept.c.kept)
-            .select_from(_VERDICTS.outerjoin(kept, kept.c.symbol == _VERDICTS.c.symbol))
-            .where(_VERDICTS.c.timeframe == timeframe.value)
-            .order_by(_VERDICTS.c.symbol)
-        )
-        if of_one is not None:
-            judged = judged.where(_VERDICTS.c.symbol == of_one)
+        if symbols is not None and len(symbols) == 1:
+            of_one = (timeframe.value, symbols[0])
+            found = run(connection, _VERDICT.format(kept="and a.symbol = ?", judged="and v.symbol = ?"), of_one * 2)
+        else:
+            found = run(connection, _VERDICT.format(kept="", judged=""), (timeframe.value, timeframe.value))
         wanted = None if symbols is None else set(symbols)
-        rows: dict[str, Any] = {}
+        judged: dict[str, tuple[str, int, str]] = {}
         acknowledged: dict[str, dict[str, int]] = {}
-        for row in connection.execute(judged):
-            if wanted is None or row.symbol in wanted:
-                rows[row.symbol] = row
-                of_symbol = acknowledged.setdefault(row.symbol, {})
-                if row.rule is not None:
-                    of_symbol[row.rule] = row.kept
-        return {symbol: _verdict(row, acknowledged[symbol]) for symbol, row in rows.items()}
+        for symbol, basis, judged_at, counts, rule, kept in found.fetchall():
+            if wanted is None or symbol in wanted:
+                judged[symbol] = (basis, judged_at, counts)
+                of_symbol = acknowledged.setdefault(symbol, {})
+                if rule is not None:
+                    of_symbol[rule] = kept
+        return {symbol: _verdict(symbol, *said, acknowledged[symbol]) for symbol, said in judged.items()}
 
 
-def _verdict(row: Any, kept: dict[str, int]) -> Verdict:  # noqa: ANN401 - a row of the ledger
-    still_open = {rule: count - kept.get(rule, 0) for rule, count in json.loads(row.counts).items()}
+def _verdict(symbol: str, basis: str, judged_at: int, counts: str, kept: dict[str, int]) -> Verdict:
+    still_open = {rule: count - kept.get(rule, 0) for rule, count in json.loads(counts).items()}
     return Verdict(
-        symbol=row.symbol,
-        basis=row.basis,
-        judged_at=from_epoch(row.judged_at),
+        symbol=symbol,
+        basis=basis,
+        judged_at=from_epoch(judged_at),
         counts={rule: count for rule, count in still_open.items() if count},
         acknowledged=kept,
     )
