@@ -58,9 +58,9 @@ def test_the_demo_shows_results_counts_and_time_and_changes_nothing_twice(home: 
     assert first.exit_code == 0, first.output
     assert "SAMPLE DATA" in first.output
     assert first.output.count("SAMPLE DATA: ") == 1
-    assert "IBM: 543 bars, 543 new, 0 changed, 1 calls (2/2" in first.output
+    assert "IBM: 543 bars, 543 new, 0 changed, 1 calls; indicators and performance written" in first.output
     assert "2 requests, 739 bars inserted, 0 changed, 0 unchanged" in first.output
-    for stage in ("Dagster start", "throttle wait", "fetch", "store", "indicators", "performance", "Dagster events"):
+    for stage in ("throttle wait", "fetch", "store", "indicators", "performance", "in all"):
         assert re.search(rf"{stage}.* \d+\.\d\d s", first.output), stage
     assert (home / "home" / "sample" / "reports" / "index.html").is_file()
 
@@ -346,7 +346,7 @@ def test_ci_materializes_one_partition_with_no_earlier_state(home: Path) -> None
     ]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "FB: 196 bars, 196 new" in done.stderr
+    assert "FB: daily_bars: 196 bars, 196 new" in done.stderr
     assert (home / "home" / "sample" / "reports" / "FB.html").is_file()
 
 
