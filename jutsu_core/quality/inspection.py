@@ -1,7 +1,7 @@
 """Judging what is stored, and only what changed since it was judged last."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import numpy as np
@@ -38,12 +38,14 @@ class Inspection:
         self._first = first
         self._expected: tuple[date | None, NDArray[np.datetime64]] = (None, np.array([], dtype="datetime64[D]"))
 
-    def inspect(self, symbol: str, columns: BarColumns | None = None) -> Verdict:
+    def inspect(self, symbol: str, columns: Callable[[], BarColumns] | None = None) -> Verdict:
         """Return the verdict on ``symbol``: the recorded one where it still stands, a new one otherwise.
 
         Args:
             symbol: Ticker; one without a stored bar is judged too.
-            columns: Its bars, where they were read already.
+            columns: Reads its bars, where the caller needs them too. It is called only where something
+                changed, and after what identifies the bars was read: those of before could be
+                outdated, and the verdict on them would stand.
 
         Raises:
             StoreError: The store could not be read, or the verdict not be recorded.
@@ -55,7 +57,7 @@ class Inspection:
         if known is not None and known.basis == basis:
             return known
         subject = Subject(
-            bars=self._store.columns(symbol, Timeframe.D1) if columns is None else columns,
+            bars=self._store.columns(symbol, Timeframe.D1) if columns is None else columns(),
             expected=self._expected_until(newest),
             coverage=self._store.coverage(symbol, Timeframe.D1),
             quarantined=self._store.quarantined(symbol, Timeframe.D1),
