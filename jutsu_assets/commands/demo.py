@@ -115,13 +115,19 @@ def _show_counts(console: Console, progress: Progress) -> None:
 
 
 def _show_time(console: Console, progress: Progress, seconds: float) -> None:
-    """Show what took how long; one symbol is asked for while another is computed, so the stages overlap."""
+    """Show what took how long; one symbol is asked for while another is computed, so that stages overlap."""
     stages = {stage: progress.total(*of) for stage, of in _STAGES.items()}
     table = Table(title="Where the time went", show_header=False)
     table.add_column()
     table.add_column(justify="right")
     installing = _install_seconds()
-    rows = {**({} if installing is None else {"install": installing}), **stages, "in all (stages overlap)": seconds}
+    rows = {
+        **({} if installing is None else {"install": installing}),
+        "Dagster start": progress.start_seconds,
+        **stages,
+        "Dagster events, checks": max(0.0, seconds - progress.start_seconds - sum(stages.values())),
+        "in all": seconds,
+    }
     for stage, spent in rows.items():
         table.add_row(stage, f"{spent:.2f} s")
     console.print(table)

@@ -1,6 +1,7 @@
 """Running the daily job in this process, for commands: the same graph and run history as the UI has."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -29,11 +30,13 @@ class Progress:
         made: The metadata of every partition that is up to date, by asset and symbol.
         failed: Why a symbol is not, by symbol.
         troubles: What went wrong that is of no symbol.
+        start_seconds: How long it took before the first run began.
     """
 
     made: dict[str, dict[str, Metadata]] = field(default_factory=lambda: {asset: {} for asset in DAILY_ASSETS})
     failed: dict[str, str] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
+    start_seconds: float = 0.0
 
     def total(self, asset: str, name: str) -> float:
         """Return the sum of a figure over the partitions of an asset; one without it counts nothing."""
@@ -71,12 +74,14 @@ def run_daily(
     Returns:
         What was done; failures are in it, none is raised.
     """
+    began = time.perf_counter()
     progress = Progress()
     handler = _Handler(progress, listener)
     definitions = build_defs(settings, universe=universe, loggers={"console": _logger(handler)})
     job = definitions.resolve_job_def(daily_update.name)
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance)
+        progress.start_seconds = time.perf_counter() - began
         for first, last in contiguous(universe.symbols, symbols):
             job.execute_in_process(
                 instance=instance,

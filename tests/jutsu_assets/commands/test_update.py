@@ -1,0 +1,101 @@
+"""``jutsu update``: what it does, says and returns, as a terminal or cron sees it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner, Result
+
+from jutsu_assets.commands.cli import main
+from jutsu_assets.commands.running import contiguous
+from jutsu_assets.store.market import MarketDatabase
+
+pytest.importorskip("bokeh_sampledata", reason="the sample data are not installed")
+
+UNIVERSE = "symbols: [AAPL, FB, IBM, MSFT]\nhistory_start: 2012-12-03\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a universe of four symbols, and no credentials."""
+    (tmp_path / "universe.yaml").write_text(UNIVERSE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with mock.patch.dict(os.environ):
+        for name in [name for name in os.environ if name.startswith(("SCHWAB_", "JUTSU_", "DAGSTER_"))]:
+            del os.environ[name]
+        yield tmp_path
+
+
+def update(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["update", *arguments])
+
+
+def test_first_everything_then_nothing(folder: Path) -> None:
+    first = update()
+    assert first.exit_code == 0, first.output
+    for symbol in ("AAPL", "FB", "IBM", "MSFT"):
+        assert f"{symbol}: 61 bars, 61 new, 0 changed\n" in first.output
+    assert "SAMPLE DATA, from the simulator: 4 of 4 symbols up to date, 4 changed, in " in first.output
+    assert "4 requests, 244 bars inserted, 0 changed, 0 sessions missing" in first.output
+    assert f"Report: {folder / 'var' / 'sample' / 'reports' / 'index.html'}" in first.output
+    again = update()
+    assert again.exit_code == 0
+    assert "4 of 4 symbols up to date, 0 changed" in again.output
+    assert "0 requests, 0 bars inserted" in again.output
+    assert len(again.output.splitlines()) <= 10
+
+
+def test_symbols_with_a_gap_between_them_are_all_updated_and_no_other(folder: Path) -> None:
+    result = update("MSFT", "AAPL")
+    assert result.exit_code == 0, result.output
+    assert "2 of 2 symbols up to date" in result.output
+    database = MarketDatabase(f"sqlite:///{folder / 'var' / 'sample' / 'jutsu.db'}", source="simulator")
+    assert {file.partition_key for file in database.manifest.all_current()} == {"AAPL", "MSFT"}
+    database.database.close()
+    with dg.DagsterInstance.from_config(str(folder / "var" / "dagster")) as instance:
+        assert sorted(instance.get_materialized_partitions(dg.AssetKey("daily_bars"))) == ["AAPL", "MSFT"]
+
+
+def test_one_that_fails_is_named_and_the_status_is_1(folder: Path) -> None:
+    (folder / "universe.yaml").write_text(UNIVERSE.replace("FB", "FBB"), encoding="utf-8")
+    result = update()
+    assert result.exit_code == 1
+    assert result.output.count("FBB: failed: ") == 1
+    assert "check the spelling" in result.output
+    assert "3 of 4 symbols up to date" in result.output
+    assert "1 failed: FBB" in result.output
+
+
+def test_wrong_use_is_2_and_says_what_was_meant(folder: Path) -> None:
+    del folder
+    result = update("NOPE")
+    assert result.exit_code == 2
+    assert "NOPE is not" in result.output
+    assert update("--nope").exit_code == 2
+
+
+def test_a_broken_universe_is_wrong_use(folder: Path) -> None:
+    (folder / "universe.yaml").write_text("symbols: []\nhistory_start: 2012-12-03\n", encoding="utf-8")
+    result = update()
+    assert result.exit_code == 2
+    assert "universe file" in result.output
+
+
+@pytest.mark.parametrize("how", ["option", "variable"])
+def test_sample_data_are_an_error_where_live_is_required(folder: Path, how: str) -> None:
+    if how == "variable":
+        os.environ["JUTSU_REQUIRE_LIVE"] = "1"
+    result = update(*(["--require-live"] if how == "option" else []))
+    assert result.exit_code == 2
+    assert "SCHWAB_API_KEY" in result.output
+    assert not (folder / "var").exists()
+
+
+def test_ranges_are_as_few_as_the_gaps_allow() -> None:
+    symbols = ["A", "B", "C", "D", "E"]
+    assert list(contiguous(symbols, symbols)) == [("A", "E")]
+    assert list(contiguous(symbols, ["A", "C", "E"])) == [("A", "A"), ("C", "C"), ("E", "E")]
+    assert list(contiguous(symbols, [])) == []
