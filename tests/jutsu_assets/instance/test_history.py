@@ -207,6 +207,18 @@ def test_few_databases_of_runs_stay_open(home: Path, monkeypatch: pytest.MonkeyP
         assert set(log._kept) == {"index", "run-2", "run-3", "run-4"}  # type: ignore[attr-defined]
 
 
+def test_a_forked_process_opens_connections_of_its_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with instance_of(home) as instance:
+        log: Any = instance.event_log_storage
+        with log.index_connection() as before:
+            pass
+        monkeypatch.setattr("os.getpid", lambda: -1)
+        with log.index_connection() as after:
+            assert after is not before
+        assert not before.closed, "closing it would be felt by the process that opened it"
+        monkeypatch.undo()
+
+
 def test_the_folder_is_that_of_jutsu_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JUTSU_HOME", "elsewhere")
