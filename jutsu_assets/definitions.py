@@ -4,7 +4,9 @@ Nothing happens at import: ``defs`` is called by Dagster when it loads definitio
 """
 
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -23,6 +25,8 @@ from jutsu_assets.graph.sensors import build_automation_sensor, build_login_sens
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.settings import Settings
 from jutsu_assets.universe import Universe, load_universe
+
+REPOSITORY = "https://github.com/jutsu-trading/jutsu"
 
 
 def build_defs(
@@ -51,7 +55,7 @@ def build_defs(
     tokens = None if settings.credentials is None else FileTokenStore(settings.credentials.token_path)
     login, is_on = LoginCheck(tokens, clock), settings.runs_by_itself
     return dg.Definitions(
-        assets=[build_daily_assets(followed, symbol_partitions(followed), login)],
+        assets=_linked_to_code([build_daily_assets(followed, symbol_partitions(followed), login)]),
         jobs=[daily_update],
         schedules=build_schedules(followed, clock, is_on=is_on),
         sensors=[build_login_sensor(login, clock), build_automation_sensor(is_on=is_on)],
@@ -59,6 +63,20 @@ def build_defs(
         executor=executor or dg.in_process_executor,
         loggers=loggers,
     )
+
+
+def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> Sequence[Any]:
+    """Return ``assets`` with a link, for each, to where it is written."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # a decision of ours, nothing to tell every user
+        return dg.link_code_references_to_git(
+            assets_defs=dg.with_source_code_references(assets),
+            git_url=REPOSITORY,
+            git_branch="main",
+            file_path_mapping=dg.AnchorBasedFilePathMapping(
+                local_file_anchor=Path(__file__).parent, file_anchor_path_in_repository="jutsu_assets"
+            ),
+        )
 
 
 def _resources(settings: Settings, universe: Universe) -> dict[str, Any]:

@@ -46,8 +46,8 @@ def run_demo(settings: Settings) -> int:
     """
     console = Console()
     began = time.perf_counter()
-    universe = load_universe(settings.universe_path)
     sample = settings.as_sample()
+    universe = load_universe(sample.universe_path)
     _announce(console, settings, sample)
     console.print(f"Materializing bars, indicators and performance of {', '.join(universe.symbols)} ...")
     progress = run_daily(
@@ -79,7 +79,7 @@ def _announce(console: Console, settings: Settings, sample: Settings) -> None:
 
 def _show_next(console: Console, sample: Settings) -> None:
     show_place(console, sample.reports_path / OVERVIEW, is_sample=True)
-    console.print("UI:      make dev, then http://127.0.0.1:3000", highlight=False)
+    console.print("UI:      jutsu ui, then http://127.0.0.1:3000", highlight=False)
     if sys.prefix != sys.base_prefix:
         environment = Path(sys.prefix)
         shown = environment.relative_to(Path.cwd()) if environment.is_relative_to(Path.cwd()) else environment

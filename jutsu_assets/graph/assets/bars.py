@@ -51,7 +51,8 @@ def bars_spec(**shared: Any) -> dg.AssetSpec:  # noqa: ANN401 - Dagster's own ke
         metadata={"dagster/column_schema": bar_schema(), "dagster/table_name": "bars"},
         description=(
             "Daily bars of each symbol, split-adjusted as the source serves them. Materializing a symbol brings"
-            " its whole configured history up to date and asks only for what is missing."
+            " its whole configured history up to date and asks only for what is missing. A partition that failed says"
+            " why in its newest event; `jutsu doctor` lists what failed and what is not right, with the remedy."
         ),
         **shared,
     )

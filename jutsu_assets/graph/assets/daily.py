@@ -7,6 +7,7 @@ them; while one symbol is computed the next is asked for. What failed is named a
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 
 import dagster as dg
 
@@ -30,6 +31,9 @@ from jutsu_core.errors import JutsuError, StoreError
 from jutsu_core.quality.inspection import Inspection
 
 DAILY = "daily"
+_QUIET, _SILENT = timedelta(days=4, hours=2), timedelta(days=6)
+"""A heartbeat: nothing at all was materialized for longer than a weekend with a holiday. What is true of each symbol,
+the checks tell: one fresh symbol turns this light green for all."""
 OWNERS = ("team:jutsu",)
 
 
@@ -37,7 +41,12 @@ def build_daily_assets(
     universe: Universe, partitions: dg.PartitionsDefinition[str], login: LoginCheck
 ) -> dg.AssetsDefinition:
     """Return the daily assets, partitioned by symbol, with their checks."""
-    shared = {"partitions_def": partitions, "owners": list(OWNERS), "group_name": DAILY}
+    shared = {
+        "partitions_def": partitions,
+        "owners": list(OWNERS),
+        "group_name": DAILY,
+        "freshness_policy": dg.FreshnessPolicy.time_window(fail_window=_SILENT, warn_window=_QUIET),
+    }
     derived = {**shared, "automation_condition": follows_its_inputs()}
     with warnings.catch_warnings():
         # Backfill policies are in beta and partitioned checks in preview: that is our decision to
