@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decima
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -19,12 +20,15 @@ from jutsu_core.bars import (
     MICROS_PER_UNIT,
     PRICE_COLUMNS,
     Bar,
+    BarColumns,
     RejectedBar,
     Timeframe,
     bars_to_frame,
+    columns_to_frame,
     from_micros,
     require_aware,
     session_timestamp,
+    to_epoch,
     to_micros,
 )
 from jutsu_core.errors import InvalidInputError
@@ -191,3 +195,56 @@ def test_prices_below_three_billion_come_back_exactly_from_a_frame(rows: list[tu
     frame = bars_to_frame("AAPL", [Bar(session_timestamp(WEEK[0]), *prices, 1) for prices in rows])
     back = frame[list(PRICE_COLUMNS)].mul(MICROS_PER_UNIT).round().astype("int64")
     assert list(back.itertuples(index=False, name=None)) == rows
+
+
+STAMPS = st.datetimes(datetime(1677, 9, 22), datetime(2262, 4, 10), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
+PRICES = st.integers(1, MAX_MICROS)
+BARS = st.lists(st.builds(Bar, STAMPS, PRICES, PRICES, PRICES, PRICES, st.integers(0, MAX_VOLUME)), max_size=5)
+
+
+@given(BARS)
+def test_columns_hold_exactly_what_the_bars_do(bars: list[Bar]) -> None:
+    columns = BarColumns.of(iter(bars))
+    assert len(columns) == len(bars)
+    of_bars = zip(
+        columns.timestamps, columns.open, columns.high, columns.low, columns.close, columns.volume, strict=True
+    )
+    assert [tuple(map(int, values)) for values in of_bars] == [(to_epoch(one.timestamp), *one[1:]) for one in bars]
+    assert columns.sessions.tolist() == [one.timestamp.date() for one in bars]
+    assert {array.dtype for array in (columns.timestamps, columns.open, columns.volume)} == {np.dtype(np.int64)}
+
+
+def test_columns_may_be_made_of_an_array() -> None:
+    columns = BarColumns(np.array([[0, 1, 2, 3, 4, 5], [86_400_000_000 - 1, 6, 7, 8, 9, 10]], dtype=np.int64))
+    assert (len(columns), columns.close.tolist(), columns.volume.tolist()) == (2, [4, 9], [5, 10])
+    assert [str(session) for session in columns.sessions] == ["1970-01-01", "1970-01-01"]
+
+
+@given(BARS)
+def test_a_frame_of_columns_is_the_frame_of_the_bars(bars: list[Bar]) -> None:
+    """By hand, beside what makes both."""
+    by_hand = pd.DataFrame(
+        {
+            "symbol": pd.Series(["BRK/B"] * len(bars), dtype="str"),
+            "timestamp": pd.Series([one.timestamp for one in bars], dtype="datetime64[us, UTC]"),
+            **{
+                name: pd.Series([getattr(one, name) / MICROS_PER_UNIT for one in bars], dtype="float64")
+                for name in PRICE_COLUMNS
+            },
+            "volume": pd.Series([one.volume for one in bars], dtype="int64"),
+        }
+    )
+    pd.testing.assert_frame_equal(bars_to_frame("BRK/B", bars), by_hand, check_exact=True)
+    pd.testing.assert_frame_equal(columns_to_frame("BRK/B", BarColumns.of(bars)), by_hand, check_exact=True)
+
+
+def test_a_frame_that_is_changed_leaves_its_columns_alone() -> None:
+    bars = [bar(day) for day in WEEK]
+    columns = BarColumns.of(bars)
+    frame = columns_to_frame("AAPL", columns)
+    frame.loc[:, "volume"] = 0
+    frame.loc[:, "close"] = 0.0
+    frame.loc[:, "timestamp"] = pd.Timestamp(2000, 1, 1, tz="UTC")
+    assert columns.volume.tolist() == [one.volume for one in bars]
+    assert columns.close.tolist() == [one.close for one in bars]
+    assert columns.timestamps.tolist() == [to_epoch(one.timestamp) for one in bars]
