@@ -28,7 +28,10 @@ from jutsu_core.ports import (
 _PARTITION = "where symbol = ? and timeframe = ?"
 _STATE = (
     f"select content_hash, bars from partition_versions {_PARTITION}",
-    f"select count(*), min(ts), max(ts) from bars {_PARTITION}",
+    # Three questions, because one that counts and compares looks at every bar: 0.9 ms instead of 0.3.
+    f"select count(*) from bars {_PARTITION}",
+    f"select ts from bars {_PARTITION} order by ts limit 1",
+    f"select ts from bars {_PARTITION} order by ts desc limit 1",
     f"select count(*), max(recorded_at) from quarantined_bars {_PARTITION}",
 )
 _COVERAGE = (

@@ -11,15 +11,19 @@ from jutsu_assets.store import schema
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.copying import copy_store
 from jutsu_assets.store.engine import Database
+from jutsu_assets.store.failures import PartitionFailures
+from jutsu_assets.store.findings import FindingsLedger
 from jutsu_assets.store.handlers import DatabaseDataHandler
 from jutsu_assets.store.upgrade import HEAD
 from jutsu_core.bars import RejectedBar, Timeframe
 from jutsu_core.errors import NoDataError, StoreError
+from jutsu_core.quality.findings import Finding
 from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO, WEEK
 from tests.support.builders import NOON, RecordingSleeper, SettableClock, bar, fetched
 from tests.support.old_stores import make_store_of_0_1
 
 D1 = Timeframe.D1
+HOLE = Finding("no_session_is_missing", WEEK[0], "no bar")
 AWKWARD = '{"low": "≤\\N\t\\t", "high":\n"\\.", "name": "株"}'
 
 
@@ -43,6 +47,10 @@ def fill(database: Database) -> None:
     clock.advance(timedelta(days=1))
     store.write("AAPL", D1, fetched(*(bar(day, "50") for day in WEEK)))
     store.write("MSFT", D1, fetched(bar(WEEK[0])))
+    ledger = FindingsLedger(database, clock)
+    ledger.record("AAPL", D1, basis="b", findings=[HOLE, Finding("no_candle_is_quarantined", None, AWKWARD)])
+    ledger.acknowledge("AAPL", D1, HOLE.rule, WEEK[0], reason=AWKWARD, by="ada")
+    PartitionFailures(database, clock).record(["IBM"], ["daily_bars"], AWKWARD)
 
 
 @pytest.fixture(params=["from sqlite", "from postgres"])
@@ -61,6 +69,9 @@ def test_everything_arrives(way: tuple[Database, Database]) -> None:
     copied = copy_store(source, target, lambda *told: seen.append(told))
     assert everything(target) == everything(source)
     assert copied.rows["bars"] == 6
+    kept = {table: len(everything(target)[table]) for table in ("bar_verdicts", "bar_findings", "acknowledgements")}
+    assert kept == {"bar_verdicts": 1, "bar_findings": 2, "acknowledgements": 1}
+    assert len(everything(target)["partition_failures"]) == 1
     assert copied.rows["bar_revisions"] == 5
     assert {"bars", "bar_revisions", "coverage"} <= {table for table, _, _ in seen}
     assert {total for _, _, total in seen} == {sum(copied.rows.values())}

@@ -26,6 +26,7 @@ from jutsu_assets.store import maintenance
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database, sqlite_library
+from jutsu_assets.store.findings import FindingsLedger
 from jutsu_assets.store.health import StoreContents, examine
 from jutsu_assets.store.maintenance import backup, restore
 from jutsu_assets.store.upgrade import HEAD
@@ -38,6 +39,7 @@ from jutsu_core.errors import (
     SchemaVersionError,
     StoreUnavailableError,
 )
+from jutsu_core.quality.findings import Finding
 from tests.support.builders import NOON, RecordingSleeper, SettableClock, bar, days, fetched
 from tests.support.old_stores import make_store_of_0_1
 
@@ -505,6 +507,21 @@ def test_a_restored_store_is_what_the_backup_held(sqlite_url: str, saved: Path, 
     assert files_in(tmp_path) == {"jutsu.db", "elsewhere"}
     fill(database, 6)
     assert closes(database) == {6}
+    database.close()
+
+
+def test_what_a_person_acknowledged_comes_back_with_a_backup(tmp_path: Path) -> None:
+    hole = Finding("no_session_is_missing", date(2013, 2, 25), "no bar")
+    database = opened(made(tmp_path / "jutsu.db", 1, "AAPL"))
+    ledger = FindingsLedger(database, SettableClock())
+    ledger.record("AAPL", D1, basis="b", findings=[hole])
+    ledger.acknowledge("AAPL", D1, hole.rule, None, reason="the exchange was closed", by="ada")
+    before = (ledger.findings(D1), ledger.verdicts(D1))
+    copy = backup(database, tmp_path / "saved.db").target
+    ledger.withdraw("AAPL", D1, hole.rule, None)
+    assert (ledger.findings(D1), ledger.verdicts(D1)) != before
+    restore(database, copy)
+    assert (ledger.findings(D1), ledger.verdicts(D1)) == before
     database.close()
 
 
