@@ -4,7 +4,6 @@ Everything here sits in the event log once a partition and run: keep it small.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -60,7 +59,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
     return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows])
 
 
-def coverage(expected: Sequence[date], present: NDArray[np.datetime64]) -> str:
+def coverage(expected: NDArray[np.datetime64], present: NDArray[np.datetime64]) -> str:
     """Return in a few words how much of the expected history is there: in all, and the years that are not whole.
 
     Args:
@@ -68,17 +67,16 @@ def coverage(expected: Sequence[date], present: NDArray[np.datetime64]) -> str:
         present: Sessions with a bar.
 
     Examples:
-        >>> days = [date(2012, 12, 31), date(2013, 1, 2), date(2013, 1, 3)]
+        >>> days = np.array(["2012-12-31", "2013-01-02", "2013-01-03"], dtype="datetime64[D]")
         >>> coverage(days, np.array(["2012-12-31", "2013-01-03"], dtype="datetime64[D]"))
         '2 of 3 sessions; not whole: 2013 1/2'
     """
-    sessions = np.array(expected, dtype="datetime64[D]")
-    is_there = np.isin(sessions, present)
-    years, of_session = np.unique(sessions.astype("datetime64[Y]"), return_inverse=True)
+    is_there = np.isin(expected, present)
+    years, of_session = np.unique(expected.astype("datetime64[Y]"), return_inverse=True)
     wanted = np.bincount(of_session, minlength=len(years))
     there = np.bincount(of_session, weights=is_there, minlength=len(years)).astype(np.int64)
     partial = [f"{years[k]} {there[k]}/{wanted[k]}" for k in np.flatnonzero(there < wanted)]
-    return f"{int(is_there.sum()):,} of {len(sessions):,} sessions" + (
+    return f"{int(is_there.sum()):,} of {len(expected):,} sessions" + (
         f"; not whole: {', '.join(partial)}" if partial else ""
     )
 

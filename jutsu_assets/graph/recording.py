@@ -16,7 +16,6 @@ from jutsu_assets.graph.failures import RunFailures
 from jutsu_core.errors import JutsuError
 
 _DATA_VERSION = "dagster/data_version"
-_IS_USER_PROVIDED = "dagster/data_version_is_user_provided"
 _CODE_VERSION = "dagster/code_version"
 _INPUT_VERSION = "dagster/input_data_version"
 _INPUT_POINTER = "dagster/input_event_pointer"
@@ -66,7 +65,7 @@ class Recorder:
 
     def materialized(self, asset: str, partition: str, made: Made) -> None:
         """Record that a partition of ``asset`` is up to date."""
-        tags = {_DATA_VERSION: made.data_version, _IS_USER_PROVIDED: "true", _CODE_VERSION: self._versions[asset]}
+        tags = {_DATA_VERSION: made.data_version, _CODE_VERSION: self._versions[asset]}
         for parent in self._parents[asset]:
             pointer, version = self._input(parent, partition)
             tags |= {f"{_INPUT_VERSION}/{parent}": version, f"{_INPUT_POINTER}/{parent}": pointer}

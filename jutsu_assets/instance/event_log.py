@@ -20,7 +20,12 @@ from typing import Any
 from alembic.script import ScriptDirectory
 from dagster import _check as check
 from dagster._core.event_api import EventHandlerFn
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
+from dagster._core.events import (
+    ASSET_CHECK_EVENTS,
+    ASSET_EVENTS,
+    EVENT_TYPE_TO_PIPELINE_RUN_STATUS,
+    DagsterEventType,
+)
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
@@ -42,6 +47,11 @@ from jutsu_assets.instance.beginning import beginning, keep_newest, revisions
 _MOST_OPEN = 16
 """How many databases of runs stay open: the webserver reads many, a run writes one."""
 _ABOUT_ALL_RUNS = ASSET_EVENTS | ASSET_CHECK_EVENTS | set(EVENT_TYPE_TO_PIPELINE_RUN_STATUS)
+_OF_ASSETS = {
+    DagsterEventType.ASSET_MATERIALIZATION,
+    DagsterEventType.ASSET_OBSERVATION,
+    DagsterEventType.ASSET_CHECK_EVALUATION,
+}
 _INSERT = SqlEventLogStorageTable.insert()
 _INSERT_ASSET = AssetKeyTable.insert()
 _UPDATE_ASSET = AssetKeyTable.update().where(AssetKeyTable.c.asset_key == bindparam("of_key"))
@@ -157,7 +167,7 @@ class KeptEventLog(SqliteEventLogStorage):
 
     def _store(self, entry: EventLogEntry) -> None:
         """Do what Dagster's ``store_event`` does, with statements that are compiled once."""
-        row = self._event_to_row(entry)
+        row = self._event_to_row(_lean(entry))
         with self.run_connection(entry.run_id) as run:
             run.execute(_INSERT, row)
         if not _is_about_all_runs(entry):
@@ -252,6 +262,17 @@ class _Watchdog(SqliteEventLogStorageWatchdog):
 def record_of(written: str, event_id: int) -> str:
     """Return the JSON of an ``EventLogRecord`` of the event whose JSON is ``written``."""
     return f'{{"__class__": "EventLogRecord", "event_log_entry": {written}, "storage_id": {event_id}}}'
+
+
+def _lean(entry: EventLogEntry) -> EventLogEntry:
+    """Return ``entry`` without what its run, its step and its asset say anyway.
+
+    An event of an asset is stored in two databases or three, a thousand times in a run.
+    """
+    event = entry.dagster_event
+    if event is None or event.event_type not in _OF_ASSETS:
+        return entry
+    return entry._replace(dagster_event=event._replace(logging_tags={}, step_handle=None))
 
 
 def _is_about_all_runs(entry: EventLogEntry) -> bool:

@@ -23,6 +23,8 @@ Positive = Literal["all", "first", "none"]
 # below this is rounding, not movement.
 ROUNDING = 1e-14
 
+_NAT = np.iinfo(np.int64).min
+
 
 def refuse(what: str, must_be: str, was: object) -> NoReturn:
     """Raise the error of a broken contract.
@@ -161,11 +163,14 @@ def risk_free_per_period(risk_free_rate: float, *, periods_per_year: int) -> flo
 def _check_order(name: str, index: pd.Index) -> None:
     if not isinstance(index, pd.DatetimeIndex):
         return
+    stamps = index.asi8
+    # Nearly every series is in order, and is checked by each figure that is made of it. NaT is the least integer.
+    if len(stamps) and stamps[0] != _NAT and bool((stamps[1:] > stamps[:-1]).all()):
+        return
     missing = np.flatnonzero(np.asarray(index.isna()))
     if len(missing):
         refuse(f"row {missing[0]} of the index of {name}", "a timestamp", "NaT")
-    steps = np.diff(index.asi8)
-    wrong = np.flatnonzero(steps <= 0)
+    wrong = np.flatnonzero(np.diff(stamps) <= 0)
     if len(wrong):
         row = int(wrong[0]) + 1
         refuse(f"row {row} of the index of {name}", f"after {index[row - 1]}", index[row])
@@ -174,7 +179,6 @@ def _check_order(name: str, index: pd.Index) -> None:
 def _check_rows(
     name: str, series: "pd.Series[float]", values: FloatArray, bad: npt.NDArray[np.bool_], must_be: str
 ) -> None:
-    rows = np.flatnonzero(bad)
-    if len(rows):
-        row = int(rows[0])
+    if bad.any():
+        row = int(bad.argmax())
         refuse(f"row {row} of {name} ({series.index[row]})", must_be, float(values[row]))

@@ -133,7 +133,7 @@ def run(folder: Path, symbols: int, last: date, rate: float, *, only: str | None
             )
             wall, used = time.perf_counter() - began, time.process_time() - cpu
             assert result.success, result
-            events = _size(folder / "dagster") - before
+        events = _size(folder / "dagster") - before  # closed, so that nothing waits beside the files
         throttle = schwab.fetcher.connection.throttle
         return {
             "wall s": wall,

@@ -4,9 +4,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
+import numpy as np
+from numpy.typing import NDArray
 
 from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.metadata import bar_schema, coverage
@@ -178,13 +181,15 @@ class BarsUpdate:
             "rows_changed": written.changed,
             "rows_unchanged": version.rows - written.inserted - written.changed,
             "calls": fetched.requests,
-            "first_session": str(version.first.date()),
-            "last_session": str(version.last.date()),
             "missing_sessions": verdict.counts.get("no_session_is_missing", 0),
             "source": self._database.source,
         }
         if fetched.requests or is_changed:
-            metadata |= self._costs(fetched)
+            metadata |= {
+                "first_session": str(version.first.date()),
+                "last_session": str(version.last.date()),
+                **self._costs(fetched),
+            }
         return Made(
             data_version=version.content_hash,
             metadata=metadata,
@@ -195,18 +200,25 @@ class BarsUpdate:
             is_changed=is_changed,
         )
 
+    @cached_property
+    def _expected(self) -> NDArray[np.datetime64]:
+        return np.array(self.history.expected_sessions(self._universe.history_start), dtype="datetime64[D]")
+
     def _picture(self, subject: Subject) -> dict[str, Any]:
         closes = subject.columns.close / MICROS_PER_UNIT
-        expected = self.history.expected_sessions(self._universe.history_start)
         chart = markdown_image(sparkline_svg(closes, is_log=True), f"closes of {subject.symbol}")
-        return {"chart": dg.MetadataValue.md(chart), "coverage": coverage(expected, subject.columns.sessions)}
+        return {"chart": dg.MetadataValue.md(chart), "coverage": coverage(self._expected, subject.columns.sessions)}
 
     def _costs(self, fetched: Fetched) -> dict[str, Any]:
         budget = self._schwab.fetcher.connection.throttle.limits.daily_budget
-        return {
+        rare = {
             "rows_withdrawn": fetched.written.withdrawn,
             "rows_quarantined": fetched.written.quarantined,
             "was_restated": fetched.update.was_restated,
+        }
+        return {
+            # What hardly ever happens is worth no place in every event.
+            **{name: value for name, value in rare.items() if value},
             "newest_from_quote": fetched.is_quoted,
             "throttle_wait_seconds": round(fetched.waited_seconds, 3),
             "requests_today": fetched.sent_today,

@@ -69,13 +69,13 @@ class IndicatorsUpdate:
             series = compute_indicators(subject.frame, DEFAULT_INDICATORS)
             file = self._lake.publish(DAILY_INDICATORS, subject.symbol, series, input_hash=input_hash)
         metadata: dict[str, Any] = {
-            "dagster/partition_row_count": file.rows,
-            "last_session": str(version.last.date()),
             "was_rewritten": not is_current,
             "source": self._source,
         }
         if not is_current:
             metadata |= {
+                "dagster/partition_row_count": file.rows,
+                "last_session": str(version.last.date()),
                 "path": dg.MetadataValue.path(str(self._lake.root / file.path)),
                 "compute_seconds": round(time.perf_counter() - began, 3),
             }

@@ -77,13 +77,13 @@ class PerformanceUpdate:
         page = self._folder.page(subject.symbol)
         is_current = self._database.reports.input_hash(subject.symbol) == input_hash and page.is_file()
         metadata: dict[str, Any] = {
-            "last_session": str(version.last.date()),
             "was_rewritten": not is_current,
             "report": dg.MetadataValue.url(self._folder.href(subject.symbol)),
-            "report_file": dg.MetadataValue.path(str(page.resolve())),
             "source": self._database.source,
         }
         if not is_current:
+            metadata["report_file"] = dg.MetadataValue.path(str(page.resolve()))
+            metadata["last_session"] = str(version.last.date())
             report = self._write(subject, input_hash)
             whole = report["since_inception"]
             metadata |= {f"since_inception_{name}": _number(whole[name]) for name in _SHOWN}

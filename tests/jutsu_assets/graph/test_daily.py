@@ -158,7 +158,7 @@ def test_data_versions_are_those_of_the_content(tmp_path: Path) -> None:
 
 def _tags(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
     found = [event.step_materialization_data.materialization for event in result.get_asset_materialization_events()]
-    return {item.asset_key.to_user_string(): dict(item.tags) for item in found}
+    return {item.asset_key.to_user_string(): dict(item.tags or {}) for item in found}
 
 
 def test_nothing_that_is_up_to_date_is_called_unsynced(tmp_path: Path) -> None:
