@@ -10,7 +10,7 @@ BEGAN := $(shell date +%s)
 export DAGSTER_HOME := $(CURDIR)
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo dev check test proof bench soak lock clean
+.PHONY: help setup demo dev check test proof bench scale soak lock clean
 
 help:            ## show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -54,6 +54,9 @@ proof: $(VENV)/.dev  ## what a user meets: the installed wheel in an empty folde
 
 bench: $(VENV)/.dev  ## timings against a baseline measured in the same run
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-group-by=group --benchmark-columns=median,iqr,ops
+
+scale: $(VENV)/.dev  ## the daily run over many symbols of twenty years: make scale [SYMBOLS=60] [RATE=2]
+	@$(BIN)/python -m tests.benchmarks.five_hundred --symbols $(or $(SYMBOLS),60) --rate $(or $(RATE),2)
 
 soak: $(VENV)/.dev  ## ten minutes of random faults: make soak SECONDS=600 [DATABASE=url]
 	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),600) $(if $(DATABASE),--database $(DATABASE))

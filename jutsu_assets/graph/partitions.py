@@ -21,14 +21,14 @@ def symbol_partitions(universe: Universe) -> dg.StaticPartitionsDefinition:
 
 
 def requested_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:
-    """Return the partitions that the run is to bring up to date.
+    """Return the partitions that the run is to bring up to date; none where it is about checks alone.
 
     Raises:
         InvalidInputError: There are none: a range that was given backwards holds nothing, and
             Dagster would call that a success.
     """
     keys = list(context.partition_keys) if context.has_partition_key_range or context.has_partition_key else []
-    if keys:
+    if keys or not context.selected_asset_keys:
         return keys
     first, last = (context.run.tags.get(tag, "") for tag in (RANGE_START, RANGE_END))
     message = (

@@ -44,9 +44,10 @@ class Recorder:
 
     Args:
         context: The running op.
+        requested: The partitions of the run.
     """
 
-    def __init__(self, context: dg.AssetExecutionContext) -> None:
+    def __init__(self, context: dg.AssetExecutionContext, requested: Sequence[str]) -> None:
         self._context = context
         self._selected = [key.to_user_string() for key in _in_order(context)]
         self._parents = {
@@ -55,7 +56,7 @@ class Recorder:
         }
         self._versions = {key.to_user_string(): version for key, version in _code_versions(context).items()}
         self._seen: dict[str, str] = {}
-        self._failures = RunFailures(list(context.partition_keys))
+        self._failures = RunFailures(list(requested))
         self._began = self._spoke = time.perf_counter()
 
     @property

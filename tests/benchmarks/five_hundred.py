@@ -120,15 +120,14 @@ def run(folder: Path, symbols: int, last: date, rate: float, *, only: str | None
             sleeper=SystemSleeper(),
             limits=limits,
         )
-        definitions = build_defs(
-            settings, universe=universe, resources={"database": database, "schwab": schwab}, loggers={}
-        )
+        definitions = build_defs(settings, universe=universe, resources={"database": database, "schwab": schwab})
         os.environ["DAGSTER_HOME"] = str(folder)
         with dg.DagsterInstance.get() as instance:
             before, cpu, began = _size(folder / "dagster"), time.process_time(), time.perf_counter()
             result = definitions.resolve_job_def(daily_update.name).execute_in_process(
                 instance=instance,
                 tags={RANGE_START: only or names[0], RANGE_END: only or names[-1]},
+                run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
                 raise_on_error=False,
             )
             wall, used = time.perf_counter() - began, time.process_time() - cpu
@@ -156,12 +155,16 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2.0, help="requests a second")
     parser.add_argument("--serve", type=date.fromisoformat)
     parser.add_argument("--case", choices=["all", "first"], default="all")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for the stores, which stay there; a temporary one if not given"
+    )
     given = parser.parse_args()
     if given.serve:
         serve_market(given.symbols, given.serve)
         return
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = (given.keep or Path(name)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "dagster.yaml").write_bytes(Path("dagster.yaml").read_bytes())
         os.environ["JUTSU_HOME"] = str(folder)
         eve = TradingCalendar("XNYS", FIRST, LAST).sessions(FIRST, LAST)[-2]

@@ -16,7 +16,7 @@ from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS, IndicatorsUpd
 from jutsu_assets.graph.assets.performance import SYMBOL_PERFORMANCE, PerformanceUpdate, performance_spec
 from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.automation import follows_its_inputs
-from jutsu_assets.graph.checks.bars import check_specs, rule_results, symbol_evaluation
+from jutsu_assets.graph.checks.bars import BARS_ARE_SOUND, check_specs, rule_results, symbol_evaluation
 from jutsu_assets.graph.checks.login import LoginCheck
 from jutsu_assets.graph.failures import is_hopeless
 from jutsu_assets.graph.overlap import Arrived, overlapped
@@ -85,7 +85,7 @@ def build_daily_assets(
                     SYMBOL_PERFORMANCE: PerformanceUpdate(universe, database, report_folder),
                 },
             )
-            yield from run.work(requested_partitions(context), universe.symbols)
+            yield from run.work(universe.symbols)
 
     return daily
 
@@ -102,7 +102,8 @@ class _DailyRun:
         makers: Mapping[str, IndicatorsUpdate | PerformanceUpdate],
     ) -> None:
         self._context = context
-        self._recorder = Recorder(context)
+        self._symbols = requested_partitions(context)
+        self._recorder = Recorder(context, self._symbols)
         self._bars = bars
         self._inspection = inspection
         self._database = database
@@ -112,12 +113,15 @@ class _DailyRun:
         self._judges = {key.name for key in context.selected_asset_check_keys}
         self._standing = {(failure.asset, failure.partition) for failure in database.failures.all_standing()}
 
-    def work(self, symbols: Sequence[str], universe: Sequence[str]) -> Iterator[dg.AssetCheckResult]:
-        """Bring ``symbols`` up to date, one by one, and record each; then judge the ``universe`` by each rule.
+    def work(self, universe: Sequence[str]) -> Iterator[dg.AssetCheckResult]:
+        """Bring the run's symbols up to date, one by one, and record each; then judge the ``universe`` by each rule.
 
         Raises:
             dagster.Failure: Some could not be; it names them.
         """
+        symbols = self._symbols
+        if not self._recorder.selected:
+            self._look_again(universe)
         for done, came in enumerate(self._arrivals(symbols), start=1):
             said = self._make(came)
             if said:
@@ -130,6 +134,13 @@ class _DailyRun:
                 maker.finish()
         yield from rule_results(DAILY_BARS, self._database.findings, universe, self._judges)
         self._recorder.finish()
+
+    def _look_again(self, universe: Sequence[str]) -> None:
+        """Judge what is stored, in a run of checks alone: of its partitions, or of all where it has none."""
+        for symbol in self._symbols or universe:
+            verdict = self._inspection.inspect(symbol)
+            if symbol in self._symbols and BARS_ARE_SOUND in self._judges:
+                self._recorder.judged(symbol_evaluation(DAILY_BARS, verdict))
 
     def _arrivals(self, symbols: Sequence[str]) -> Iterator[Arrived[Fetched]]:
         if not self._with_bars:

@@ -207,3 +207,19 @@ def test_partitions_not_tried_after_a_dead_login_are_judged_and_listed(tmp_path:
         reasons = {failure.partition: failure.reason for failure in graph.database.failures.all_standing()}
         assert set(reasons) == {"AAPL", "FB", "GOOG", "IBM", "MSFT"}
         assert reasons["MSFT"].startswith("not tried: ")
+
+
+def test_checks_alone_judge_what_is_stored_and_ask_nothing(tmp_path: Path) -> None:
+    with open_graph(tmp_path, symbols=("AAPL", "IBM"), start=START) as graph:
+        graph.run("IBM")
+        requests = len(graph.simulator.requests)
+        names = ("bars_are_stored", "no_session_is_missing", "login_is_alive")
+        job = graph.definitions.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection=set(),
+            asset_check_selection={dg.AssetCheckKey(dg.AssetKey("daily_bars"), name) for name in names},
+        )
+        result = job.execute_in_process(instance=graph.instance)
+        assert result.success
+        assert len(graph.simulator.requests) == requests
+        found = {item.check_name: item.passed for item in result.get_asset_check_evaluations()}
+    assert found == {"bars_are_stored": False, "no_session_is_missing": False, "login_is_alive": True}
