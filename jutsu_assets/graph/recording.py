@@ -55,7 +55,7 @@ class Recorder:
             for key in context.selected_asset_keys
         }
         self._versions = {key.to_user_string(): version for key, version in _code_versions(context).items()}
-        self._seen: dict[str, str] = {}
+        self._inputs: dict[tuple[str, str], tuple[str, str]] = {}
         self._failures = RunFailures(list(requested))
         self._began = self._spoke = time.perf_counter()
 
@@ -114,7 +114,13 @@ class Recorder:
         self._failures.raise_if_any(self._context)
 
     def _input(self, parent: str, partition: str) -> tuple[str, str]:
-        """Return where the input's newest event is, and the data version that it has."""
+        """Return where the input's newest event is, and the data version that it has; asked for once a partition."""
+        of = (parent, partition)
+        if of not in self._inputs:
+            self._inputs = {of: self._newest(parent, partition)}
+        return self._inputs[of]
+
+    def _newest(self, parent: str, partition: str) -> tuple[str, str]:
         record = self._context.instance.get_latest_data_version_record(dg.AssetKey(parent), partition_key=partition)
         if record is None:
             return "NULL", "INITIAL"
