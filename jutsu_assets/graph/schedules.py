@@ -9,7 +9,7 @@ All are off until the one switch turns them on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import ceil
 from zoneinfo import ZoneInfo
 
@@ -113,7 +113,7 @@ def _update(universe: Universe, zone: ZoneInfo) -> Plan:
 
 def _repair(universe: Universe) -> Plan:
     def plan(database: MarketDatabase, now: datetime) -> Wanted | dg.SkipReason:
-        lacking = _lacking(database, universe.symbols)
+        lacking = _lacking(database, universe, now)
         failed = {failure.partition for failure in database.failures.all_standing()} & set(universe.symbols)
         ranked = sorted(lacking.keys() | failed, key=lambda symbol: (-lacking.get(symbol, 0), symbol))
         chosen = set(ranked[: universe.schedules.repair_requests])
@@ -155,11 +155,20 @@ def _verification(universe: Universe) -> Plan:
     return plan
 
 
-def _lacking(database: MarketDatabase, symbols: Sequence[str]) -> Mapping[str, int]:
-    """Return how many sessions each symbol lacks by the newest verdict; of one that holds nothing, one."""
-    verdicts = database.findings.verdicts(Timeframe.D1, symbols)
-    counts = {
-        symbol: verdict.counts.get("no_session_is_missing", 0) + verdict.counts.get("bars_are_stored", 0)
-        for symbol, verdict in verdicts.items()
-    }
-    return {symbol: count for symbol, count in counts.items() if count}
+def _lacking(database: MarketDatabase, universe: Universe, now: datetime) -> Mapping[str, int]:
+    """Return how many sessions each symbol lacks, as far as is known.
+
+    The newest verdict tells of holes. A symbol whose last bar is older than the newest complete
+    session was perhaps never judged since: a killed run, a machine that was off.
+    """
+    verdicts = database.findings.verdicts(Timeframe.D1, universe.symbols)
+    held = database.bars.newest(Timeframe.D1)
+    day = now.astimezone(UTC).date()
+    calendar = TradingCalendar(universe.calendar, day - timedelta(days=14), day)
+    newest = calendar.last_complete_session(now)
+    lacking = {}
+    for symbol in universe.symbols:
+        counts = verdicts[symbol].counts if symbol in verdicts else {}
+        is_behind = newest is not None and (symbol not in held or held[symbol].date() < newest)
+        lacking[symbol] = counts.get("no_session_is_missing", 0) + is_behind
+    return {symbol: count for symbol, count in lacking.items() if count}

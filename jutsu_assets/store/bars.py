@@ -134,6 +134,15 @@ class SqlBarStore(BarStore):
             found.append(run(connection, _COVERAGE, (*partition, self._believed())).fetchall())
         return repr([[tuple(row) for row in rows] for rows in found])
 
+    def newest(self, timeframe: Timeframe) -> dict[str, datetime]:
+        """Return by symbol when its last stored bar starts; a symbol without a bar is absent."""
+        table = schema.partition_versions
+        query = select(table.c.symbol, table.c.last_ts).where(
+            (table.c.timeframe == timeframe.value) & (table.c.bars > 0)
+        )
+        with self._database.reading() as connection:
+            return {symbol: from_epoch(last) for symbol, last in connection.execute(query)}
+
     def last_whole_answers(self, timeframe: Timeframe, begun_by: datetime) -> dict[str, datetime]:
         """Return by symbol when the source was last asked for a history that begins at ``begun_by`` at the latest."""
         table = schema.coverage

@@ -78,6 +78,7 @@ def open_graph(
     symbols: tuple[str, ...] = SYMBOLS,
     start: date = date(2000, 3, 1),
     now: datetime = AFTER_THE_LAST_CLOSE,
+    clock: SettableClock | None = None,
     faults: FaultPlan | None = None,
     history: MarketHistory | None = None,
     is_stale: bool = False,
@@ -86,8 +87,8 @@ def open_graph(
     """Yield the production graph, its store below ``folder``, its source a simulator."""
     settings = Settings.from_environment({"JUTSU_HOME": str(folder)}, folder=folder)
     universe = Universe(symbols=symbols, history_start=start, newest_session_from_quotes=newest_session_from_quotes)
-    simulator = SchwabSimulator(history, now=lambda: now, faults=faults)
-    database = MarketDatabase(settings.database_url, source=settings.source)
+    simulator = SchwabSimulator(history, now=clock.now if clock else lambda: now, faults=faults)
+    database = MarketDatabase(settings.database_url, source=settings.source, clock=clock)
     machine, login = SettableClock(), simulator.issue_login()
     tokens = MemoryTokenStore(stale(login) if is_stale else login)
     schwab = open_handler(

@@ -124,6 +124,7 @@ def test_a_skip_names_its_reason(graph: Graph, day: date, why: str) -> None:
 
 def test_the_repair_asks_for_the_worst_within_its_budget(graph: Graph) -> None:
     night = new_york(date(2012, 11, 21), (2, 30))
+    assert graph.run("AAPL", "MSFT").success
     assert evaluate(graph, NIGHTLY_REPAIR, night) == "no symbol lacks a session, and no partition's last run failed"
     holes = [Finding("no_session_is_missing", date(2012, 11, day), "no bar") for day in (1, 2, 5)]
     graph.database.findings.record("IBM", Timeframe.D1, basis="x", findings=holes)
@@ -138,12 +139,20 @@ def test_the_repairs_budget_takes_the_worst_first(tmp_path: Path) -> None:
         universe = graph.universe.model_copy(
             update={"schedules": graph.universe.schedules.model_copy(update={"repair_requests": 1})}
         )
+        assert graph.run("AAPL", "MSFT").success
         graph.definitions = build_defs(graph.settings, universe=universe, resources={"database": graph.database})
         for symbol, count in (("AAPL", 1), ("GOOG", 2)):
             holes = [Finding("no_session_is_missing", date(2012, 11, day), "no bar") for day in range(1, count + 1)]
             graph.database.findings.record(symbol, Timeframe.D1, basis="x", findings=holes)
         evaluate(graph, NIGHTLY_REPAIR, new_york(date(2012, 11, 21), (2, 30)))
         assert launched(graph) == {"nightly_repair-2012-11-21": ["GOOG"]}
+
+
+def test_the_repair_asks_for_what_a_killed_run_left_behind(graph: Graph) -> None:
+    """Nobody judged those since: their newest verdict still says that nothing is missing."""
+    assert graph.run("AAPL", "GOOG").success
+    evaluate(graph, NIGHTLY_REPAIR, new_york(date(2012, 11, 21), (2, 30)))
+    assert launched(graph) == {"nightly_repair-2012-11-21": ["IBM", "MSFT"]}
 
 
 def test_every_history_is_verified_once_in_so_many_weeks(graph: Graph) -> None:
