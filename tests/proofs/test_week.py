@@ -161,7 +161,7 @@ def test_the_symbol_that_never_comes_is_named_and_stopped_nothing(week: Week) ->
     assert "check the spelling" in standing[0].reason
     verdict = week.graph.database.findings.verdict("APPL", Timeframe.D1)
     assert verdict is not None
-    assert verdict.counts == {"bars_are_stored": 1}
+    assert verdict.counts["bars_are_stored"] == 1
 
 
 def test_the_login_alerts_once_a_day_and_is_cleared_once(week: Week) -> None:
