@@ -1,7 +1,7 @@
 """The command that examines everything, and mends what can be mended without loss."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -21,6 +21,9 @@ from jutsu_assets.store.failures import PartitionFailure, PartitionFailures
 from jutsu_assets.store.health import StoreHealth, examine
 from jutsu_assets.universe import load_universe
 from jutsu_core.errors import ConfigurationError, NoDataError
+from jutsu_core.quality.findings import Severity
+
+_NAMED = 5
 
 SettingsOf = Callable[[], Settings]
 
@@ -50,26 +53,36 @@ def _store_findings(settings: Settings, shown: Console) -> list[str]:
         findings = [*health.findings, *_login_findings(settings, shown)]
         if health.contents is not None and health.contents.is_head:
             findings += _access_findings(settings, database, shown)
-            findings += _symbol_findings(settings, database)
+            findings += _symbol_findings(settings, database, shown)
     return findings
 
 
-def _symbol_findings(settings: Settings, database: Database) -> list[str]:
+def _symbol_findings(settings: Settings, database: Database, shown: Console) -> list[str]:
     """Return what is not up to date, and what the rules found, of the symbols that are followed."""
     try:
         symbols = load_universe(settings.universe_path).symbols
     except ConfigurationError as error:
         return [str(error)]
-    standing: dict[tuple[str, str], list[PartitionFailure]] = {}
+    for note in quality_findings(database, symbols, Severity.WARN):
+        shown.print(f"to look at: {note}", markup=False, highlight=False, soft_wrap=True)
+    return [*_failures(database, symbols), *quality_findings(database, symbols, Severity.ERROR)]
+
+
+def _failures(database: Database, symbols: Sequence[str]) -> list[str]:
+    """Return a line for each reason for which partitions failed, with the symbols that it met."""
+    standing: dict[str, dict[str, list[PartitionFailure]]] = {}
     for failure in PartitionFailures(database, SystemClock()).all_standing():
         if failure.partition in symbols:
-            standing.setdefault((failure.partition, failure.reason), []).append(failure)
-    failed = [
-        f"{symbol}: {', '.join(failure.asset for failure in failures)} failed at"
-        f" {failures[0].failed_at:%Y-%m-%d %H:%M} UTC: {reason}"
-        for (symbol, reason), failures in standing.items()
-    ]
-    return [*failed, *quality_findings(database, symbols)]
+            standing.setdefault(failure.reason, {}).setdefault(failure.partition, []).append(failure)
+    lines = []
+    for reason, met in standing.items():
+        first = next(iter(met.values()))
+        more = f" and {len(met) - _NAMED:,} more symbols" if len(met) > _NAMED else ""
+        lines.append(
+            f"{', '.join(list(met)[:_NAMED])}{more}: {', '.join(failure.asset for failure in first)} failed at"
+            f" {first[0].failed_at:%Y-%m-%d %H:%M} UTC: {reason}"
+        )
+    return lines
 
 
 def _history_findings(shown: Console, *, mend: bool) -> list[str]:

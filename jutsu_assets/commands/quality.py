@@ -17,7 +17,7 @@ from jutsu_assets.store.findings import FindingsLedger
 from jutsu_core.bars import Timeframe
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.quality.catalog import RULES
-from jutsu_core.quality.findings import KeptFinding, Verdict
+from jutsu_core.quality.findings import KeptFinding, Severity, Verdict
 
 SettingsOf = Callable[[], Settings]
 
@@ -92,18 +92,19 @@ def withdraw(settings_of: SettingsOf, symbol: str, rule: str, session: str | Non
     click.echo(f"{count:,} of {rule} in {symbol} withdrawn; the next run's checks count it so.")
 
 
-def quality_findings(database: Database, symbols: Sequence[str]) -> list[str]:
+def quality_findings(database: Database, symbols: Sequence[str], severity: Severity | None = None) -> list[str]:
     """Return what is open in the bars of ``symbols``: a line a rule, with the worst symbols and what to do.
 
     Args:
         database: A store with today's schema; only its ledger is read.
         symbols: Those that are followed.
+        severity: Of rules of this severity alone.
     """
     verdicts = FindingsLedger(database, SystemClock()).verdicts(Timeframe.D1, symbols)
     lines = []
     for rule in RULES:
         counts = {symbol: of.counts[rule.name] for symbol, of in verdicts.items() if rule.name in of.counts}
-        if not counts:
+        if not counts or severity not in (None, rule.severity):
             continue
         worst = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
         named = ", ".join(f"{symbol} {counts[symbol]:,}" for symbol in worst[:_NAMED])

@@ -188,7 +188,7 @@ class _DailyRun:
             self._context.log.warning("failures are not noted for the doctor: %s", error)
 
     def _bars_made(self, subject: Subject, fetched: Fetched) -> Made:
-        verdict = self._inspection.inspect(subject.symbol)
+        verdict = self._inspection.inspect(subject.symbol, lambda: subject.columns)
         made = self._bars.made(subject, fetched, verdict)
         self._made(DAILY_BARS, subject.symbol, made)
         self._recorder.judged(symbol_evaluation(DAILY_BARS, verdict))

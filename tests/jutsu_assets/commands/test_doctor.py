@@ -18,6 +18,7 @@ from jutsu_assets.store.failures import PartitionFailures
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_core.access import FAILURES_TO_OPEN, Limits, after_failure
 from jutsu_core.bars import Timeframe
+from jutsu_core.quality.findings import Finding
 from tests.support.builders import SettableClock, bar, fetched
 
 D1 = Timeframe.D1
@@ -141,6 +142,31 @@ def test_doctor_names_the_followed_symbols_that_failed_and_why(url: str) -> None
     assert found.exit_code == 1
     assert re.search(r"- IBM: daily_bars, daily_indicators failed at \S+ \S+ UTC: Schwab answered 503", found.output)
     assert "UNFOLLOWED" not in found.output
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "said"),
+    [
+        ("no_bar_is_stale", 0, "to look at: no_bar_is_stale: 1 open (IBM 1)"),
+        ("bars_are_stored", 1, "- bars_are_stored: 1"),
+    ],
+)
+def test_doctor_asks_to_look_at_a_warning_and_to_mend_an_error(url: str, rule: str, status: int, said: str) -> None:
+    database = MarketDatabase(url, source="simulator")
+    database.findings.record("IBM", D1, basis="x", findings=[Finding(rule, None, "what was found")])
+    database.database.close()
+    found = jutsu("doctor")
+    assert found.exit_code == status, found.output
+    assert said in found.output
+
+
+def test_doctor_says_once_what_met_many_symbols(url: str) -> None:
+    database = MarketDatabase(url, source="simulator")
+    database.failures.record(["AAPL", "FB", "IBM"], ["daily_bars"], "not tried: the login is dead")
+    database.database.close()
+    found = jutsu("doctor")
+    assert found.output.count("the login is dead") == 1
+    assert "- AAPL, FB, IBM: daily_bars failed at " in found.output
 
 
 def test_doctor_names_a_universe_that_cannot_be_read(url: str, tmp_path: Path) -> None:
