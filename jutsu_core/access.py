@@ -172,36 +172,57 @@ def _refusal(state: AccessState, until: datetime) -> CircuitOpenError:
     return CircuitOpenError(message, probe_at=until)
 
 
+def is_admitted(state: AccessState, now: datetime, holder: str) -> bool:
+    """Return whether a request that ``holder`` reserved earlier may leave now, as things stand."""
+    try:
+        return admit(state, now, holder) == Admission(state, None)
+    except CircuitOpenError:
+        return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What all processes together may send.
 
     Attributes:
-        requests: Requests in any ``window``.
+        requests: Requests that may leave in any ``window``.
         window: Its length.
         daily_budget: Requests in one day, UTC.
+        lateness: How long after its reserved instant a request may still leave. What is reserved
+            next keeps so much more distance, so that ``requests`` come in ``window + lateness``.
     """
 
     requests: int
     window: timedelta
     daily_budget: int
+    lateness: timedelta = timedelta(milliseconds=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The answer to a claim for a place among the requests of all processes.
+    """The answer to a claim for a reservation among the requests of all processes.
 
     Attributes:
-        wait_seconds: 0 when a place was taken; otherwise how long to wait before asking again.
-        taken_at: When the place was taken, on the monotonic clock of the process, in seconds.
+        wait_seconds: How long after ``taken_at`` the reserved instant comes; without a
+            reservation, how long to wait before asking again.
+        taken_at: When the ledger's clock was read, at the latest, on the monotonic clock of the process, in seconds.
         state: What is known of the source.
         sent_today: Requests of all processes since midnight UTC, this one included.
+        day: On which day the request counts.
+        reservation: The ledger's name of the reservation; None where the source asked everybody to wait.
     """
 
     wait_seconds: float
     taken_at: float
     state: AccessState
     sent_today: int
+    day: date
+    reservation: int | None
+
+    @property
+    def instant(self) -> float:
+        """When the request may leave, on the monotonic clock of the process, in seconds."""
+        return self.taken_at + self.wait_seconds
 
 
 Change = Callable[[AccessState, datetime], AccessState | None]
@@ -211,13 +232,26 @@ Change = Callable[[AccessState, datetime], AccessState | None]
 class AccessLedger(Protocol):
     """Keeps what processes share about a source; the store implements it."""
 
-    def claim(self, limits: Limits, holder: str) -> Claim:
-        """Take a place, or learn how long to wait.
+    def claim(self, limits: Limits, holder: str, *, lead_seconds: float = 0.0) -> Claim:
+        """Reserve the next free instant for one request, or learn how long the source is paused.
+
+        Args:
+            limits: What all processes together may send.
+            holder: Who asks.
+            lead_seconds: How far ahead the instant must lie, so that the answer arrives before it.
 
         Raises:
             CircuitOpenError: The breaker is open.
             RequestBudgetError: The day's budget is spent.
         """
+        ...
+
+    def confirms(self, claim: Claim, holder: str) -> bool:
+        """Return whether a reservation of some time ago still stands, and the source may still be asked."""
+        ...
+
+    def cancel(self, claim: Claim) -> None:
+        """Give back a reservation whose request did not leave, and never will: it does not count."""
         ...
 
     def state(self) -> AccessState:

@@ -1,15 +1,19 @@
 """The rate limit: at most two requests in any second, counted over every process.
 
-Every request to Schwab goes through a ``ThrottledTransport``, which takes its place here first:
+Every request to Schwab goes through a ``ThrottledTransport``, which acquires its turn here first:
 those for bars, token calls and retries in ``fetcher``, and a person's login in ``login``. Nothing
 else in Jutsu sends a request.
 
-A place is worth something only if the request leaves at once. Whoever is late (the connection
-had to be opened first, the process was paused) lets its place go and takes another.
+A turn is an instant that is reserved ahead: who asks learns at once when its request may leave,
+and sleeps until then, so that nobody wakes up in vain. A reservation is worth something only if
+the request leaves at its instant. Whoever is late (the connection had to be opened first, the
+process was paused) lets it go and reserves another.
 """
 
+import math
 import os
 import secrets
+import statistics
 import threading
 import time
 from collections import deque
@@ -23,13 +27,17 @@ from jutsu_core.access import AccessLedger, Claim, Limits
 from jutsu_core.ports import Sleeper
 
 REQUESTS_PER_WINDOW = 2
-WINDOW = timedelta(seconds=1.02)
-"""A second, and what two requests may differ in their way from the ledger to the server."""
-LATEST_DEPARTURE_SECONDS = 0.01
-LIMITS = Limits(requests=REQUESTS_PER_WINDOW, window=WINDOW, daily_budget=DAILY_REQUESTS)
+WINDOW = timedelta(seconds=1.005)
+"""A second, and what may pass between the last look at the clock and the first byte."""
+LATENESS = timedelta(milliseconds=20)
+"""A thread that computes beside the one that sends keeps it from running for 5 ms, and again."""
+LIMITS = Limits(requests=REQUESTS_PER_WINDOW, window=WINDOW, lateness=LATENESS, daily_budget=DAILY_REQUESTS)
 
+_LOOK_AHEAD_SECONDS = 0.1
+_FEWEST_EARLY_SECONDS, _MOST_EARLY_SECONDS = 0.001, 0.025
+"""Whoever sleeps wakes late on a machine that is busy; so it wakes early, and looks at the clock until it is time."""
 _SHORTEST_PAUSE_SECONDS = 0.001
-_REMEMBERED_COSTS, _FEWEST_COSTS = 20, 5
+_REMEMBERED, _LONGEST_LEAD_SECONDS, _MARGIN = 5, 1.0, 1.5
 DEPARTURE = "http11.send_request_headers.started"
 """What httpx calls the moment before the first byte leaves, on a connection that is open."""
 
@@ -44,9 +52,10 @@ class Throttle:
         stopwatch: Seconds of a clock that nobody sets.
 
     Attributes:
-        requests: How many places this process took.
-        waited_seconds: How long it waited for them in all.
-        sent_today: Requests of all processes on this day, UTC, when a place was last taken here.
+        requests: How many requests of this process were let through.
+        let_go: How many reservations were too late to be used, or did not stand any more.
+        waited_seconds: How long it waited for reserved instants in all.
+        sent_today: Requests of all processes on this day, UTC, when one was last let through here.
     """
 
     def __init__(
@@ -62,10 +71,13 @@ class Throttle:
         self._sleeper = sleeper
         self._stopwatch = stopwatch
         self._name = secrets.token_hex(4)
-        self._costs: deque[float] = deque(maxlen=_REMEMBERED_COSTS)
-        self._turn = threading.Lock()
+        self._costs: deque[float] = deque(maxlen=_REMEMBERED)
+        self._ways: deque[float] = deque(maxlen=_REMEMBERED)
+        self._oversleeps: deque[float] = deque(maxlen=_REMEMBERED)
+        self._counting = threading.Lock()
         self._thread = threading.local()
         self.requests = 0
+        self.let_go = 0
         self.waited_seconds = 0.0
         self.sent_today = 0
 
@@ -90,30 +102,108 @@ class Throttle:
             CircuitOpenError: The breaker is open.
             RequestBudgetError: The day's budget is spent.
         """
-        began = self._stopwatch()
-        # One thread asks for all of its process: those that wake up together hold each other up.
-        with self._turn:
-            self.waited_seconds += self._stopwatch() - began
-            while (claim := self._ledger.claim(self.limits, self.holder)).wait_seconds:
-                pause = max(claim.wait_seconds, _SHORTEST_PAUSE_SECONDS)
-                self._sleeper.sleep(pause)
-                self.waited_seconds += pause
-            self._costs.append(self._stopwatch() - claim.taken_at)
-            self.requests += 1
-            self.sent_today = claim.sent_today
-        self._thread.claim = claim
+        return self._acquired(early_seconds=0.0)
+
+    def approach(self) -> Claim:
+        """Return a little before one request may be sent, as long as the way to :meth:`depart` takes usually.
+
+        What never departs takes no time on its way, and so is let through at its instant.
+
+        Raises:
+            CircuitOpenError: The breaker is open.
+            RequestBudgetError: The day's budget is spent.
+        """
+        with self._counting:
+            early_seconds = min(_MARGIN * max(self._ways, default=0.0), _LONGEST_LEAD_SECONDS)
+        claim = self._acquired(early_seconds=early_seconds)
+        self._thread.set_out_at = self._stopwatch()
         return claim
 
     def depart(self, claim: Claim) -> Claim:
-        """Return ``claim`` if it is still good, or another one, to be used at once."""
-        while self._stopwatch() - claim.taken_at > LATEST_DEPARTURE_SECONDS + self._usual_cost():
-            claim = self.acquire()
+        """Return ``claim`` at its instant or, where that has passed, another one; to be used at once.
+
+        Raises:
+            CircuitOpenError: ``claim`` came too late, and the breaker is open by now.
+            RequestBudgetError: ``claim`` came too late, and the day's budget is spent by now.
+        """
+        with self._counting:
+            self._ways.append(self._stopwatch() - self._thread.set_out_at)
+        self._sleep_until(claim.instant)
+        if not self._is_late(claim):
+            return claim
+        with self._counting:
+            self.requests -= 1
+        self._let_go(claim)
+        return self.acquire()
+
+    def _acquired(self, *, early_seconds: float) -> Claim:
+        claim = self._reserved(early_seconds)
+        with self._counting:
+            self.requests += 1
         return claim
 
-    def _usual_cost(self) -> float:
-        # What every claim costs (a distant server) delays all alike, and brings no two together;
-        # what a few cost may be a stall.
-        return min(self._costs) if len(self._costs) >= _FEWEST_COSTS else 0.0
+    def _reserved(self, early_seconds: float) -> Claim:
+        while True:
+            # An instant that passes before the ledger's answer is here (a distant server) is of no use.
+            lead_seconds = self._lead_seconds()
+            claim = self._ledger.claim(self.limits, self.holder, lead_seconds=lead_seconds)
+            if claim.reservation is None:
+                self._sleeper.sleep(max(claim.wait_seconds, _SHORTEST_PAUSE_SECONDS))
+                self._waited(claim.wait_seconds)
+                continue
+            with self._counting:
+                self._costs.append(self._stopwatch() - claim.taken_at)
+                self.sent_today = claim.sent_today
+            if self._reaches(claim, early_seconds, _LOOK_AHEAD_SECONDS + lead_seconds):
+                self._thread.claim = claim
+                return claim
+            self._let_go(claim)
+
+    def _reaches(self, claim: Claim, early_seconds: float, look_ahead: float) -> bool:
+        """Sleep until shortly before the instant of ``claim``; return whether it may be used."""
+        remaining = claim.instant - self._stopwatch()
+        self._waited(max(0.0, remaining))
+        if remaining > look_ahead:
+            self._sleeper.sleep(remaining - look_ahead)
+            # Meanwhile the breaker may have opened, the source asked for a pause, or a clock been set.
+            if not self._ledger.confirms(claim, self.holder):
+                return False
+        self._sleep_until(claim.instant - early_seconds)
+        return not self._is_late(claim)
+
+    def _sleep_until(self, instant: float) -> None:
+        with self._counting:
+            early = max(_FEWEST_EARLY_SECONDS, _MARGIN * max(self._oversleeps, default=0.0))
+        wake_at = instant - min(early, _MOST_EARLY_SECONDS)
+        if (remaining := wake_at - self._stopwatch()) > 0:
+            self._sleeper.sleep(remaining)
+            with self._counting:
+                self._oversleeps.append(self._stopwatch() - wake_at)
+        # Every sleep, however short, lets go of the interpreter, which a thread that computes then keeps for a while.
+        before, now = -math.inf, self._stopwatch()
+        while before < now < instant:
+            before, now = now, self._stopwatch()
+        if now < instant:
+            self._sleeper.sleep(instant - now)  # a stopwatch that stands still meanwhile
+
+    def _is_late(self, claim: Claim) -> bool:
+        return self._stopwatch() - claim.instant > self.limits.lateness.total_seconds()
+
+    def _let_go(self, claim: Claim) -> None:
+        self._thread.claim = None
+        self._ledger.cancel(claim)
+        with self._counting:
+            self.let_go += 1
+
+    def _lead_seconds(self) -> float:
+        # The medians: most will take no longer, and one that stalled, or opened a connection, teaches nothing.
+        with self._counting:
+            usual = sum(statistics.median(costs) for costs in (self._costs, self._ways) if costs)
+        return min(_MARGIN * usual, _LONGEST_LEAD_SECONDS)
+
+    def _waited(self, seconds: float) -> None:
+        with self._counting:
+            self.waited_seconds += seconds
 
 
 class ThrottledTransport(httpx.BaseTransport):
@@ -130,7 +220,7 @@ class ThrottledTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Wait for a turn, then send."""
-        claim = self._throttle.acquire()
+        claim = self._throttle.approach()
 
         def on_event(name: str, _: Mapping[str, object]) -> None:
             nonlocal claim

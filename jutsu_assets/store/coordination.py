@@ -1,25 +1,30 @@
-"""What processes share through the database about the broker: places, the breaker, the retry quota.
+"""What processes share through the database about the broker: reservations, the breaker, the retry quota.
 
-A place is taken at a tick of a clock that nobody sets: this machine's monotonic one where the
-store is a file, the server's own where it is a server, so that a step of a machine's clock
-neither lets a burst through nor blocks anybody.
+A request reserves the next free instant of a clock that nobody sets: this machine's monotonic one
+where the store is a file, the server's own where it is a server, so that a step of a machine's
+clock neither lets a burst through nor blocks anybody.
+
+A reservation's row is the instant by which its request has left: the reserved one, and how late
+it may be, and how little its process knows of the ledger's clock. The ``requests + 1``st is
+reserved a window after that, so the limit holds whatever each of them made of its time.
 """
 
+import math
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, text
+from sqlalchemy import Connection, delete, func, insert, literal, select, text
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database
-from jutsu_core.access import AccessState, Change, Claim, Limits, admit
+from jutsu_core.access import AccessState, Change, Claim, Limits, admit, is_admitted
 from jutsu_core.bars import from_epoch, to_epoch
 from jutsu_core.errors import RequestBudgetError
 from jutsu_core.ports import Clock
 
-_KEPT = timedelta(minutes=10)
+_MICROS = 1_000_000
 _NAME = "schwab"
 _TURN = "api_access"
 _REQUESTS, _ACCESS, _DAYS = schema.api_requests, schema.api_access, schema.api_days
@@ -29,6 +34,7 @@ _COUNT_DAY = text(
     "insert into api_days (day, requests) values (:day, 1)"
     " on conflict (day) do update set requests = api_days.requests + 1"
 )
+_UNCOUNT_DAY = text("update api_days set requests = requests - 1 where day = :day and requests > 0")
 
 
 class RequestLedger:
@@ -38,41 +44,84 @@ class RequestLedger:
         database: The system of record.
         clock: Tells the day, and when the breaker closes.
         ticks: Microseconds of a clock that nobody sets; the machine's or the server's if None.
+        stopwatch: Seconds of the process's clock that nobody sets, by which reservations are waited for.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, ticks: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        ticks: Callable[[], int] | None = None,
+        stopwatch: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._ticks = ticks
+        self._stopwatch = stopwatch
 
-    def claim(self, limits: Limits, holder: str) -> Claim:
-        """Take a place among the requests of all processes, or learn how long to wait.
+    def claim(self, limits: Limits, holder: str, *, lead_seconds: float = 0.0) -> Claim:
+        """Reserve the next free instant for one request, or learn how long the source is paused.
 
-        The look and the entry are one write transaction, so that two processes never take
-        the same place. Entries from the future (the machine was started anew) count as of now.
+        The look and the entry are one write transaction, so that two processes never reserve the
+        same. The instant is told by the stopwatch as the latest that it can be: the ledger's clock
+        was read somewhere between the question and its answer.
+
+        Args:
+            limits: What all processes together may send.
+            holder: Who asks.
+            lead_seconds: How far ahead the instant must lie, so that the answer arrives before it.
 
         Raises:
-            CircuitOpenError: The breaker is open; no place was taken.
-            RequestBudgetError: The day's budget is spent; no place was taken.
+            CircuitOpenError: The breaker is open; nothing was reserved.
+            RequestBudgetError: The day's budget is spent; nothing was reserved.
         """
         with self._database.writing() as connection:
             self._database.take_turn(connection, _TURN)
-            now, tick, taken_at = self._clock.now(), self._tick(connection), time.monotonic()
+            now, asked_at = self._clock.now(), self._stopwatch()
+            tick = self._tick(connection)
+            taken_at = self._stopwatch()
             known = _read(connection)
             state, wait_until = admit(known, now, holder)
             sent = _sent_on(connection, now.date())
             if wait_until is not None:
-                wait_seconds = (wait_until - now).total_seconds()
+                wait_seconds, reservation = (wait_until - now).total_seconds(), None
             elif sent >= limits.daily_budget:
                 raise _budget_spent(limits.daily_budget, now.date())
             else:
-                wait_seconds = self._take_place(connection, tick, limits)
-            if not wait_seconds:
+                leeway = to_micros(limits.lateness) + math.ceil((taken_at - asked_at) * _MICROS)
+                earliest = tick + math.ceil(lead_seconds * _MICROS)
+                instant, reservation = _reserve(connection, tick, earliest, limits, leeway)
+                wait_seconds = (instant - tick) / _MICROS
                 connection.execute(_COUNT_DAY, {"day": now.date().isoformat()})
                 if state != known:
                     _write(connection, state)
                 sent += 1
-        return Claim(wait_seconds=wait_seconds, taken_at=taken_at, state=known, sent_today=sent)
+        return Claim(
+            wait_seconds=wait_seconds,
+            taken_at=taken_at,
+            state=known,
+            sent_today=sent,
+            day=now.date(),
+            reservation=reservation,
+        )
+
+    def confirms(self, claim: Claim, holder: str) -> bool:
+        """Return whether a reservation of some time ago still stands, and the broker may still be asked.
+
+        It does not stand where the clock of the ledger was set since.
+        """
+        query = select(_REQUESTS.c.sent_at).where(_REQUESTS.c.sent_at == claim.reservation)
+        with self._database.asking() as connection:
+            stands = connection.scalar(query) is not None
+            return stands and is_admitted(_read(connection), self._clock.now(), holder)
+
+    def cancel(self, claim: Claim) -> None:
+        """Give back a reservation whose request did not leave, and never will: it does not count."""
+        with self._database.writing() as connection:
+            self._database.take_turn(connection, _TURN)
+            connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at == claim.reservation))
+            connection.execute(_UNCOUNT_DAY, {"day": claim.day.isoformat()})
 
     def state(self) -> AccessState:
         """Return what is known of the broker."""
@@ -101,35 +150,55 @@ class RequestLedger:
             return time.monotonic_ns() // 1000
         return int(connection.scalar(_SERVER_TICKS))
 
-    @staticmethod
-    def _take_place(connection: Connection, tick: int, limits: Limits) -> float:
-        window = to_micros(limits.window)
-        _bring_back_from_future(connection, tick, limits.requests, window)
-        query = select(_REQUESTS.c.sent_at).order_by(_REQUESTS.c.sent_at.desc()).limit(limits.requests)
-        recent = list(connection.scalars(query))
-        if len(recent) == limits.requests and recent[-1] > tick - window:
-            wait: float = (recent[-1] + window - tick) / 1_000_000
-            return wait
-        sent_at = max(tick, recent[0] + 1) if recent else tick
-        connection.execute(insert(_REQUESTS), {"sent_at": sent_at})
-        kept = max(to_micros(_KEPT), window)
-        connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at < tick - kept))
-        return 0.0
-
 
 def to_micros(duration: timedelta) -> int:
     """Return ``duration`` in whole microseconds."""
     return duration // timedelta(microseconds=1)
 
 
-def _bring_back_from_future(connection: Connection, tick: int, limit: int, window: int) -> None:
-    # A log that reaches far into the future would block until the clock catches up; forgotten
-    # altogether, what was let through a moment ago would not count. Up to the limit they count as of now.
-    count = connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at > tick + window)).rowcount
-    if count:
-        places = range(tick, tick - limit, -1)
-        count += connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at.in_(places))).rowcount
-        connection.execute(insert(_REQUESTS), [{"sent_at": place} for place in places[:count]])
+class _Outlook(NamedTuple):
+    """The newest row; that one a window after which the next may leave; how many are ahead."""
+
+    newest: int | None
+    binding: int | None
+    ahead: int
+
+
+def _reserve(connection: Connection, tick: int, earliest: int, limits: Limits, leeway: int) -> tuple[int, int]:
+    """Enter the next free instant from ``earliest`` on; return it, and by when the request has left."""
+    window = to_micros(limits.window)
+    outlook = _look_ahead(connection, tick, limits.requests)
+    # Each of those ahead waits for others of them, so that a queue of some is so long, and seldom has gaps.
+    farthest = max(earliest + leeway, tick + 2 * (outlook.ahead // limits.requests + 1) * (window + leeway))
+    if outlook.newest is not None and outlook.newest > farthest:
+        _bring_back(connection, farthest, tick + leeway, limits.requests)
+        outlook = _look_ahead(connection, tick, limits.requests)
+    instant = earliest if outlook.binding is None else max(earliest, outlook.binding + window)
+    leaves_by = instant + leeway
+    if outlook.newest is not None:
+        leaves_by = max(leaves_by, outlook.newest + 1)
+    connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at <= tick - window))
+    connection.execute(insert(_REQUESTS), {"sent_at": leaves_by})
+    return instant, leaves_by
+
+
+def _look_ahead(connection: Connection, tick: int, limit: int) -> _Outlook:
+    moment = _REQUESTS.c.sent_at
+    newest = select(func.max(moment)).scalar_subquery()
+    binding = select(moment).order_by(moment.desc()).limit(1).offset(limit - 1).scalar_subquery()
+    ahead = select(func.count()).where(moment > literal(tick, moment.type)).scalar_subquery()
+    return _Outlook(*connection.execute(select(newest, binding, ahead)).one())
+
+
+def _bring_back(connection: Connection, farthest: int, leaves_by: int, limit: int) -> None:
+    # A row that lies too far in the future (the machine was started anew) would block until the clock
+    # catches up; forgotten altogether, what left a moment ago would not count. Up to the limit they
+    # count as of now. Who waits for such an instant finds that it does not stand.
+    moment = _REQUESTS.c.sent_at
+    count = connection.execute(delete(_REQUESTS).where(moment > farthest)).rowcount
+    count += connection.execute(delete(_REQUESTS).where(moment.between(leaves_by - limit + 1, leaves_by))).rowcount
+    brought = range(leaves_by, leaves_by - min(count, limit), -1)
+    connection.execute(insert(_REQUESTS), [{"sent_at": moment} for moment in brought])
 
 
 def _read(connection: Connection) -> AccessState:

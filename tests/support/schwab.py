@@ -30,7 +30,7 @@ from jutsu_assets.simulator.market import DailyBar, MarketHistory
 from jutsu_assets.simulator.transport import mount
 from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database
-from jutsu_core.access import AccessLedger, AccessState, Change, Claim, Limits, admit
+from jutsu_core.access import AccessLedger, AccessState, Change, Claim, Limits, admit, is_admitted
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.ports import Clock, Sleeper
 from tests.support.builders import SettableClock
@@ -49,7 +49,7 @@ EVENING = datetime(2013, 3, 1, 1, tzinfo=UTC)
 
 
 class MemoryLedger:
-    """An access ledger of one process: a real breaker, a real quota, and a place for everybody at once."""
+    """An access ledger of one process: a real breaker, a real quota, and everybody may leave at once."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.claims = 0
@@ -57,14 +57,29 @@ class MemoryLedger:
         self._state = AccessState()
         self._lock = threading.RLock()
 
-    def claim(self, limits: Limits, holder: str) -> Claim:
-        del limits
+    def claim(self, limits: Limits, holder: str, *, lead_seconds: float = 0.0) -> Claim:
+        del limits, lead_seconds
         with self._lock:
-            known = self._state
-            self._state, wait_until = admit(known, self._clock.now(), holder)
+            known, now = self._state, self._clock.now()
+            self._state, wait_until = admit(known, now, holder)
             self.claims += wait_until is None
-        wait = 0.0 if wait_until is None else (wait_until - self._clock.now()).total_seconds()
-        return Claim(wait_seconds=wait, taken_at=time.monotonic(), state=known, sent_today=self.claims)
+            return Claim(
+                wait_seconds=0.0 if wait_until is None else (wait_until - now).total_seconds(),
+                taken_at=time.monotonic(),
+                state=known,
+                sent_today=self.claims,
+                day=now.date(),
+                reservation=self.claims if wait_until is None else None,
+            )
+
+    def confirms(self, claim: Claim, holder: str) -> bool:
+        del claim
+        return is_admitted(self._state, self._clock.now(), holder)
+
+    def cancel(self, claim: Claim) -> None:
+        del claim
+        with self._lock:
+            self.claims -= 1
 
     def state(self) -> AccessState:
         return self._state
@@ -222,7 +237,7 @@ def fetch_in_child(reports: Connection, barrier: Barrier, url: str, token_path: 
 
 
 def pause_in_child(reports: Connection, url: str, database_url: str) -> None:
-    """Report to be ready, take a place, be paused before the request can leave, go on when somebody says so."""
+    """Report to be ready, reserve an instant, be paused before the request can leave, go on when somebody says so."""
     database = Database(database_url, SystemSleeper())
     ledger = RequestLedger(database, SystemClock())
     ledger.state()
@@ -282,4 +297,11 @@ def ask_in_child(reports: Connection, barrier: Barrier, url: str, database_url: 
             done.result()
     transport.close()
     database.close()
-    reports.send({"requests": throttle.requests, "waited": throttle.waited_seconds, "left": departures})
+    reports.send(
+        {
+            "requests": throttle.requests,
+            "let go": throttle.let_go,
+            "waited": throttle.waited_seconds,
+            "left": departures,
+        }
+    )

@@ -1,12 +1,13 @@
-"""The log of requests: never over the limit in any window, whoever asks, and whatever the clock does."""
+"""Reservations: never over the limit in any window, whoever asks, however late, whatever the clock does."""
 
 import os
 import random
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 
@@ -24,6 +25,7 @@ from jutsu_core.access import (
     PROBE_LEASE,
     RETRY_COST,
     AccessState,
+    Claim,
     Limits,
     after_failure,
     after_retry,
@@ -31,163 +33,256 @@ from jutsu_core.access import (
 )
 from jutsu_core.bars import to_epoch
 from jutsu_core.errors import CircuitOpenError, RequestBudgetError
-from jutsu_core.ports import Clock
 from tests.support.builders import NOON, SettableClock
 from tests.support.processes import CHILD_SECONDS, started_together
 
 WINDOW = timedelta(seconds=1)
+LATENESS = timedelta(milliseconds=20)
+TURN = (WINDOW + LATENESS).total_seconds()
+"""What the limit's worth of requests takes where all may be late."""
 MICROSECOND = timedelta(microseconds=1)
 
 
-class RequestLog:
-    """The places of a ledger on a clock of the test's: what it counts by can be set, and tells when to ask again."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._clock = clock
-        self.ledger = RequestLedger(database, clock, ticks=lambda: to_epoch(clock.now()))
-
-    def claim(self, limit: int, window: timedelta) -> datetime | None:
-        wait = self.ledger.claim(Limits(requests=limit, window=window, daily_budget=10**6), "somebody").wait_seconds
-        return self._clock.now() + timedelta(seconds=wait) if wait else None
+def limits_of(requests: int, window: timedelta = WINDOW) -> Limits:
+    return Limits(requests=requests, window=window, lateness=LATENESS, daily_budget=10**6)
 
 
-@pytest.fixture
-def log(database: Database, clock: SettableClock) -> RequestLog:
-    return RequestLog(database, clock)
+class Simulation:
+    """Time that a test lets pass, a ledger's clock that it sets, and requests that leave when theirs comes.
+
+    Attributes:
+        passed: Seconds that really passed.
+        left: When requests left.
+        let_go: How many reservations did not stand any more at their instant.
+    """
+
+    def __init__(self, database: Database, limits: Limits, *, seed: int = 0) -> None:
+        self.passed = 0.0
+        self.left: list[float] = []
+        self.let_go = 0
+        self._limits = limits
+        self._offset = to_epoch(NOON)
+        self._waiting: list[Claim] = []
+        self._random = random.Random(seed)  # noqa: S311 - the same walk in every run
+        self.ledger = RequestLedger(database, SettableClock(), ticks=self.ticks, stopwatch=lambda: self.passed)
+
+    def ticks(self) -> int:
+        return round(self.passed * 1_000_000) + self._offset
+
+    def set_clock(self, step: timedelta) -> None:
+        self._offset += to_micros(step)
+
+    def ask(self) -> float:
+        """Reserve an instant for one request; return how long it waits."""
+        claim = self.ledger.claim(self._limits, "somebody")
+        self._waiting.append(claim)
+        return claim.wait_seconds
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; what is reserved leaves, up to its lateness after its instant."""
+        until = self.passed + seconds
+        while self._waiting and (first := min(self._waiting, key=lambda claim: claim.instant)).instant <= until:
+            self._waiting.remove(first)
+            self.passed = max(self.passed, first.instant)
+            if first.wait_seconds and not self.ledger.confirms(first, "somebody"):
+                self.ledger.cancel(first)
+                self.let_go += 1
+                self.ask()
+            else:
+                self.left.append(first.instant + self._limits.lateness.total_seconds() * self._random.random())
+        self.passed = until
 
 
 def entries(database: Database) -> list[int]:
-    """Return the times in the log, microseconds since 1970, ascending."""
+    """Return by when the ledger's requests have left, microseconds of its clock, ascending."""
     column = schema.api_requests.c.sent_at
     with database.reading() as connection:
         return list(connection.scalars(select(column).order_by(column)))
 
 
-def closest(times: Sequence[timedelta], limit: int) -> timedelta:
+def closest(times: Sequence[float], limit: int) -> float:
     """Return the shortest time in which one more than ``limit`` of ``times`` lie."""
-    return min(later - earlier for earlier, later in zip(times, times[limit:], strict=False))
+    ordered = sorted(times)
+    return min(later - earlier for earlier, later in zip(ordered, ordered[limit:], strict=False))
 
 
-def test_the_limit_is_let_through_at_once_and_the_next_learns_when_to_ask_again(
-    log: RequestLog, clock: SettableClock
-) -> None:
-    assert [log.claim(3, WINDOW) for _ in range(3)] == [None] * 3
-    assert log.claim(3, WINDOW) == NOON + WINDOW
-    clock.advance(WINDOW - MICROSECOND)
-    assert log.claim(3, WINDOW) == NOON + WINDOW
-    clock.advance(MICROSECOND)
-    assert log.claim(3, WINDOW) is None
-
-
-def test_being_refused_takes_no_place(log: RequestLog, clock: SettableClock, database: Database) -> None:
-    answers = [log.claim(2, WINDOW) for _ in range(20)]
-    assert answers.count(None) == len(entries(database)) == 2
-    clock.advance(WINDOW + MICROSECOND)
-    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
+def test_the_limit_may_leave_at_once_and_everybody_else_learns_when(database: Database) -> None:
+    """Each a window after the one that is so many before it, were that late; nobody asks twice."""
+    simulation = Simulation(database, limits_of(3))
+    waits = [simulation.ask() for _ in range(9)]
+    assert waits == pytest.approx([0.0] * 3 + [TURN] * 3 + [2 * TURN] * 3, abs=1e-5)
+    simulation.wait(TURN + 0.1)
+    assert simulation.ask() == pytest.approx(3 * TURN - TURN - 0.1, abs=1e-5)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
-def test_no_window_ever_holds_more_than_the_limit_and_waiting_as_told_is_enough(
-    log: RequestLog, clock: SettableClock, limit: int
-) -> None:
+def test_no_window_ever_sees_more_than_the_limit_leave_and_none_is_wasted(database: Database, limit: int) -> None:
+    simulation = Simulation(database, limits_of(limit), seed=limit)
     rng = random.Random(limit)  # noqa: S311 - the same walk in every run
-    let_through: list[timedelta] = []
-    for _ in range(120):
-        clock.advance(rng.choice([timedelta(0), WINDOW * rng.random() / limit, WINDOW * rng.random() * 2]))
-        free_at = log.claim(limit, WINDOW)
-        if free_at is not None:
-            assert clock.moment < free_at <= clock.moment + WINDOW + limit * MICROSECOND
-            clock.moment = free_at
-            assert log.claim(limit, WINDOW) is None
-        let_through.append(clock.moment - NOON)
-    # Requests of one instant are entered a microsecond apart.
-    assert closest(let_through, limit) >= WINDOW - limit * MICROSECOND
+    for _ in range(40):
+        for _ in range(rng.choice([1, 1, 2, 7])):
+            simulation.ask()
+        simulation.wait(rng.choice([0.0, rng.random() / limit, rng.random() * 2]))
+    simulation.wait(1000.0)
+    assert simulation.let_go == 0
+    assert closest(simulation.left, limit) >= 1.0
+    busy = Simulation(database, limits_of(limit), seed=limit)
+    busy.passed = 2000.0
+    waits = [busy.ask() for _ in range(10 * limit)]
+    assert waits[-1] == pytest.approx(9 * TURN, abs=1e-3)
 
 
 @pytest.mark.parametrize("step", [MICROSECOND, WINDOW / 2, WINDOW, 2 * WINDOW, timedelta(hours=1), timedelta(days=9)])
-def test_a_clock_that_is_set_back_lets_no_more_through_and_blocks_briefly(
-    log: RequestLog, clock: SettableClock, step: timedelta
-) -> None:
-    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
-    clock.advance(-step)
-    free_at = log.claim(2, WINDOW)
-    assert free_at is not None, "what was just let through still counts"
-    assert WINDOW - 2 * MICROSECOND <= free_at - clock.moment <= 2 * WINDOW
-    clock.advance(2 * WINDOW)
-    assert log.claim(2, WINDOW) is None
+def test_a_clock_that_is_set_back_lets_no_more_through_and_blocks_briefly(database: Database, step: timedelta) -> None:
+    simulation = Simulation(database, limits_of(2))
+    assert [simulation.ask() for _ in range(2)] == [0.0, 0.0]
+    simulation.set_clock(-step)
+    assert 1.0 <= simulation.ask() <= 4 * TURN, "what was just let through still counts"
+    simulation.wait(5 * TURN)
+    assert simulation.ask() == 0.0
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_however_often_the_clock_is_set_back_no_window_holds_more_than_the_limit(
-    log: RequestLog, clock: SettableClock, limit: int
+    database: Database, limit: int
 ) -> None:
-    """Time goes on while the clock jumps; the limit holds in time."""
+    """Time goes on while the clock jumps, and requests wait; the limit holds in time."""
+    simulation = Simulation(database, limits_of(limit), seed=limit)
     rng = random.Random(limit)  # noqa: S311 - the same walk in every run
-    passed = timedelta(0)
-    let_through: list[timedelta] = []
-    for _ in range(300):
-        duration = WINDOW * rng.random() / limit
-        passed += duration
-        clock.advance(duration)
-        if rng.random() < 0.08:
-            clock.advance(-WINDOW * rng.choice([0.1, 0.9, 1.5, 3.0, 1000.0]))
-        if log.claim(limit, WINDOW) is None:
-            let_through.append(passed)
-    assert len(let_through) > 5 * limit
-    assert closest(let_through, limit) >= WINDOW - 2 * limit * MICROSECOND
+    for _ in range(120):
+        simulation.wait(rng.random() / limit)
+        if rng.random() < 0.15:
+            simulation.set_clock(-WINDOW * rng.choice([0.1, 0.9, 1.5, 3.0, 1000.0]))
+        simulation.ask()
+    simulation.wait(1000.0)
+    assert len(simulation.left) == 120
+    assert simulation.let_go > 0
+    assert closest(simulation.left, limit) >= 1.0
 
 
-def test_a_clock_that_is_set_back_onto_old_entries_still_finds_room_for_its_own(
-    log: RequestLog, clock: SettableClock
-) -> None:
-    for _ in range(5):
-        assert log.claim(5, WINDOW) is None
-    clock.advance(timedelta(minutes=5))
-    assert [log.claim(5, WINDOW) for _ in range(5)] == [None] * 5
-    clock.moment = NOON + 2 * MICROSECOND
-    assert log.claim(5, WINDOW) is not None
-    clock.advance(2 * WINDOW)
-    assert log.claim(5, WINDOW) is None
-
-
-def test_a_clock_that_is_set_forward_blocks_nobody(log: RequestLog, clock: SettableClock) -> None:
-    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
-    clock.advance(timedelta(days=365))
-    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
-    assert log.claim(2, WINDOW) == clock.moment + WINDOW
+def test_a_clock_that_is_set_forward_blocks_nobody(database: Database) -> None:
+    simulation = Simulation(database, limits_of(2))
+    assert [simulation.ask() for _ in range(2)] == [0.0, 0.0]
+    simulation.set_clock(timedelta(days=365))
+    assert [simulation.ask() for _ in range(3)] == pytest.approx([0.0, 0.0, TURN])
 
 
 @pytest.mark.parametrize("step", [WINDOW * 1.5, 2 * WINDOW, timedelta(hours=1), timedelta(days=365)])
 def test_a_clock_that_is_set_forward_and_back_again_blocks_briefly_and_lets_no_more_through(
-    log: RequestLog, clock: SettableClock, step: timedelta
+    database: Database, step: timedelta
 ) -> None:
-    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
-    clock.advance(step)
-    assert [log.claim(2, WINDOW) for _ in range(2)] == [None] * 2
-    clock.advance(-step)
-    free_at = log.claim(2, WINDOW)
-    assert free_at is not None
-    assert free_at - clock.moment <= 2 * WINDOW
+    simulation = Simulation(database, limits_of(2))
+    assert [simulation.ask() for _ in range(2)] == [0.0, 0.0]
+    simulation.set_clock(step)
+    assert [simulation.ask() for _ in range(2)] == [0.0, 0.0]
+    simulation.set_clock(-step)
+    assert 1.0 <= simulation.ask() <= 4 * TURN
+    simulation.wait(5 * TURN)
+    assert [simulation.ask() for _ in range(3)] == pytest.approx([0.0, 0.0, TURN])
+
+
+def test_a_queue_is_no_clock_that_was_set(database: Database) -> None:
+    """Many may wait, on machines that are more and less certain of the ledger's clock; all keep their instants."""
+    simulation = Simulation(database, limits_of(2))
+    waits = [simulation.ask() for _ in range(100)]
+    assert waits == sorted(waits)
+    assert waits[-1] == pytest.approx(49 * TURN, abs=1e-3)
+    simulation.wait(60.0)
+    assert (len(simulation.left), simulation.let_go) == (100, 0)
+
+
+def test_entries_that_bind_nobody_any_more_are_pruned(database: Database) -> None:
+    simulation = Simulation(database, limits_of(5))
+    for _ in range(5):
+        simulation.ask()
+    simulation.wait(TURN + 0.001)
+    simulation.ask()
+    assert len(entries(database)) == 1
+
+
+@pytest.mark.parametrize("delays", [(0.0, 0.02), (0.02, 0.08), (0.08, 0.08)])
+def test_machines_at_any_distance_from_the_ledger_stay_within_the_limit_together(
+    database: Database, delays: tuple[float, float]
+) -> None:
+    """How the round trip parts into way there and way back, nobody can know; the limit holds in true time."""
+    limits = limits_of(2)
+    rng = random.Random(str(delays))  # noqa: S311 - the same walk in every run
+    passed, left = 0.0, []
+
+    def asked_over(delay: float) -> Claim:
+        def ticks() -> int:
+            nonlocal passed
+            there = delay * rng.random()
+            passed += there
+            tick = round(passed * 1_000_000)
+            passed += delay - there
+            return tick
+
+        return RequestLedger(database, SettableClock(), ticks=ticks, stopwatch=lambda: passed).claim(limits, "me")
+
+    for _ in range(80):
+        claim = asked_over(rng.choice(delays))
+        left.append(claim.instant + LATENESS.total_seconds() * rng.random())
+        passed += rng.choice([0.0, rng.random(), 1.5 * rng.random()])
+    assert closest(left, 2) >= 1.0
+    assert closest(left, 2) <= 1.0 + LATENESS.total_seconds() + max(delays)
+
+
+def test_an_instant_lies_as_far_ahead_as_the_answer_takes(database: Database) -> None:
+    ledger = Simulation(database, limits_of(2)).ledger
+    assert ledger.claim(limits_of(2), "me", lead_seconds=0.08).wait_seconds == pytest.approx(0.08)
+    assert ledger.claim(limits_of(2), "me", lead_seconds=0.02).wait_seconds == pytest.approx(0.02)
+    assert ledger.claim(limits_of(2), "me", lead_seconds=0.02).wait_seconds == pytest.approx(0.08 + TURN)
+
+
+def test_a_reservation_that_is_given_back_makes_room_and_does_not_count(database: Database) -> None:
+    ledger = Simulation(database, limits_of(2)).ledger
+    claims = [ledger.claim(limits_of(2), "me") for _ in range(4)]
+    assert ledger.confirms(claims[3], "me")
+    ledger.cancel(claims[3])
+    assert not ledger.confirms(claims[3], "me")
+    assert ledger.sent_on(NOON.date()) == 3
+    again = ledger.claim(limits_of(2), "me")
+    assert (again.wait_seconds, again.sent_today) == (claims[3].wait_seconds, 4)
+
+
+def test_a_request_counts_on_the_day_on_which_it_was_reserved(database: Database, clock: SettableClock) -> None:
+    ledger = RequestLedger(database, clock)
+    kept, given_back = ledger.claim(TWO, "me"), ledger.claim(TWO, "me")
+    clock.advance(timedelta(days=1))
+    ledger.claim(TWO, "me")
+    ledger.cancel(given_back)
+    assert kept.day == NOON.date()
+    assert [ledger.sent_on(day) for day in (NOON.date(), clock.now().date())] == [1, 1]
+
+
+def test_a_reservation_does_not_stand_once_the_source_is_left_alone_or_paused(
+    database: Database, clock: SettableClock
+) -> None:
+    ledger = RequestLedger(database, clock)
+    claim = ledger.claim(TWO, "me")
+    assert ledger.confirms(claim, "me")
+    ledger.change(lambda state, now: replace(state, paused_until=now + 2 * WINDOW))
+    assert not ledger.confirms(claim, "me")
     clock.advance(2 * WINDOW)
-    assert [log.claim(2, WINDOW) for _ in range(3)] == [None, None, clock.moment + WINDOW]
+    assert ledger.confirms(claim, "me")
+    broken(ledger)
+    assert not ledger.confirms(claim, "me")
+    clock.advance(FIRST_COOL_DOWN)
+    assert not ledger.confirms(claim, "me"), "whoever probes claims that first"
+    probe = ledger.claim(TWO, "prober")
+    assert ledger.confirms(probe, "prober")
+    assert not ledger.confirms(claim, "me")
 
 
-def test_old_entries_are_pruned(log: RequestLog, clock: SettableClock, database: Database) -> None:
-    for _ in range(4):
-        assert log.claim(1, WINDOW) is None
-        clock.advance(timedelta(minutes=4))
-    assert log.claim(1, WINDOW) is None
-    minutes = [(clock.moment - NOON) / timedelta(minutes=1) - age for age in (8, 4, 0)]
-    assert minutes == [8, 12, 16]
-    assert len(entries(database)) == 3
-
-
-def test_a_window_may_be_longer_than_the_log_is_kept_otherwise(log: RequestLog, clock: SettableClock) -> None:
-    granted = 0
-    for _ in range(7):
-        granted += log.claim(3, timedelta(hours=1)) is None
-        clock.advance(timedelta(minutes=8))
-    assert granted == 3
+def test_a_paused_source_reserves_nothing(database: Database, clock: SettableClock) -> None:
+    ledger = RequestLedger(database, clock)
+    ledger.change(lambda state, now: replace(state, paused_until=now + 4 * WINDOW))
+    claim = ledger.claim(TWO, "me")
+    assert (claim.wait_seconds, claim.reservation, claim.sent_today) == (4.0, None, 0)
+    assert entries(database) == []
+    clock.advance(4 * WINDOW)
+    assert ledger.claim(TWO, "me").reservation in entries(database)
 
 
 def test_durations_are_counted_in_whole_microseconds() -> None:
@@ -195,83 +290,63 @@ def test_durations_are_counted_in_whole_microseconds() -> None:
     assert to_micros(-MICROSECOND) == -1
 
 
-def test_threads_at_one_instant_get_exactly_the_places_there_are(database: Database, clock: SettableClock) -> None:
-    log = RequestLog(database, clock)
-    for _ in range(3):
-        with ThreadPoolExecutor(5) as pool:
-            answers = list(pool.map(lambda _: log.claim(7, WINDOW), range(40)))
-        assert answers.count(None) == 7
-        clock.advance(2 * WINDOW)
-    assert len(entries(database)) == 21
+def test_threads_at_one_instant_reserve_each_its_own(database: Database) -> None:
+    ledger = Simulation(database, limits_of(7)).ledger
+    with ThreadPoolExecutor(5) as pool:
+        claims = list(pool.map(lambda _: ledger.claim(limits_of(7), "me"), range(40)))
+    waits = sorted(claim.wait_seconds for claim in claims)
+    assert waits.count(0.0) == 7
+    assert closest(waits, 7) == pytest.approx(TURN)
+    assert len(entries(database)) == 40
 
 
-def claim_in_time(url: str, limit: int, window: timedelta, claims: int, begin: Barrier | threading.Barrier) -> None:
-    """Claim places as they become free, on the machine's clock and a connection of one's own."""
-    clock, sleeper = SystemClock(), SystemSleeper()
-    database = Database(url, sleeper)
-    log = RequestLog(database, clock)
-    log.ledger.state()  # opens the database before the race
+def reserve(url: str, limits: Limits, claims: int, begin: Barrier | threading.Barrier) -> list[float]:
+    """Return the instants that some claims get, on the machine's clock, over a connection of one's own."""
+    database = Database(url, SystemSleeper())
+    ledger = RequestLedger(database, SystemClock())
+    ledger.state()  # opens the database before the race
     begin.wait(CHILD_SECONDS)
+    instants = []
     for _ in range(claims):
-        while (free_at := log.claim(limit, window)) is not None:
-            sleeper.sleep(max((free_at - clock.now()).total_seconds(), 0.001))
+        instants.append(ledger.claim(limits, "me").instant)
+        SystemSleeper().sleep(0.002)
     database.close()
+    return instants
 
 
-def claim_in_child(reports: Connection, begin: Barrier, url: str, limit: int, window: timedelta, claims: int) -> None:
-    claim_in_time(url, limit, window, claims, begin)
-    reports.send("done")
+def reserve_in_child(reports: Connection, begin: Barrier, url: str, limits: Limits, claims: int) -> None:
+    reports.send(reserve(url, limits, claims, begin))
 
 
 def test_threads_on_the_machine_s_clock_stay_within_the_limit(url: str, database: Database) -> None:
     """Scaled down: three in any twentieth of a second, over four connections to one database."""
-    limit, window, claims = 3, timedelta(seconds=0.05), 5
+    limits = limits_of(3, WINDOW / 20)
     assert entries(database) == []
     barrier = threading.Barrier(4)
     with ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(claim_in_time, url, limit, window, claims, barrier) for _ in range(4)]:
-            done.result()
-    times = [timedelta(microseconds=micros) for micros in entries(database)]
-    assert len(times) == 20
-    assert closest(times, limit) >= window
+        asked = [pool.submit(reserve, url, limits, 5, barrier) for _ in range(4)]
+        instants = [instant for done in asked for instant in done.result()]
+    assert len(instants) == 20
+    assert closest(instants, 3) >= 0.05
 
 
 def test_processes_on_the_machine_s_clock_stay_within_the_limit(url: str, database: Database) -> None:
-    """The same in four processes, a few more times."""
-    limit, window, claims = 3, timedelta(seconds=0.05), 10
+    """The same in four processes, a few more times; they share the monotonic clock of the machine."""
+    limits = limits_of(3, WINDOW / 20)
     assert entries(database) == []
-    with started_together(claim_in_child, *[(url, limit, window, claims)] * 4) as children:
+    with started_together(reserve_in_child, *[(url, limits, 10)] * 4) as children:
         for child in children:
             child.hear_all()
-    assert [child.said for child in children] == [["done"]] * 4
-    times = [timedelta(microseconds=micros) for micros in entries(database)]
-    assert len(times) == 40
-    assert closest(times, limit) >= window
+    instants = [instant for child in children for said in child.said for instant in said]
+    assert len(instants) == 40
+    assert closest(instants, 3) >= 0.05
+    assert min(instants) < time.monotonic() < min(instants) + CHILD_SECONDS
 
 
-def claim_all_in_child(reports: Connection, begin: Barrier, url: str, limit: int) -> None:
-    """Claim places at one instant until refused; report how many were had."""
-    database = Database(url, SystemSleeper())
-    log = RequestLog(database, SettableClock(NOON))
-    begin.wait(CHILD_SECONDS)
-    had = 0
-    while log.claim(limit, WINDOW) is None:
-        had += 1
-    database.close()
-    reports.send(had)
-
-
-def test_processes_at_one_instant_get_exactly_the_places_there_are(url: str, database: Database) -> None:
-    assert entries(database) == []
-    with started_together(claim_all_in_child, *[(url, 50)] * 3) as children:
-        for child in children:
-            child.hear_all()
-    assert sum(had for child in children for had in child.said) == 50
-    assert len(entries(database)) == 50
-
-
-FREE = Limits(requests=1000, window=WINDOW, daily_budget=10**6)
-TWO = Limits(requests=2, window=WINDOW, daily_budget=10**6)
+FREE = limits_of(1000)
+TWO = limits_of(2)
+HOURLY = limits_of(10**6, timedelta(hours=1))
+"""So many that none ever waits; an hour is remembered."""
 
 
 def broken(ledger: RequestLedger, *, holder: str = "who fails", times: int = FAILURES_TO_OPEN) -> None:
@@ -281,12 +356,12 @@ def broken(ledger: RequestLedger, *, holder: str = "who fails", times: int = FAI
 
 @pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(days=365), -timedelta(hours=1)])
 def test_a_step_of_the_machine_s_clock_lets_no_burst_through(database: Database, step: timedelta) -> None:
-    """What places are counted by is a clock that nobody sets."""
+    """What instants are reserved by is a clock that nobody sets."""
     clock = SettableClock()
     ledger = RequestLedger(database, clock)
     assert [ledger.claim(TWO, "me").wait_seconds for _ in range(2)] == [0.0, 0.0]
     clock.advance(step)
-    assert 0 < ledger.claim(TWO, "me").wait_seconds <= 1.0
+    assert 0 < ledger.claim(TWO, "me").wait_seconds <= 1.1
 
 
 def test_a_claim_tells_the_day_s_count_and_the_budget_ends_it(database: Database, clock: SettableClock) -> None:
@@ -300,13 +375,6 @@ def test_a_claim_tells_the_day_s_count_and_the_budget_ends_it(database: Database
     clock.advance(timedelta(days=1))
     assert ledger.claim(limits, "me").sent_today == 1
     assert ledger.sent_on(NOON.date()) == 3
-
-
-def test_a_refused_claim_is_not_counted(database: Database, clock: SettableClock) -> None:
-    ledger = RequestLedger(database, clock)
-    for _ in range(5):
-        ledger.claim(TWO, "me")
-    assert ledger.sent_on(clock.now().date()) == 2
 
 
 def test_the_state_is_kept_as_it_is(database: Database, clock: SettableClock) -> None:
@@ -353,15 +421,18 @@ def test_five_failures_in_a_row_refuse_everybody_until_a_probe_succeeds(
     assert ledger.state().opened_at is None
 
 
-def test_a_probe_that_finds_no_place_takes_no_lease(database: Database, clock: SettableClock) -> None:
-    log = RequestLog(database, clock)
-    ledger = log.ledger
+def test_a_probe_that_waits_for_its_instant_holds_the_lease_meanwhile(database: Database, clock: SettableClock) -> None:
+    ledger = RequestLedger(database, clock)
+    for _ in range(4):
+        ledger.claim(TWO, "me")
     broken(ledger)
     clock.advance(FIRST_COOL_DOWN)
-    assert [ledger.claim(TWO, "first").wait_seconds for _ in range(2)] == [0.0, 0.0]
-    ledger.change(lambda state, _: replace(state, lease_holder="", lease_until=None))
-    assert ledger.claim(TWO, "second").wait_seconds > 0
-    assert ledger.state().lease_holder == ""
+    probe = ledger.claim(TWO, "prober")
+    assert probe.wait_seconds > 1.0
+    assert ledger.state().lease_holder == "prober"
+    assert ledger.confirms(probe, "prober")
+    with pytest.raises(CircuitOpenError):
+        ledger.claim(TWO, "me")
 
 
 def probe_in_child(reports: Connection, begin: Barrier, url: str) -> None:
@@ -419,7 +490,7 @@ def claim_until_killed(reports: Connection, begin: Barrier, url: str) -> None:
     begin.wait(CHILD_SECONDS)
     reports.send("claims")
     while True:
-        ledger.claim(FREE, "victim")
+        ledger.claim(HOURLY, "victim")
 
 
 def test_a_holder_that_is_killed_in_the_middle_of_a_claim_blocks_nobody(url: str, database: Database) -> None:
@@ -431,5 +502,6 @@ def test_a_holder_that_is_killed_in_the_middle_of_a_claim_blocks_nobody(url: str
             SystemSleeper().sleep(rng.random() * 0.02)
             victim.kill()
         before = ledger.sent_on(SystemClock().now().date())
-        assert ledger.claim(replace(FREE, requests=10**6), "me").sent_today == before + 1
+        claim = ledger.claim(HOURLY, "me")
+        assert (claim.wait_seconds, claim.sent_today) == (0.0, before + 1)
     assert ledger.sent_on(SystemClock().now().date()) == len(entries(database))
