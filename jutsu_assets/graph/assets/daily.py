@@ -15,7 +15,7 @@ from jutsu_assets.graph.assets.bars import DAILY_BARS, BarsUpdate, Fetched, Hist
 from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS, IndicatorsUpdate, indicators_spec
 from jutsu_assets.graph.assets.performance import SYMBOL_PERFORMANCE, PerformanceUpdate, performance_spec
 from jutsu_assets.graph.assets.subject import Subject
-from jutsu_assets.graph.automation import follows_its_inputs
+from jutsu_assets.graph.automation import follows_its_inputs, makes_tags
 from jutsu_assets.graph.checks.bars import BARS_ARE_SOUND, check_specs, rule_results, symbol_evaluation
 from jutsu_assets.graph.checks.login import LoginCheck
 from jutsu_assets.graph.failures import is_hopeless
@@ -47,7 +47,6 @@ def build_daily_assets(
         "group_name": DAILY,
         "freshness_policy": dg.FreshnessPolicy.time_window(fail_window=_SILENT, warn_window=_QUIET),
     }
-    derived = {**shared, "automation_condition": follows_its_inputs()}
     with warnings.catch_warnings():
         # Backfill policies are in beta and partitioned checks in preview: that is our decision to
         # carry, not something to tell every user at every start.
@@ -56,7 +55,11 @@ def build_daily_assets(
 
         @dg.multi_asset(
             name=DAILY,
-            specs=[bars_spec(**shared), indicators_spec(**derived), performance_spec(**derived)],
+            specs=[
+                bars_spec(**shared),
+                indicators_spec(**shared, automation_condition=follows_its_inputs(DAILY_INDICATORS)),
+                performance_spec(**shared, automation_condition=follows_its_inputs(SYMBOL_PERFORMANCE)),
+            ],
             check_specs=[*check_specs(DAILY_BARS, partitions), login.spec(DAILY_BARS)],
             can_subset=True,
             backfill_policy=dg.BackfillPolicy.single_run(),
@@ -122,6 +125,8 @@ class _DailyRun:
         symbols = self._symbols
         if not self._recorder.selected:
             self._look_again(universe)
+        if self._with_bars and self._makers:
+            self._context.instance.add_run_tags(self._context.run.run_id, makes_tags(self._makers))
         for done, came in enumerate(self._arrivals(symbols), start=1):
             said = self._make(came)
             if said:
