@@ -35,7 +35,7 @@ def opened(folder: Path) -> Iterator[Graph]:
     history.mkdir()
     with (
         open_graph(folder, start=date(2012, 11, 1)) as graph,
-        dg.DagsterInstance.local_temp(str(history)) as instance,
+        dg.DagsterInstance.local_temp(str(history), overrides={"telemetry": {"enabled": False}}) as instance,
     ):
         graph.instance = instance
         yield graph
