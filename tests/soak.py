@@ -23,6 +23,7 @@ import click
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.schwab.connection import SchwabConnection
 from jutsu_assets.schwab.fetcher import SchwabDataFetcher
+from jutsu_assets.schwab.throttle import Throttle
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.simulator.app import DEFAULT_KEY, DEFAULT_SECRET, SchwabSimulator
 from jutsu_assets.simulator.catalog import named_fault
@@ -96,7 +97,7 @@ class Plan:
 
 
 @contextmanager
-def opened(plan: Plan, departures: list[float]) -> Iterator[tuple[DailyHistory, Database]]:
+def opened(plan: Plan, departures: list[float]) -> Iterator[tuple[DailyHistory, Database, Throttle]]:
     """Yield what brings the store up to the simulator, over the shared throttle and breaker."""
     clock = MarketClock(plan.began, plan.seconds)
     database = Database(plan.database, SystemSleeper())
@@ -115,7 +116,7 @@ def opened(plan: Plan, departures: list[float]) -> Iterator[tuple[DailyHistory, 
     fetcher = SchwabDataFetcher(connection, calendar=calendar, name="simulator")
     store = SqlBarStore(database, "simulator", clock)
     try:
-        yield DailyHistory(fetcher, store, calendar, clock), database
+        yield DailyHistory(fetcher, store, calendar, clock), database, connection.throttle
     finally:
         fetcher.close()
         database.close()
@@ -126,7 +127,7 @@ def work(plan: Plan, number: int, reports: Connection) -> None:
     draw, outcomes = random.Random(number), Counter[str]()  # noqa: S311 - the same order in every run
     files: list[int] = []
     departures: list[float] = []
-    with opened(plan, departures) as (history, _):
+    with opened(plan, departures) as (history, _, throttle):
         while time.monotonic() < plan.began + plan.seconds:
             request = HistoryRequest(symbol=draw.choice(SYMBOLS), first=FIRST, verify=draw.random() < 0.5)
             try:
@@ -139,7 +140,8 @@ def work(plan: Plan, number: int, reports: Connection) -> None:
             except JutsuError as error:
                 outcomes[type(error).__name__] += 1
             files.append(open_files())
-    reports.send((outcomes, files[min(10, len(files) - 1)], files[-1], threading.active_count(), departures))
+    let_go, few = throttle.let_go, files[min(10, len(files) - 1)]
+    reports.send((outcomes, few, files[-1], threading.active_count(), departures, let_go))
 
 
 def open_files() -> int:
@@ -186,7 +188,7 @@ def soak(seconds: float, database: str, folder: Path) -> list[str]:
     wrong: list[str] = []
     with serve(simulator, port=0) as server:
         plan = Plan(server.url, database, str(token_path), began, seconds)
-        with opened(plan, []) as (_, first):
+        with opened(plan, []) as (_, first, _):
             RequestLedger(first, SystemClock()).state()  # one schema before all begin
         pairs = [context.Pipe(duplex=False) for _ in range(PROCESSES)]
         workers = [context.Process(target=work, args=(plan, n, ours[1])) for n, ours in enumerate(pairs)]
@@ -196,22 +198,26 @@ def soak(seconds: float, database: str, folder: Path) -> list[str]:
             theirs.close()  # so that a process that dies is heard
         totals: Counter[str] = Counter()
         departures: list[float] = []
+        let_go = 0
         for (reports, _), worker in zip(pairs, workers, strict=True):
             try:
-                outcomes, early, late, threads, left = reports.recv() if reports.poll(seconds + 120) else _silence()
+                told = reports.recv() if reports.poll(seconds + 120) else _silence()
             except EOFError:
                 wrong.append(f"process {worker.pid} died or did not end")
                 worker.kill()
                 continue
+            outcomes, early, late, threads, left, gone = told
             totals += outcomes
             departures += left
+            let_go += gone
             worker.join()
             click.echo(f"process {worker.pid}: {dict(outcomes)}, files {early} -> {late}, threads {threads}")
             if late > early + LEAK:
                 wrong.append(f"process {worker.pid} had {early} files open, and {late} at the end")
         requests = simulator.requests
         span = requests[-1].monotonic - requests[0].monotonic
-        click.echo(f"{len(requests)} requests in {span:.0f} s, {dict(totals)}")
+        rate = len(departures) / span
+        click.echo(f"{len(requests)} requests in {span:.0f} s, {rate:.3f} a second, {let_go} let go, {dict(totals)}")
         arrived = closest([arrival.monotonic for arrival in requests])
         click.echo(
             f"shortest time for three: {closest(departures):.4f} s as they left, {arrived:.4f} s as they arrived"
@@ -224,7 +230,7 @@ def soak(seconds: float, database: str, folder: Path) -> list[str]:
     return wrong
 
 
-def _silence() -> tuple[Counter[str], int, int, int, list[float]]:
+def _silence() -> tuple[Counter[str], int, int, int, list[float], int]:
     raise EOFError
 
 
@@ -232,7 +238,7 @@ def settled(plan: Plan, held: MarketHistory) -> list[str]:
     """Verify every symbol without faults; return where the store and the simulator still differ."""
     time.sleep(max(0.0, plan.began + plan.seconds - time.monotonic()))  # noqa: TID251
     wrong = []
-    with opened(plan, []) as (history, database):
+    with opened(plan, []) as (history, database, _):
         RequestLedger(database, SystemClock()).change(lambda state, _: type(state)())
         store = SqlBarStore(database, "simulator", SystemClock())
         for symbol in SYMBOLS:
