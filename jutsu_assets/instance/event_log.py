@@ -1,10 +1,11 @@
-"""The event log of a history in SQLite: Dagster's own, with its connections kept.
+"""The event log of a history in SQLite: Dagster's own, in one database, with its connection kept.
 
 Dagster opens a connection, compiles each statement anew and waits for the disk for every event,
-in the run's database and again in the one that all runs share: 20 ms and more an event. This one
-keeps a connection a database, and commits to the write-ahead log without waiting for the disk: a
-killed process loses nothing, a machine without power its newest events. Files and tables are
-Dagster's: what was written here, Dagster's class reads, and the reverse.
+in a database of the run's own and, with every event of an asset, again in the one that all runs
+share: 20 ms and more an event, and everything twice. This one writes to the shared database alone,
+keeps the connection, and commits to the write-ahead log without waiting for the disk: a killed
+process loses nothing, a machine without power its newest events. Tables are Dagster's. Databases
+that Dagster's class made for single runs are read, and written on, where they lie.
 """
 
 import os
@@ -12,12 +13,13 @@ import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from alembic.script import ScriptDirectory
+from dagster import EventLogRecord, EventRecordsFilter
 from dagster import _check as check
 from dagster._core.event_api import EventHandlerFn
 from dagster._core.events import (
@@ -28,6 +30,7 @@ from dagster._core.events import (
 )
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
@@ -45,7 +48,7 @@ from watchdog.observers import Observer
 from jutsu_assets.instance.beginning import beginning, keep_newest, revisions
 
 _MOST_OPEN = 16
-"""How many databases of runs stay open: the webserver reads many, a run writes one."""
+"""How many databases of single runs stay open."""
 _ABOUT_ALL_RUNS = ASSET_EVENTS | ASSET_CHECK_EVENTS | set(EVENT_TYPE_TO_PIPELINE_RUN_STATUS)
 _OF_ASSETS = {
     DagsterEventType.ASSET_MATERIALIZATION,
@@ -75,7 +78,7 @@ def newest_revision() -> str:
 
 
 class KeptEventLog(SqliteEventLogStorage):
-    """A :class:`SqliteEventLogStorage` that keeps its connections.
+    """A :class:`SqliteEventLogStorage` that writes each event once, and keeps its connections.
 
     Safe for several threads, which take turns, and for several processes. What a forked process
     inherits is put aside, not used.
@@ -93,6 +96,19 @@ class KeptEventLog(SqliteEventLogStorage):
         self._inherited: list[_Kept] = []
         self._tables: set[str] = set()
         super().__init__(base_dir)
+
+    def run_connection(self, run_id: str | None = None) -> AbstractContextManager[Connection]:
+        """Return a transaction in the database that holds the events of a run."""
+        return self._connect(self._shard_of(run_id))
+
+    def path_of_run(self, run_id: str) -> str:
+        """Return the file that holds the events of a run."""
+        return self.path_for_shard(self._shard_of(run_id))
+
+    def _shard_of(self, run_id: str | None) -> str:
+        """Return the database that holds a run's events: the shared one, unless Dagster's class began one for it."""
+        has_its_own = run_id is not None and Path(self.path_for_shard(run_id)).is_file()
+        return run_id if run_id is not None and has_its_own else INDEX_SHARD_NAME
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
@@ -152,11 +168,11 @@ class KeptEventLog(SqliteEventLogStorage):
             kept.close()
 
     def store_event(self, event: EventLogEntry) -> None:
-        """Store ``event`` with one transaction in each database that it belongs to."""
+        """Store ``event``."""
         self.store_event_batch([event])
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store ``events``, of one run as Dagster sends them, with one transaction in each database."""
+        """Store ``events``, of one run as Dagster sends them, whole or not at all."""
         with ExitStack() as transactions:
             # The run's own database is written first: what all runs share never holds what the run's does not.
             if any(map(_is_about_all_runs, events)):
@@ -168,10 +184,11 @@ class KeptEventLog(SqliteEventLogStorage):
     def _store(self, entry: EventLogEntry) -> None:
         """Do what Dagster's ``store_event`` does, with statements that are compiled once."""
         row = self._event_to_row(_lean(entry))
-        with self.run_connection(entry.run_id) as run:
-            run.execute(_INSERT, row)
-        if not _is_about_all_runs(entry):
-            return
+        if self._shard_of(entry.run_id) != INDEX_SHARD_NAME:
+            with self.run_connection(entry.run_id) as run:
+                run.execute(_INSERT, row)
+            if not _is_about_all_runs(entry):
+                return
         with self.index_connection() as index:
             event_id: int = check.not_none(index.execute(_INSERT, row).inserted_primary_key)[0]
             if entry.dagster_event_type in ASSET_EVENTS:
@@ -200,6 +217,20 @@ class KeptEventLog(SqliteEventLogStorage):
         values_at = {**values, "last_materialization_timestamp": at}
         if index.execute(_UPDATE_ASSET, {"of_key": key, **values_at}).rowcount == 0:
             index.execute(_INSERT_ASSET, {"asset_key": key, **values_at})
+
+    def get_event_records(
+        self,
+        event_records_filter: EventRecordsFilter,
+        limit: int | None = None,
+        ascending: bool = False,  # noqa: FBT001, FBT002 - as inherited
+    ) -> Sequence[EventLogRecord]:
+        """Return the events that match; of runs that Dagster's class logged, those of assets, checks and status."""
+        return SqlEventLogStorage.get_event_records(self, event_records_filter, limit, ascending)
+
+    @property
+    def is_run_sharded(self) -> bool:
+        """Return False: what identifies an event is one count over all runs."""
+        return False
 
     def has_table(self, table_name: str) -> bool:
         """Return whether there is a table of that name; tables do not go away."""
@@ -251,7 +282,7 @@ class _Watchdog(SqliteEventLogStorageWatchdog):
 
     def __init__(self, log: KeptEventLog, run_id: str, callback: EventHandlerFn, cursor: str | None) -> None:
         super().__init__(log, run_id, callback, cursor)
-        path = log.path_for_shard(run_id)
+        path = log.path_of_run(run_id)
         self._patterns = [path, f"{path}-wal"]
 
     def on_modified(self, event: FileSystemEvent) -> None:  # noqa: ARG002 - as inherited

@@ -90,29 +90,60 @@ def test_a_history_with_two_heads_is_mended_at_its_next_start(home: Path) -> Non
         assert revisions(home / name) == (newest_revision(),)
 
 
-def test_what_is_written_here_dagsters_own_class_reads_and_the_reverse(home: Path) -> None:
+def test_each_event_is_stored_once(home: Path) -> None:
+    with instance_of(home) as instance:
+        run_id = run_bars(instance)
+    assert [path.name for path in (home / "history" / "runs").glob("*.db")] == ["index.db"]
+    with closing(sqlite3.connect(home / DATABASES[1])) as connection:
+        found = connection.execute(
+            "select dagster_event_type, count(*) from event_logs where run_id = ? group by 1", (run_id,)
+        )
+        counts = dict(found.fetchall())
+    assert counts["ASSET_MATERIALIZATION"] == counts["ASSET_CHECK_EVALUATION"] == len(KEYS.get_partition_keys())
+    assert counts["PIPELINE_START"] == counts["STEP_SUCCESS"] == 1
+
+
+def test_a_deleted_run_leaves_no_event(home: Path) -> None:
+    with instance_of(home) as instance:
+        run_id, other = run_bars(instance), run_bars(instance)
+        instance.delete_run(run_id)
+        assert instance.event_log_storage.get_records_for_run(run_id).records == []
+        assert_recorded(instance, other)
+
+
+def test_dagsters_own_class_reads_what_runs_made_here_and_here_its_runs_are_read_whole(home: Path) -> None:
     with instance_of(home) as instance:
         run_id = run_bars(instance)
     plain = write_home(home / "plain", {"sqlite": {"base_dir": str(home)}})
     with instance_of(plain) as theirs:
         assert type(theirs.event_log_storage) is SqliteEventLogStorage
-        assert_recorded(theirs, run_id)
+        assert_made(theirs, run_id)
         other = run_bars(theirs)
     with instance_of(home) as ours:
         assert_recorded(ours, run_id)
         assert_recorded(ours, other)
+        ours.report_engine_event("written on", ours.get_run_by_id(other))
+        assert "written on" in [entry.message for entry in ours.all_logs(other)]
+    with instance_of(plain) as theirs:
+        assert "written on" in [entry.message for entry in theirs.all_logs(other)]
 
 
 def assert_recorded(instance: dg.DagsterInstance, run_id: str) -> None:
+    assert_made(instance, run_id)
+    entries = [record.event_log_entry for record in instance.event_log_storage.get_records_for_run(run_id).records]
+    logged = [entry.dagster_event.event_type_value for entry in entries if entry.dagster_event is not None]
+    assert logged.count("ASSET_MATERIALIZATION") == logged.count("ASSET_MATERIALIZATION_PLANNED") == 3
+    assert logged.count("ASSET_CHECK_EVALUATION") == 3
+    stats = instance.get_run_stats(run_id)
+    assert (stats.steps_succeeded, stats.materializations) == (1, 3)
+
+
+def assert_made(instance: dg.DagsterInstance, run_id: str) -> None:
     run = instance.get_run_by_id(run_id)
     assert run is not None
     assert run.status is dg.DagsterRunStatus.SUCCESS
     log = instance.event_log_storage
     assert instance.get_materialized_partitions(dg.AssetKey("bars")) == {"A", "B", "C"}
-    entries = [record.event_log_entry for record in log.get_records_for_run(run_id).records]
-    logged = [entry.dagster_event.event_type_value for entry in entries if entry.dagster_event is not None]
-    assert logged.count("ASSET_MATERIALIZATION") == logged.count("ASSET_MATERIALIZATION_PLANNED") == 3
-    assert logged.count("ASSET_CHECK_EVALUATION") == 3
     tags = log.get_latest_tags_by_partition(
         dg.AssetKey("bars"), dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"]
     )
@@ -198,13 +229,14 @@ def test_a_history_that_is_taken_away_is_begun_anew(home: Path) -> None:
         assert instance.get_materialized_partitions(dg.AssetKey("bars")) == {"A", "B", "C"}
 
 
-def test_few_databases_of_runs_stay_open(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_databases_of_single_runs_stay_open(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_log, "_MOST_OPEN", 2)
     with instance_of(home) as instance:
-        log = instance.event_log_storage
+        log: Any = instance.event_log_storage
         for number in range(5):
+            Path(log.path_for_shard(f"run-{number}")).touch()
             assert log.get_records_for_run(f"run-{number}").records == []
-        assert set(log._kept) == {"index", "run-2", "run-3", "run-4"}  # type: ignore[attr-defined]
+        assert set(log._kept) == {"index", "run-2", "run-3", "run-4"}
 
 
 def test_a_forked_process_opens_connections_of_its_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
