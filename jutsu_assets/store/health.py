@@ -4,10 +4,9 @@ A store is looked at as it is: nothing here goes through :meth:`Database.reading
 and upgrades what it opens.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,11 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.store import schema
-from jutsu_assets.store.content import EMPTY, changed, to_hex
+from jutsu_assets.store.consistency import MEND, Held, inconsistencies_of, partitions_of, recorded_ahead
 from jutsu_assets.store.engine import POSTGRES_ARGUMENTS, Database, prepare_sqlite, sqlite_library
-from jutsu_assets.store.rows import bar_rows, run
+from jutsu_assets.store.rows import run
 from jutsu_assets.store.upgrade import HEAD, VERSION_TABLE, revision_of
 from jutsu_assets.store.urls import shown_url, sqlite_file
-from jutsu_core.answers import CLOCK_TOLERANCE
-from jutsu_core.bars import PRICE_COLUMNS, from_epoch, to_epoch
 from jutsu_core.errors import (
     ConfigurationError,
     NoDataError,
@@ -33,32 +30,10 @@ from jutsu_core.ports import Clock
 
 _BUG_FROM, _BUG_UNTIL = (3, 7, 0), (3, 51, 2)
 LOCK_SECONDS = 30.0
-_AT_A_TIME = 20_000
 _SYNCHRONOUS = {0: "off", 1: "normal", 2: "full", 3: "extra"}
-MEND = "restore a backup (jutsu restore FILE)"
 _COUNTS = """
-select (select value from store_facts where name = 'source'), (select count(*) from bars),
-    (select count(distinct symbol) from bars), (select count(*) from bar_revisions),
+select (select value from store_facts where name = 'source'), (select count(*) from bar_revisions),
     (select count(*) from quarantined_bars)
-"""
-_INTEGERS = {
-    "bars": ("ts", *PRICE_COLUMNS, "volume", "recorded_at"),
-    "bar_revisions": ("ts", *PRICE_COLUMNS, "volume", "recorded_at", "superseded_at"),
-}
-# A bar that is current ends never; one that was withdrawn has no row here.
-_OVERLAPS = """
-select symbol, timeframe, count(distinct ts) from (
-    select symbol, timeframe, ts, recorded_at, superseded_at,
-        lead(recorded_at) over (partition by symbol, timeframe, ts order by recorded_at) as next_at
-    from (
-        select symbol, timeframe, ts, recorded_at, superseded_at from bar_revisions
-        union all
-        select b.symbol, b.timeframe, b.ts, b.recorded_at, 9223372036854775807 from bars as b where exists (
-            select 1 from bar_revisions as r where r.symbol = b.symbol and r.timeframe = b.timeframe and r.ts = b.ts)
-    ) as said
-) as followed
-where superseded_at <= recorded_at or superseded_at > next_at
-group by symbol, timeframe order by symbol, timeframe
 """
 
 
@@ -68,6 +43,7 @@ class StoreContents:
 
     Attributes:
         source: Where all its bars come from; None before the first write.
+        partitions: The bars of each symbol and timeframe.
     """
 
     schema_revision: str
@@ -76,6 +52,7 @@ class StoreContents:
     symbols: int
     revisions: int
     quarantined: int
+    partitions: Mapping[tuple[str, str], Held] = field(compare=False, repr=False, default_factory=dict)
 
     @property
     def is_head(self) -> bool:
@@ -118,12 +95,14 @@ class StoreHealth:
         return not self.findings
 
 
-def examine(database: Database, clock: Clock | None = None) -> StoreHealth:
+def examine(database: Database, clock: Clock | None = None, *, deep: bool = False) -> StoreHealth:
     """Look at a store as it is, within one read transaction; others may write meanwhile.
 
     Args:
         database: The store.
         clock: Tells what is now; the machine's clock if None.
+        deep: Also check the file as a whole, and every value of every bar against what is recorded
+            of its partition: 4 µs a bar. Otherwise bars are counted, and their bounds looked at.
 
     Raises:
         NoDataError: There is no store.
@@ -138,7 +117,7 @@ def examine(database: Database, clock: Clock | None = None) -> StoreHealth:
                 f"SQLite {measured['version']} can, rarely, corrupt a file in WAL mode that several processes write"
                 " (its WAL-reset bug, 3.7.0 to 3.51.2): pip install pysqlite3, or use a Python with SQLite 3.51.3"
             )
-        damage = damage_of(connection)
+        damage = damage_of(connection) if deep else []
         findings += damage
         try:
             contents = contents_of(connection)
@@ -147,8 +126,8 @@ def examine(database: Database, clock: Clock | None = None) -> StoreHealth:
                     f"the schema is of revision {contents.schema_revision}, today's is {HEAD}: the next run upgrades"
                     " it; make a backup before (jutsu backup FILE)"
                 )
-            findings += inconsistencies_of(connection, contents)
-            findings += _recorded_ahead(connection, (clock or SystemClock()).now())
+            findings += disagreements_of(connection, contents, deep=deep)
+            findings += recorded_ahead(connection, (clock or SystemClock()).now())
         except SchemaVersionError as error:
             findings.append(str(error))
         except (SQLAlchemyError, connection.dialect.loaded_dbapi.Error):
@@ -236,83 +215,22 @@ def contents_of(connection: Connection) -> StoreContents:
         shown = shown_url(connection.engine.url)
         message = f"{shown} must be a store of Jutsu, and holds none of its tables; check JUTSU_DATABASE_URL"
         raise NoDataError(message)
-    source, bars, symbols, revisions, quarantined = run(connection, _COUNTS).fetchone()
+    source, revisions, quarantined = run(connection, _COUNTS).fetchone()
+    partitions = partitions_of(connection)
     return StoreContents(
         schema_revision=revision,
         source=source,
-        bars=bars,
-        symbols=symbols,
+        bars=sum(count for count, _, _ in partitions.values()),
+        symbols=len({symbol for symbol, _ in partitions}),
+        partitions=partitions,
         revisions=revisions,
         quarantined=quarantined,
     )
 
 
-def inconsistencies_of(connection: Connection, contents: StoreContents) -> tuple[str, ...]:
-    """Return where bars, versions and revisions disagree, a sentence each."""
-    versions = "select symbol, timeframe, bars, first_ts, last_ts, content_hash from partition_versions"
-    recorded = {row[:2]: row[2:] for row in run(connection, versions).fetchall()}
-    held = {tuple(row) for row in run(connection, "select distinct symbol, timeframe from bars").fetchall()}
-    names = ("number of bars", "first bar", "last bar", *(["content hash"] if contents.is_head else []))
-    unreadable = _without_integers(connection)
-    found = [
-        f"{count} bars of {symbol} {timeframe} in {table} hold what is no integer, such as {example!r}, and cannot be"
-        f" read: {MEND}, or delete the partition's rows from bars, bar_revisions, coverage and partition_versions and"
-        " materialize it again"
-        for (symbol, timeframe), (table, count, example) in unreadable.items()
-    ]
-    for symbol, timeframe in sorted(recorded.keys() | held):
-        if (symbol, timeframe) in unreadable:
-            continue
-        said, true = recorded.get((symbol, timeframe)), _summary(connection, symbol, timeframe)
-        wrong = [name for n, name in enumerate(names) if said is None or said[n] != true[n]]
-        if wrong:
-            found.append(
-                f"what is recorded of {symbol} {timeframe} disagrees with its bars ({', '.join(wrong)}): {MEND}, or"
-                " materialize it with the config verify: true, which asks for all of it again and corrects both"
-            )
-    for symbol, timeframe, count in run(connection, _OVERLAPS).fetchall():
-        found.append(
-            f"{count} bars of {symbol} {timeframe} have revisions that overlap in time, so that reading as of an"
-            f" instant finds two: {MEND}, or delete the wrong rows from bar_revisions"
-        )
-    return tuple(found)
-
-
-def _without_integers(connection: Connection) -> dict[tuple[str, str], tuple[str, int, object]]:
-    """Return which partitions hold what is no integer, in which table, how often, and one example.
-
-    SQLite takes anything into any column; a server does not.
-    """
-    found: dict[tuple[str, str], tuple[str, int, object]] = {}
-    if connection.dialect.name != "sqlite":
-        return found
-    for table, columns in _INTEGERS.items():
-        wrong = " or ".join(f"typeof({column}) <> 'integer'" for column in columns)
-        example = "coalesce(" + ", ".join(f"iif(typeof({one}) <> 'integer', {one}, null)" for one in columns) + ")"
-        sql = f"select symbol, timeframe, count(*), {example} from {table} where {wrong} group by 1, 2"  # noqa: S608 - our own names
-        for symbol, timeframe, count, value in run(connection, sql).fetchall():
-            found.setdefault((symbol, timeframe), (table, count, value))
-    return found
-
-
-def _recorded_ahead(connection: Connection, now: datetime) -> list[str]:
-    limit = to_epoch(now + CLOCK_TOLERANCE)
-    sql = "select symbol, timeframe, recorded_at from partition_versions where recorded_at > ? order by 1, 2"
-    return [
-        f"{symbol} {timeframe} was recorded at {from_epoch(at).isoformat()}, which is to come: a clock was ahead, and"
-        f" reading as of an instant before then shows former bars; {MEND} that was made before"
-        for symbol, timeframe, at in run(connection, sql, (limit,)).fetchall()
-    ]
-
-
-def _summary(connection: Connection, symbol: str, timeframe: str) -> tuple[int, int, int, str]:
-    rows, after = bar_rows(connection), -(2**63)
-    count, first, last, content = 0, 0, 0, EMPTY
-    while some := rows.between(symbol, timeframe, after, 2**63 - 1, limit=_AT_A_TIME):
-        first, last = (first if count else some[0][0]), some[-1][0]
-        count, after = count + len(some), last + 1
-        content = changed(content, added=some, removed=[])
-    return count, first, last, to_hex(content)
+def disagreements_of(connection: Connection, contents: StoreContents, *, deep: bool = True) -> tuple[str, ...]:
+    """Return where what is recorded of the bars disagrees with them; if not ``deep``, by number and bounds."""
+    return inconsistencies_of(connection, contents.partitions, has_hashes=contents.is_head, deep=deep)
 
 
 def _sqlite_measures(connection: Connection) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from jutsu_assets.store.health import (
     connect_sqlite,
     contents_of,
     damage_of,
-    inconsistencies_of,
+    disagreements_of,
     looking_at,
     require_existing,
     sqlite_url,
@@ -109,7 +109,7 @@ def backup(database: Database, target: Path, *, overwrite: bool = False) -> Back
                     message = f"the backup {target} must be intact, and the store it was made of is not: {damage[0]}"
                     raise StoreUnavailableError(message)
                 contents = contents_of(connection)
-                findings = inconsistencies_of(connection, contents)
+                findings = disagreements_of(connection, contents)
             copy.chmod(0o600)
             _sync(copy)
             _require_free(target, live, overwrite=overwrite)  # what came meanwhile is not ours to replace
@@ -284,7 +284,7 @@ def _stage(source: Path, staged: Path, *, page_size: int, force: bool) -> StoreC
             upgrade(connection)
     with looking_at(sqlite_url(staged), shown=sqlite_url(source)) as connection:
         contents = contents_of(connection)
-        if not force and (findings := inconsistencies_of(connection, contents)):
+        if not force and (findings := disagreements_of(connection, contents)):
             message = f"{source} must agree with itself to be restored: {findings[0]}; --force restores it all the same"
             raise InvalidInputError(message)
     return contents

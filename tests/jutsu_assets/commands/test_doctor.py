@@ -176,3 +176,15 @@ def test_doctor_names_a_universe_that_cannot_be_read(url: str, tmp_path: Path) -
     assert found.exit_code == 1
     assert "'aapl'" in found.output
     assert "SAMPLE store" in found.output
+
+
+def test_doctor_reads_every_bar_when_asked_to(url: str) -> None:
+    database = MarketDatabase(url, source="simulator")
+    with database.database.writing() as connection:
+        connection.exec_driver_sql("update bars set volume = volume + 1")
+    database.database.close()
+    assert "counts and bounds (--deep reads every bar)" in jutsu("doctor").output
+    found = jutsu("doctor", "--deep")
+    assert found.exit_code == 1
+    assert "every bar" in found.output
+    assert "disagrees with its bars (content hash)" in found.output
