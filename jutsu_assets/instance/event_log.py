@@ -21,6 +21,7 @@ from typing import Any
 from alembic.script import ScriptDirectory
 from dagster import EventLogRecord, EventRecordsFilter
 from dagster import _check as check
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.event_api import EventHandlerFn
 from dagster._core.events import (
     ASSET_CHECK_EVENTS,
@@ -29,7 +30,12 @@ from dagster._core.events import (
     DagsterEventType,
 )
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageTable
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
@@ -39,6 +45,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
 )
 from dagster._core.storage.sql import get_alembic_config
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
+from dagster._record import copy
 from dagster._serdes import serialize_value
 from dagster._time import datetime_from_timestamp
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event
@@ -59,6 +66,7 @@ _OF_ASSETS = {
     DagsterEventType.ASSET_CHECK_EVALUATION,
 }
 _INSERT = SqlEventLogStorageTable.insert()
+_INSERT_CHECK = AssetCheckExecutionsTable.insert()
 _INSERT_ASSET = AssetKeyTable.insert()
 _UPDATE_ASSET = AssetKeyTable.update().where(AssetKeyTable.c.asset_key == bindparam("of_key"))
 
@@ -206,8 +214,10 @@ class KeptEventLog(SqliteEventLogStorage):
             if entry.dagster_event_type in ASSET_EVENTS:
                 self._store_asset_event_tags(index, [entry], [event_id])
                 self._store_newest_of_asset(index, entry, event_id, row["event"])
-            if entry.dagster_event_type in ASSET_CHECK_EVENTS:
-                self.store_asset_check_event(entry, event_id)
+            if entry.dagster_event_type is DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+                self._store_planned_checks(index, entry, event_id)
+            elif entry.dagster_event_type in ASSET_CHECK_EVENTS:
+                self.store_asset_check_event(_lean(entry), event_id)
 
     def _row_of(self, entry: EventLogEntry) -> dict[str, Any]:
         """Return what Dagster's ``_event_to_row`` does, with JSON that has no blanks."""
@@ -243,6 +253,27 @@ class KeptEventLog(SqliteEventLogStorage):
         values_at = {**values, "last_materialization_timestamp": at}
         if index.execute(_UPDATE_ASSET, {"of_key": key, **values_at}).rowcount == 0:
             index.execute(_INSERT_ASSET, {"asset_key": key, **values_at})
+
+    def _store_planned_checks(self, index: Connection, entry: EventLogEntry, event_id: int) -> None:
+        """Do what Dagster's ``_store_asset_check_evaluation_planned`` does.
+
+        Dagster writes the list of all partitions into the row of each.
+        """
+        event = check.not_none(entry.dagster_event)
+        planned = check.inst(event.event_specific_data, AssetCheckEvaluationPlanned)
+        subset = planned.partitions_subset
+        of_one = event._replace(event_specific_data=copy(planned, partitions_subset=None), logging_tags={})
+        row = {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "run_id": entry.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": serialize_value(entry._replace(dagster_event=of_one)),
+            "evaluation_event_timestamp": self._event_insert_timestamp(entry),  # type: ignore[no-untyped-call]
+            "evaluation_event_storage_id": event_id,
+        }
+        partitions = [None] if subset is None else subset.get_partition_keys()
+        index.execute(_INSERT_CHECK, [{**row, "partition": partition} for partition in partitions])
 
     def get_event_records(
         self,
