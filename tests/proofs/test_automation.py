@@ -75,19 +75,18 @@ def test_the_switch_turns_the_sensor_on(ui: LiveDagster) -> None:
 
 
 def test_what_runs_made_whole_is_not_asked_for(ui: LiveDagster) -> None:
-    looks(ui, 1)
     update(ui, DAILY_ASSETS)
     assert ui.partitions()["symbol_performance"]["materialized"] == set(GOOD)
     restate(ui, "AAPL")
     update(ui, DAILY_ASSETS)
     update(ui, [BARS])
-    looks(ui, 2)
+    looks(ui, 1)
     assert asked_for(ui) == []
 
 
 def test_bars_that_changed_alone_are_followed_once(ui: LiveDagster) -> None:
     restate(ui, "FB")
     update(ui, [BARS])
-    looks(ui, 3)
+    looks(ui, 2)
     assert asked_for(ui) == [(sorted(DERIVED), "FB")]
     assert ui.stored("FB") == ui.simulator.history.daily("FB", as_of=sample_bars("FB")[-1].session)
