@@ -151,13 +151,14 @@ def test_a_newer_login_that_is_stale_itself_is_refreshed_with_its_own_refresh_to
     """The refresh token in memory is dead by then."""
     table = desk(expired=True, path=path)
     table.fetcher.connection._opened()
-    login = {**stale(table.simulator.issue_login()), "creation_timestamp": 2_000_000_000}
+    created = table.tokens.read()["creation_timestamp"] + 60
+    login = {**stale(table.simulator.issue_login()), "creation_timestamp": created}
     FileTokenStore(path).write(login)
     assert history(table.fetcher) == 5
     assert table.token_calls == 1
     after = table.tokens.read()
     assert (after["creation_timestamp"], after["token"]["refresh_token"]) == (
-        2_000_000_000,
+        created,
         login["token"]["refresh_token"],
     )
 
