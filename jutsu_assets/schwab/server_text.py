@@ -7,7 +7,7 @@ megabytes long, hold line breaks and escape sequences, and repeat the token that
 import base64
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus
 
 LONGEST = 300
@@ -15,7 +15,7 @@ HIDDEN = "***"
 _CUT = "…"
 _SHORTEST_SECRET = 8
 """What is shorter is a word of every language; keys, secrets, codes and tokens are longer."""
-_MOST_SECRETS = 64
+_MOST_SECRETS = 32
 _LOOKED_AT = 8_000
 """Characters of a text that are looked at; what is shown comes from its beginning."""
 _ESCAPES = re.compile(
@@ -36,6 +36,7 @@ _UNKNOWN_SECRETS = re.compile(
 
 _guard = threading.Lock()
 _known: dict[str, tuple[str, ...]] = {}
+_longest_first: tuple[str, ...] = ()
 
 
 def keep_secret(*secrets: object) -> None:
@@ -43,12 +44,14 @@ def keep_secret(*secrets: object) -> None:
 
     A secret is one for the whole process, whoever meets it; the newest ones are remembered.
     """
+    global _longest_first  # noqa: PLW0603 - what is known is one thing, and readers see it whole
     with _guard:
         for secret in secrets:
             if isinstance(secret, str) and len(secret) >= _SHORTEST_SECRET:
                 _known[secret] = _known.pop(secret, ()) or tuple(_forms(secret))
         while len(_known) > _MOST_SECRETS:
             del _known[next(iter(_known))]
+        _longest_first = tuple(sorted({form for forms in _known.values() for form in forms}, key=len, reverse=True))
 
 
 def shown(said: object, longest: int = LONGEST) -> str:
@@ -62,29 +65,48 @@ def shown(said: object, longest: int = LONGEST) -> str:
         >>> shown('{"access_token": "I0.abcdefgh"}')
         '{"access_token": "***"}'
     """
-    text = said if isinstance(said, str) else _text_of(said)
+    text = said if isinstance(said, str) else _text_of(said, str)
     is_whole = len(text) <= _LOOKED_AT
-    text = _one_line(text[:_LOOKED_AT])
-    with _guard:
-        forms = sorted((form for forms in _known.values() for form in forms), key=len, reverse=True)
-    if not is_whole:
-        # At its end may stand the beginning of a secret, which nothing would recognise.
-        text = text[: -max(map(len, forms), default=0) or None]
-    for form in forms:
-        text = text.replace(form, HIDDEN)
-    text = _UNKNOWN_SECRETS.sub(lambda found: found[1] + HIDDEN, text)
-    if is_whole and len(text) <= longest:
-        return text
-    return text[: longest - len(_CUT)] + _CUT
+    return _cut(_without_secrets(_one_line(text[:_LOOKED_AT]), is_whole=is_whole), longest, is_whole=is_whole)
 
 
-def _text_of(said: object) -> str:
+def shown_value(said: object, longest: int = 60) -> str:
+    """Return a value that a server sent as Python writes it, in at most ``longest`` printable characters.
+
+    Examples:
+        >>> shown_value("NaN"), shown_value([1, None])
+        ("'NaN'", '[1, None]')
+    """
+    return shown(_text_of(said, repr), longest)
+
+
+def kept(raw: str, longest: int) -> str:
+    """Return ``raw`` as it came, without secrets and cut where it is longer than ``longest``."""
+    is_whole = len(raw) <= longest
+    return _cut(_without_secrets(raw[:longest], is_whole=is_whole), longest, is_whole=is_whole)
+
+
+def _text_of(said: object, write: Callable[[object], str]) -> str:
     try:
-        return str(said)
+        return write(said)
     except RecursionError:
         return f"a {type(said).__name__} that is nested too deeply"
     except ValueError:
         return f"a {type(said).__name__} that is too long"
+
+
+def _without_secrets(text: str, *, is_whole: bool) -> str:
+    forms = _longest_first
+    for form in forms:
+        text = text.replace(form, HIDDEN)
+    if not is_whole and forms:
+        # At its end may stand the beginning of a secret, which nothing recognises.
+        text = text[: -len(forms[0])]
+    return _UNKNOWN_SECRETS.sub(lambda found: found[1] + HIDDEN, text)
+
+
+def _cut(text: str, longest: int, *, is_whole: bool) -> str:
+    return text if is_whole and len(text) <= longest else text[: longest - len(_CUT)] + _CUT
 
 
 def _one_line(text: str) -> str:

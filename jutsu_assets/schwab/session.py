@@ -143,10 +143,10 @@ def call(
         response = request()
     except httpx.TransportError as error:
         message = f"{what}: Schwab must answer, in time and whole, but {_named(error)}; try again later"
-        raise SourceUnavailableError(message) from error
+        raise SourceUnavailableError(message) from None
     except httpx.DecodingError as error:
         message = f"{what}: Schwab's reply must be readable, but {_named(error)}; try again later"
-        raise SourceUnavailableError(message) from error
+        raise SourceUnavailableError(message) from None
     except base_errors as error:
         raise _oauth_error(error, what, refusals) from None
     if not response.is_success:
@@ -256,6 +256,7 @@ def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
 
             A login that Schwab called dead is not presented again: who keeps asking is blocked.
             """
+            keep_secret(self.client_id, self.client_secret, f"{self.client_id}:{self.client_secret}")
             with self._refresh_lock, self._tokens.locked():
                 wrapped = self._tokens.read()
                 kept = wrapped["token"]

@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 from filelock import FileLock, Timeout
 
 from jutsu_assets.clock import SystemClock
-from jutsu_assets.schwab.server_text import keep_secret, shown
+from jutsu_assets.schwab.server_text import keep_secret, shown_value
 from jutsu_core.errors import AuthenticationError
 from jutsu_core.ports import Clock
 
@@ -397,7 +397,7 @@ def _sound(content: object, what: str) -> WrappedToken:
     if type(made_at) is not int or not 0 <= made_at < _LATEST:
         message = (
             f"{what}: creation_timestamp must be when the login was made, in whole seconds since 1970, was"
-            f" {shown(repr(made_at), 40)}; {_REMEDY}"
+            f" {shown_value(made_at, 40)}; {_REMEDY}"
         )
         raise AuthenticationError(message)
     keep_secret(*(token.get(name) for name in ("access_token", "refresh_token", "id_token")))

@@ -16,8 +16,8 @@ from jutsu_assets.schwab.unpacking import ACCEPTED, unpacked
 from jutsu_assets.settings import SCHWAB_ORIGIN
 
 WHOLE_REPLY_SECONDS = 60.0
-LARGEST_REPLY_BYTES = 16 * 2**20
-"""A reply of 40,000 candles has a fifth of this; as Python's lists and numbers it is many times as large."""
+LARGEST_REPLY_BYTES = 8 * 2**20
+"""A reply of 40,000 candles has two fifths of this; what JSON's brackets become in memory is twenty times as large."""
 _OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 
 
