@@ -101,6 +101,7 @@ class CallbackServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
 
     def prepare(
         self, url: str, path: str, heard: "queue.Queue[str]", is_answer: IsAnswer, context: ssl.SSLContext
@@ -169,12 +170,6 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._show(HTTPStatus.NOT_FOUND, _OTHER)
 
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        # What was sent and is not read would make the answer a broken connection.
-        self.rfile.read(min(int(length), _LARGEST_FORM_BYTES) if length.isascii() and length.isdecimal() else 0)
-        self._show(HTTPStatus.METHOD_NOT_ALLOWED, _OTHER)
-
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Show the same page whatever is wrong; the standard one repeats what was asked."""
         del message, explain
@@ -188,6 +183,10 @@ class _Handler(BaseHTTPRequestHandler):
         return parts.query if parts.path.rstrip("/") == self.server.path.rstrip("/") else None
 
     def _show(self, status: int, page: str) -> None:
+        # What was sent and is not read would make the answer a broken connection.
+        length = self.headers.get("Content-Length", "") if hasattr(self, "headers") else ""
+        if length.isascii() and length.isdecimal():
+            self.rfile.read(min(int(length[:9]), _LARGEST_FORM_BYTES))
         content = page.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
