@@ -224,6 +224,8 @@ def _path(environment: Mapping[str, str], name: str, base: Path, default: str) -
 
 def _parts(url: str) -> tuple[SplitResult | None, str]:
     """Return the parts of ``url``, and what keeps it from being a plain address; the parts are None beyond reading."""
+    if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
+        return None, "a space or another sign that no address has"
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -231,7 +233,6 @@ def _parts(url: str) -> tuple[SplitResult | None, str]:
         return None, "a part that cannot be read, such as a port that is none"
     netloc = parts.netloc.rpartition("@")[2]
     faults = {
-        "a space or a sign that no address has": not (url.isascii() and url.isprintable()) or " " in url or "\\" in url,
         "a user name or a password": "@" in parts.netloc,
         "a port that is none": port == 0 or netloc.endswith(":"),
         "a fragment": "#" in url,
@@ -252,7 +253,7 @@ def _base_url(environment: Mapping[str, str]) -> str:
     parts, fault = _parts(url)
     if parts is not None:
         is_loopback = parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK_HOSTS
-        fault = fault or ("a path" if parts.path else "a query" if "?" in url else "")
+        fault = fault or ("a query" if "?" in url else "a path" if parts.path else "")
         if not fault and (url == SCHWAB_ORIGIN or is_loopback):
             return url
     message = (

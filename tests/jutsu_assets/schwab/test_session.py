@@ -1,5 +1,6 @@
 """The session: one refresh for all who share a login, and a good token that no reply can destroy."""
 
+import errno
 import json
 import threading
 from collections.abc import Callable
@@ -234,6 +235,38 @@ def test_junk_from_the_token_endpoint_never_replaces_a_good_token(
     assert (table.token_calls, table.history_calls) == (attempts, 0)
     table.clock.advance(LONGEST_REST)
     assert len(table.fetch()) == 5
+
+
+@pytest.mark.parametrize("rotating", [False, True])
+def test_a_refreshed_token_that_cannot_be_written_is_told_and_used_until_it_can_be(
+    *, rotating: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by another fetcher of this process, whose old refresh token may be dead by now."""
+    table = desk(expired=True, path=path, rotate_refresh_tokens=rotating)
+    before = path.read_bytes()
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", refuse)
+        with pytest.raises(AuthenticationError, match=r"must be writable, but No space left.*make room"):
+            table.fetch()
+        assert len(table.fetch()) == 5
+        assert history(fetcher_of(table.simulator, FileTokenStore(path))) == 5
+        assert table.token_calls == 1
+        table.simulator.expire_access_tokens()
+        with pytest.raises(AuthenticationError, match="must be writable"):
+            table.fetch()
+        assert len(table.fetch()) == 5
+        assert table.token_calls == 2
+    assert path.read_bytes() == before
+    table.simulator.expire_access_tokens()
+    assert len(table.fetch()) == 5
+    assert table.token_calls == 3
+    assert path.read_bytes() != before
+    assert history(fetcher_of(table.simulator, FileTokenStore(path))) == 5
+    assert table.token_calls == 3
 
 
 @pytest.mark.parametrize("rotating", [False, True])
