@@ -6,6 +6,7 @@ goes below ``<JUTSU_HOME>/sample``, otherwise below ``<JUTSU_HOME>/live``.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -141,8 +142,10 @@ class Settings:
         """
         base = (folder or Path.cwd()).resolve()
         root = home_root(environment, folder=base)
-        credentials = _credentials(environment, base, root)
         base_url = _base_url(environment)
+        # The token of a simulator must not replace that of a live login.
+        kept_in = root if base_url == SCHWAB_ORIGIN else root / _SAMPLE_FOLDER
+        credentials = _credentials(environment, base, kept_in)
         source = LIVE_SOURCE if credentials and base_url == SCHWAB_ORIGIN else SAMPLE_SOURCE
         is_live, require_live = source == LIVE_SOURCE, _switch(environment, "JUTSU_REQUIRE_LIVE")
         if require_live and not is_live:
@@ -219,24 +222,45 @@ def _path(environment: Mapping[str, str], name: str, base: Path, default: str) -
         raise ConfigurationError(message) from None
 
 
-def _split(url: str) -> SplitResult | None:
+def _parts(url: str) -> tuple[SplitResult | None, str]:
+    """Return the parts of ``url``, and what keeps it from being a plain address; the parts are None beyond reading."""
+    if not (url.isascii() and url.isprintable()) or " " in url or "\\" in url:
+        return None, "a space or another sign that no address has"
     try:
-        return urlsplit(url)
+        parts = urlsplit(url)
+        port = parts.port
     except ValueError:
-        return None
+        return None, "a part that cannot be read, such as a port that is none"
+    netloc = parts.netloc.rpartition("@")[2]
+    faults = {
+        "a user name or a password": "@" in parts.netloc,
+        "a port that is none": port == 0 or netloc.endswith(":"),
+        "a fragment": "#" in url,
+    }
+    return parts, next((fault for fault, is_there in faults.items() if is_there), "")
+
+
+def _hidden(url: str) -> str:
+    """Return ``url`` for messages: without what may be a user's name, a password or a key."""
+    shown = url.rpartition("@")[2]
+    plain = re.split(r"[?#]", shown, maxsplit=1)[0]
+    plain = re.sub(r":(?!//)(?!\d+(?:/|$))[^/\]]*(?=/|$)", ":…", plain)
+    return repr(f"{'…@' if '@' in url else ''}{plain}{'…' if plain != shown else ''}")
 
 
 def _base_url(environment: Mapping[str, str]) -> str:
     url = (environment.get("SCHWAB_BASE_URL") or SCHWAB_ORIGIN).rstrip("/")
-    parts = _split(url)
-    is_loopback = parts is not None and parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK_HOSTS
-    if url != SCHWAB_ORIGIN and not is_loopback:
-        message = (
-            f"SCHWAB_BASE_URL must be {SCHWAB_ORIGIN} or a simulator on this machine such as"
-            f" http://127.0.0.1:8081, was {url!r}; credentials are not sent anywhere else"
-        )
-        raise ConfigurationError(message)
-    return url
+    parts, fault = _parts(url)
+    if parts is not None:
+        is_loopback = parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK_HOSTS
+        fault = fault or ("a query" if "?" in url else "a path" if parts.path else "")
+        if not fault and (url == SCHWAB_ORIGIN or is_loopback):
+            return url
+    message = (
+        f"SCHWAB_BASE_URL must be {SCHWAB_ORIGIN} or a simulator on this machine such as http://127.0.0.1:8081, was"
+        f" {_hidden(url)}{f' with {fault}' if fault else ''}; credentials are not sent anywhere else"
+    )
+    raise ConfigurationError(message)
 
 
 def _daily_requests(environment: Mapping[str, str]) -> int:
@@ -261,17 +285,18 @@ def _switch(environment: Mapping[str, str], name: str) -> bool:
 
 def _callback_url(environment: Mapping[str, str]) -> str:
     url = environment.get("SCHWAB_CALLBACK_URL") or "https://127.0.0.1"
-    parts = _split(url)
-    if parts is None or parts.scheme != "https" or not parts.hostname:
+    parts, fault = _parts(url)
+    if parts is None or parts.scheme != "https" or not parts.hostname or fault:
         message = (
             "SCHWAB_CALLBACK_URL must be the https URL that is registered for the app, such as"
-            f" https://127.0.0.1:8182, was {url!r}; copy it from developer.schwab.com"
+            f" https://127.0.0.1:8182, was {_hidden(url)}{f' with {fault}' if fault else ''}; copy it from"
+            " developer.schwab.com"
         )
         raise ConfigurationError(message)
     return url
 
 
-def _credentials(environment: Mapping[str, str], base: Path, root: Path) -> Credentials | None:
+def _credentials(environment: Mapping[str, str], base: Path, kept_in: Path) -> Credentials | None:
     names = ("SCHWAB_API_KEY", "SCHWAB_APP_SECRET")
     given = [name for name in names if environment.get(name)]
     if not given:
@@ -280,9 +305,13 @@ def _credentials(environment: Mapping[str, str], base: Path, root: Path) -> Cred
         absent = next(name for name in names if name not in given)
         message = f"{absent} must be set because {given[0]} is; set both for live bars, or neither for sample bars"
         raise ConfigurationError(message)
+    for name in names:
+        if not (environment[name].isascii() and environment[name].isprintable()):
+            message = f"{name} must be printable ASCII, held another sign; copy it anew from developer.schwab.com"
+            raise ConfigurationError(message)
     return Credentials(
         api_key=environment["SCHWAB_API_KEY"],
         app_secret=environment["SCHWAB_APP_SECRET"],
         callback_url=_callback_url(environment),
-        token_path=_path(environment, "SCHWAB_TOKEN_PATH", base, str(root / "schwab_token.json")),
+        token_path=_path(environment, "SCHWAB_TOKEN_PATH", base, str(kept_in / "schwab_token.json")),
     )

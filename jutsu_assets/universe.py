@@ -5,18 +5,32 @@ What does not belong here: where data are kept and how the broker is reached
 """
 
 import re
-from datetime import date
+from datetime import date, datetime
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import exchange_calendars
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
+from jutsu_assets.plain_yaml import Document, read_document, shown
 from jutsu_core.errors import ConfigurationError
+from jutsu_core.ports import Clock
 
 EARLIEST_START = date(1985, 1, 1)
-_SYMBOL = re.compile(r"^[$^]?[A-Z0-9][A-Z0-9./\-]{0,15}$")
+_WHAT = "universe file"
+_MISSING = "`jutsu init` writes one here, or point JUTSU_UNIVERSE at yours"
+_LONGEST_SYMBOL = 16
+# Fullmatch: a dollar sign would let a line end pass.
+_SYMBOL = re.compile(rf"[$^]?[A-Z0-9][A-Z0-9./\-]{{0,{_LONGEST_SYMBOL - 1}}}")
+_SHARE_CLASS = re.compile(r"([A-Z]{1,5})(?:[. ](?=[A-Z]{1,2}$)|-(?=[A-C]$))([A-Z]{1,2})")
+_RANGE = re.compile(r".*\.\.+.*", re.DOTALL)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOST_FINDINGS = 8
+_TICKER: Final = "ticker"
+_DAY: Final = "day"
+_REPEATED: Final = "repeated"
 _MUST_BE = {
     "symbols": "a list of tickers such as [AAPL, MSFT] with at least one ticker",
     "history_start": "a date such as 2000-01-03",
@@ -29,7 +43,6 @@ _MUST_BE = {
     "schedules.repair_requests": "a whole number from 1 to 5000: symbols that the nightly repair asks for at most",
     "schedules.verification_weeks": "a whole number from 1 to 52: in so many weeks each history is compared once",
 }
-_BOOLEANS = {True: ("ON, YES and TRUE", "ON"), False: ("NO, OFF and FALSE", "NO")}
 
 
 class PerformanceSettings(BaseModel):
@@ -37,8 +50,8 @@ class PerformanceSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    risk_free_rate: Annotated[float, Field(gt=-1, lt=1, allow_inf_nan=False)] = 0.0
-    periods_per_year: Annotated[int, Field(ge=200, le=366)] = 252
+    risk_free_rate: Annotated[float, Field(strict=True, gt=-1, lt=1, allow_inf_nan=False)] = 0.0
+    periods_per_year: Annotated[int, Field(strict=True, ge=200, le=366)] = 252
 
 
 class ScheduleSettings(BaseModel):
@@ -46,8 +59,26 @@ class ScheduleSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    repair_requests: Annotated[int, Field(ge=1, le=5000)] = 200
-    verification_weeks: Annotated[int, Field(ge=1, le=52)] = 8
+    repair_requests: Annotated[int, Field(strict=True, ge=1, le=5000)] = 200
+    verification_weeks: Annotated[int, Field(strict=True, ge=1, le=52)] = 8
+
+
+def _ticker(symbol: str) -> str:
+    if not _SYMBOL.fullmatch(symbol) or _SHARE_CLASS.fullmatch(symbol) or _RANGE.fullmatch(symbol):
+        raise PydanticCustomError(_TICKER, "no ticker", {"remedy": _as_spelled(symbol)})
+    return symbol
+
+
+def _day(value: object) -> object:
+    # What pydantic takes for a date beside one: an instant at midnight, and seconds since 1970.
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise PydanticCustomError(_DAY, "no date")
 
 
 class Universe(BaseModel):
@@ -65,8 +96,8 @@ class Universe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    symbols: Annotated[tuple[str, ...], Field(min_length=1)]
-    history_start: date
+    symbols: Annotated[tuple[Annotated[str, AfterValidator(_ticker)], ...], Field(min_length=1)]
+    history_start: Annotated[date, BeforeValidator(_day)]
     calendar: str = "XNYS"
     performance: PerformanceSettings = PerformanceSettings()
     schedules: ScheduleSettings = ScheduleSettings()
@@ -74,15 +105,11 @@ class Universe(BaseModel):
 
     @field_validator("symbols")
     @classmethod
-    def _symbols_are_tickers(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
-        for symbol in symbols:
-            if not _SYMBOL.match(symbol):
-                message = f"must hold tickers in capitals such as AAPL, BRK/B or $SPX, was {symbol!r}"
-                raise ValueError(message)
-        repeated = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
-        if repeated:
-            message = f"must hold tickers that occur once, but {', '.join(repeated)} occurs more often"
-            raise ValueError(message)
+    def _symbols_occur_once(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        first: dict[str, int] = {}
+        again = {symbol: n for n, symbol in enumerate(symbols) if first.setdefault(symbol, n) != n}
+        if again:
+            raise PydanticCustomError(_REPEATED, "not once", {"first": first, "again": again})
         return symbols
 
     @field_validator("history_start")
@@ -96,82 +123,129 @@ class Universe(BaseModel):
     @field_validator("calendar")
     @classmethod
     def _calendar_is_known(cls, calendar: str) -> str:
-        if calendar not in exchange_calendars.get_calendar_names():
-            message = f"must be {_MUST_BE['calendar']}"
+        names = exchange_calendars.get_calendar_names()
+        if calendar not in names:
+            message = f"must be {_MUST_BE['calendar']}{_nearest(calendar, names)}"
             raise ValueError(message)
         return calendar
 
 
-def load_universe(path: Path) -> Universe:
+def load_universe(path: Path, clock: Clock | None = None) -> Universe:
     """Return the universe that the file at ``path`` describes.
 
+    Args:
+        path: The file.
+        clock: Tells which day it is, so that a history which is to begin later is refused; none
+            is refused for that if None.
+
     Raises:
-        ConfigurationError: The file is missing, is not YAML, or holds a wrong value; the
-            message names the file, the key, the value and the remedy.
+        ConfigurationError: The file is missing, is not plain YAML, or holds a wrong value; the
+            message is one line, and names the file, the line, the key, the value and the remedy.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        message = f"universe file {path} must exist; `jutsu init` writes one here, or point JUTSU_UNIVERSE at yours"
-        raise ConfigurationError(message) from None
-    except yaml.MarkedYAMLError as error:
-        line = 0 if error.problem_mark is None else error.problem_mark.line + 1
-        message = f"universe file {path} must be readable YAML, but line {line} is not: {error.problem}; mend that line"
-        raise ConfigurationError(message) from error
-    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no text, or no date such as 2000-13-45
-        said = " ".join(str(error).split())
-        message = f"universe file {path} must be readable YAML: {said}; mend or replace the file"
-        raise ConfigurationError(message) from error
-    if not isinstance(content, dict):
-        message = f"universe file {path} must hold keys such as symbols and history_start, was {_shown(content)}"
+    document = read_document(path, _WHAT, _MISSING)
+    if not isinstance(document.content, dict):
+        line = f", line {document.lines[()]}," if document.lines else ""
+        message = (
+            f"{_WHAT} {path}{line} must hold keys such as symbols and history_start, was {shown(document.content)};"
+            " write `symbols: [AAPL, MSFT]` and `history_start: 2000-01-03`"
+        )
         raise ConfigurationError(message)
     try:
-        return Universe.model_validate(content)
+        universe = Universe.model_validate(document.content)
     except ValidationError as error:
-        raise ConfigurationError(_describe(path, error)) from None
+        raise ConfigurationError(_describe(path, document, error)) from None
+    today = None if clock is None else clock.now().date()
+    if today is not None and universe.history_start > today:
+        finding = (
+            f"line {document.lines['history_start',]}: key 'history_start' must not be after today, which is {today},"
+            f" was {universe.history_start}"
+        )
+        raise ConfigurationError(_refusal(path, [finding]))
+    return universe
 
 
-def _describe(path: Path, error: ValidationError) -> str:
+def _describe(path: Path, document: Document, error: ValidationError) -> str:
     # A list that holds nothing sound counts as too short too; that is no second finding.
-    items = [dict(item) for item in error.errors() if item["type"] != "too_short" or not item["input"]]
-    findings = "; ".join(map(_finding, items))
-    return f"universe file {path}: {findings}. Mend the file and load again; nothing was changed"
+    items: list[dict[str, Any]] = [
+        dict(item) for item in error.errors() if item["type"] != "too_short" or not item["input"]
+    ]
+    items.sort(key=lambda item: document.lines.get(tuple(item["loc"]), 0))
+    findings = [_finding(item, document) for item in items[:_MOST_FINDINGS]]
+    more = len(items) - len(findings)
+    return _refusal(path, findings + ([f"and {more:,} more"] if more else []))
 
 
-def _finding(item: dict[str, Any]) -> str:
-    """Return in plain words what the library that reads the values found: key, value, what it must be, remedy."""
-    *parents, last = item["loc"]
-    key = ".".join(str(part) for part in item["loc"])
+def _refusal(path: Path, findings: list[str]) -> str:
+    return f"{_WHAT} {path}: {'; '.join(findings)}. Mend the file and load again; nothing was changed"
+
+
+def _finding(item: dict[str, Any], document: Document) -> str:
+    """Return in plain words what the library that reads the values found: line, key, value, what it must be, remedy."""
+    place = tuple(item["loc"])
+    line = document.lines.get(place)
+    said = _complaint(item, place, document)
+    return said if line is None else f"line {line}: {said}"
+
+
+def _complaint(item: dict[str, Any], place: tuple[str | int, ...], document: Document) -> str:
+    key = ".".join(str(part) for part in place)
     value = item["input"]
-    if item["type"] == "invalid_key":
-        return f"key {_shown(value)} is not known; take it out or correct its spelling"
+    was = _as_written(value, document.written.get(place))
     if item["type"] == "extra_forbidden":
-        return f"key {key!r} is not known (value {_shown(value)}); take it out or correct its spelling"
+        known = [name.rpartition(".")[2] for name in _MUST_BE if name.count(".") == len(place) - 1]
+        return f"key {key!r} is not known (value {was}){_nearest(str(place[-1]), known)}; take it out or correct it"
     if item["type"] == "missing":
         return f"key {key!r} is missing; add it: {_MUST_BE[key]}"
     if item["type"] == "value_error":
-        was = "" if key == "symbols" else f", was {_shown(value)}"
-        return f"key {key!r} {item['ctx']['error']}{was}"
-    if parents == ["symbols"] and isinstance(last, int):
-        return f"key 'symbols' must hold tickers as text, but no. {last + 1} was {_shown(value)}; {_as_ticker(value)}"
-    return f"key {key!r} must be {_MUST_BE[key]}, was {_shown(value)}"
+        return f"key {key!r} {item['ctx']['error']}, was {was}"
+    if item["type"] == _REPEATED:
+        return _repeated(item["ctx"]["first"], item["ctx"]["again"], document)
+    if place[0] == "symbols" and len(place) > 1:
+        remedy = item["ctx"]["remedy"] if item["type"] == _TICKER else _as_ticker(document.written.get(place))
+        return f"key 'symbols' must hold tickers in capitals, but no. {int(place[1]) + 1} was {was}; {remedy}"
+    return f"key {key!r} must be {_MUST_BE[key]}, was {was}"
 
 
-def _as_ticker(value: object) -> str:
-    if isinstance(value, bool):
-        words, ticker = _BOOLEANS[value]
-        return f'YAML reads {words} as {_shown(value)}: put it in quotes, such as "{ticker}"'
-    if isinstance(value, list | dict | None):
-        return "write one ticker a line, or take the line out"
-    return f'put it in quotes, such as "{value}"'
+def _repeated(first: dict[str, int], again: dict[str, int], document: Document) -> str:
+    named = [
+        f"{symbol} (lines {document.lines['symbols', first[symbol]]} and {document.lines['symbols', n]})"
+        for symbol, n in list(again.items())[:_MOST_FINDINGS]
+    ]
+    more = f" and {len(again) - len(named):,} more" if len(again) > len(named) else ""
+    return f"key 'symbols' must hold tickers that occur once, but twice there is {', '.join(named)}{more}; keep one"
 
 
-def _shown(value: object) -> str:
-    """Return ``value`` as it stands in a YAML file, in one line."""
-    if value is None:
-        return "empty"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_shown(item) for item in value)}]"
-    return str(value) if isinstance(value, date) else repr(value)
+def _as_written(value: object, written: str | None) -> str:
+    """Return ``value`` as it stands in the file, and as YAML reads it where that is something else."""
+    if isinstance(value, bool) or (value is None and written):
+        return f"{written}, which YAML reads as {'nothing' if value is None else shown(value)}"
+    return shown(value)
+
+
+def _as_ticker(written: str | None) -> str:
+    quoted = "" if written is None else written.upper()
+    if _SYMBOL.fullmatch(quoted):
+        return f'put it in quotes, such as "{quoted}"'
+    return "write one ticker a line, or take the line out"
+
+
+def _as_spelled(symbol: str) -> str:
+    """Return how a text that is no ticker becomes one."""
+    bare = symbol.strip()
+    share_class = _SHARE_CLASS.fullmatch(bare.upper())
+    if _RANGE.fullmatch(bare):
+        return "list every ticker of the range; a range is what `--partition-range` takes"
+    if share_class is not None:
+        return f"Schwab writes a share class with a slash: {'/'.join(share_class.groups())}"
+    if _SYMBOL.fullmatch(bare.upper()):
+        return f"write {bare.upper()}"
+    if len(bare.replace(",", " ").split()) > 1:
+        return "write one ticker an entry, with a comma between two or each on a line of its own"
+    if len(bare) > _LONGEST_SYMBOL:
+        return f"a ticker has at most {_LONGEST_SYMBOL} characters"
+    return "write it as Schwab does: letters A to Z and digits, as in AAPL, BRK/B or $SPX"
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = get_close_matches(name.lower(), [one.lower() for one in known], n=1)
+    return "" if not near else f" (did you mean {next(one for one in known if one.lower() == near[0])}?)"

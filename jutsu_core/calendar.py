@@ -27,6 +27,9 @@ class TradingCalendar:
         first: First date that may be asked about.
         last: Last date that may be asked about.
 
+    Attributes:
+        zone: Name of the exchange's time zone.
+
     Raises:
         InvalidInputError: The name is unknown, ``last`` is before ``first``, or the exchange's
             sessions are not known for all of the span.
@@ -44,6 +47,7 @@ class TradingCalendar:
         self.name = name
         self.first = first
         self.last = last
+        self.zone: str = _calendar(name, first.year, last.year).tz.key
         known = _hours(name, first.year, last.year)
         self._hours = {session: hours for session, hours in known.items() if first <= session <= last}
         self._sessions = list(self._hours)

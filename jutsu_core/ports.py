@@ -9,16 +9,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from difflib import get_close_matches
+from typing import Literal, Protocol
 
 import pandas as pd
 
+from jutsu_core.arguments import refuse, require_items, require_type, shown
 from jutsu_core.bars import Bar, BarColumns, RejectedBar, Timeframe, require_aware
-from jutsu_core.errors import InvalidInputError
+from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
+from jutsu_core.sessions import EXCHANGE_ZONE, SESSION_FRAMES, session_bound
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
+
+Missing = Literal["error", "skip"]
+"""What becomes of a symbol that was never stored."""
+
+_NAMED = 3
+_LIKENESS = 0.5
 
 
 class Clock(Protocol):
@@ -41,15 +50,24 @@ class DataHandler(ABC):
     """Reads bars, from wherever they are.
 
     Every time that goes in must be timezone-aware; every time that comes out is UTC. Ranges
-    are half-open: ``start ≤ timestamp < end``.
+    are half-open: ``start ≤ timestamp < end``. Bars of a day or longer are keyed by the date of a
+    session, and so are the bounds of a range of them: a bound means the first session whose daily bar
+    is not final at that instant (:func:`jutsu_core.sessions.session_bound`). So midnight in UTC and on
+    the exchange's clocks mean the same session, and no range holds a daily bar that was not made at its end.
+
+    A symbol of which nothing was ever stored is an error of every method, since nobody means one;
+    ``missing="skip"`` leaves it out instead. One that is stored, but has no bar in the range, is none.
     """
 
     @abstractmethod
-    def get_next_bar(self) -> Iterator[MarketDataEvent]:
+    def get_next_bar(self, *, missing: Missing = "error") -> Iterator[MarketDataEvent]:
         """Return the bars of all symbols in time order; ties are ordered by symbol.
 
         Returns:
             An iterator that ends by exhaustion after the last bar.
+
+        Raises:
+            NoDataError: A symbol that was chosen was never stored; raised with the first bar.
         """
 
     @abstractmethod
@@ -61,7 +79,9 @@ class DataHandler(ABC):
         """
 
     @abstractmethod
-    def get_bars_range(self, symbol: str, start: datetime, end: datetime) -> list[MarketDataEvent]:
+    def get_bars_range(
+        self, symbol: str, start: datetime, end: datetime, *, missing: Missing = "error"
+    ) -> list[MarketDataEvent]:
         """Return the bars of ``symbol`` with ``start ≤ timestamp < end``, ascending.
 
         Returns:
@@ -69,25 +89,34 @@ class DataHandler(ABC):
 
         Raises:
             InvalidInputError: A bound is naive, or ``end`` is before ``start``.
+            NoDataError: ``symbol`` was never stored; with ``missing="skip"`` the list is empty.
         """
 
     @abstractmethod
     def get_bars_batch(
-        self, symbols: Sequence[str], start: datetime, end: datetime
+        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
     ) -> dict[str, list[MarketDataEvent]]:
         """Return :meth:`get_bars_range` for each of ``symbols``, by symbol.
 
         Returns:
             A key for every symbol asked for; an empty list where there is no bar.
+
+        Raises:
+            NoDataError: Symbols were never stored; with ``missing="skip"`` their lists are empty.
         """
 
     @abstractmethod
-    def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
+    def get_frame(
+        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+    ) -> pd.DataFrame:
         """Return the bars of ``symbols`` with ``start ≤ timestamp < end`` as columns.
 
         Returns:
             The columns ``jutsu_core.bars.BAR_COLUMNS`` (prices float64, volume int64,
             timestamp datetime64[us, UTC]), ordered by symbol as asked, then by time.
+
+        Raises:
+            NoDataError: Symbols were never stored; with ``missing="skip"`` they have no rows.
         """
 
 
@@ -95,25 +124,85 @@ def checked_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
     """Return ``symbols``, each once, in their order.
 
     Raises:
-        InvalidInputError: ``symbols`` is a string, whose letters would be taken for symbols.
+        InvalidInputError: ``symbols`` is a string, whose letters would be taken for symbols, or no list of texts.
     """
     if isinstance(symbols, str):
         message = f"symbols must be a list of symbols, was the string {symbols!r}; write [{symbols!r}]"
         raise InvalidInputError(message)
-    return tuple(dict.fromkeys(symbols))
+    return tuple(dict.fromkeys(require_items("symbols", symbols, str, "a text such as 'AAPL'")))
 
 
-def checked_window(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """Return the window ``start ≤ t < end``.
+def require_symbol(symbol: object) -> str:
+    """Return ``symbol``.
+
+    Raises:
+        InvalidInputError: It is no text.
+    """
+    return require_type("symbol", symbol, str, "a text such as 'AAPL'")
+
+
+def checked_window(
+    start: datetime, end: datetime, timeframe: Timeframe | None = None, *, exchange_zone: str = EXCHANGE_ZONE
+) -> tuple[datetime, datetime]:
+    """Return the window ``start ≤ t < end`` that holds the keys of the bars that a range means.
+
+    Args:
+        start: The first bound.
+        end: The second one.
+        timeframe: How long the bars last: bounds of bars of a day or longer become those of sessions.
+            Without it, the bounds stay the instants that they are.
+        exchange_zone: Where the exchange's clocks are.
 
     Raises:
         InvalidInputError: A bound is naive, or ``end`` is before ``start``.
+
+    Examples:
+        >>> from zoneinfo import ZoneInfo
+        >>> june = [datetime(2012, 6, day, tzinfo=ZoneInfo("America/New_York")) for day in (4, 5)]
+        >>> [bound.isoformat() for bound in checked_window(*june, Timeframe.D1)]
+        ['2012-06-04T00:00:00+00:00', '2012-06-05T00:00:00+00:00']
     """
     first, after = require_aware("start", start), require_aware("end", end)
     if after < first:
         message = f"end must be at or after start {first.isoformat()}, was {after.isoformat()}"
         raise InvalidInputError(message)
+    if timeframe in SESSION_FRAMES:
+        return session_bound(first, exchange_zone), session_bound(after, exchange_zone)
     return first, after
+
+
+def skips_missing(missing: object) -> bool:
+    """Return whether symbols that were never stored are to be left out.
+
+    Raises:
+        InvalidInputError: ``missing`` is neither ``error`` nor ``skip``.
+    """
+    if missing not in ("error", "skip"):
+        refuse("missing", "'error' or 'skip'", shown(missing))
+    return missing == "skip"
+
+
+def never_stored(symbols: Sequence[str], stored: Iterable[str], what: str, place: str, remedy: str) -> NoDataError:
+    """Return the error that says that nothing was ever stored of ``symbols``, and which stored ones are like them.
+
+    Args:
+        symbols: At least one.
+        stored: All symbols that are stored.
+        what: Of which bars nothing is stored, such as ``stored 1d bars``.
+        place: Where they would be.
+        remedy: What to do.
+
+    Examples:
+        >>> str(never_stored(["APPL"], ["AAPL", "IBM"], "stored 1d bars", "jutsu.db", "add it"))
+        "symbol 'APPL' must have stored 1d bars (the nearest that has: 'AAPL'), has none in jutsu.db; add it"
+    """
+    known, named = sorted(set(stored).difference(symbols)), symbols[:_NAMED]
+    near = [other for symbol in named for other in get_close_matches(symbol.upper(), known, _NAMED, _LIKENESS)]
+    hint = f" (the nearest that has: {', '.join(map(repr, dict.fromkeys(near)))})" if near else ""
+    more = f" and {len(symbols) - _NAMED:,} more" if len(symbols) > _NAMED else ""
+    subject, have = ("symbol", "has") if len(symbols) == 1 else ("symbols", "have")
+    message = f"{subject} {', '.join(map(repr, named))}{more} must have {what}{hint}, {have} none in {place}; {remedy}"
+    return NoDataError(message)
 
 
 def merge_in_time_order(streams: Iterable[Iterable[MarketDataEvent]]) -> Iterator[MarketDataEvent]:

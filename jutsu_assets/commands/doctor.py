@@ -35,7 +35,7 @@ SettingsOf = Callable[[], Settings]
 def doctor(settings_of: SettingsOf, *, mend: bool, deep: bool) -> None:
     """Examine the store, the login and the run history; exit with 1 when something needs mending."""
     settings, shown = settings_of(), console()
-    findings = _history_findings(shown, mend=mend)
+    findings = [*_history_findings(shown, mend=mend), *_login_findings(settings, shown)]
     try:
         findings += _store_findings(settings, shown, deep=deep)
     except NoDataError as error:
@@ -51,7 +51,7 @@ def _store_findings(settings: Settings, shown: Console, *, deep: bool) -> list[s
         with shown.status("Examining the store ..."):
             health = examine(database, deep=deep)
         shown.print(_health_table(settings, health, deep=deep))
-        findings = [*health.findings, *_login_findings(settings, shown)]
+        findings = list(health.findings)
         if health.contents is not None and health.contents.is_head:
             findings += _access_findings(settings, database, shown)
             findings += _symbol_findings(settings, database, shown)

@@ -33,41 +33,41 @@ def login(settings_of: SettingsOf, *, manual: bool, browser: bool) -> None:
     That needs a SCHWAB_CALLBACK_URL with a port on this machine, such as https://127.0.0.1:8182;
     the browser warns of its certificate once, which is made for this one login. With any other
     callback URL, or on a machine without a browser, the address is pasted.
+
+    Where SCHWAB_BASE_URL is `jutsu simulator`, this is a rehearsal: its page allows access at once.
     """
     settings = settings_of()
     if settings.credentials is None or settings.base_url is None:
         message = "SCHWAB_API_KEY and SCHWAB_APP_SECRET must be set to log in; see the README"
         raise click.ClickException(message)
-    if settings.simulator_url is not None:
-        message = (
-            f"SCHWAB_BASE_URL is the simulator {settings.simulator_url}, which needs no login: it writes its own"
-            " token file when it starts, and prints its SCHWAB_TOKEN_PATH; unset SCHWAB_BASE_URL to log in to Schwab"
-        )
-        raise click.ClickException(message)
     credentials, clock = settings.credentials, SystemClock()
     tokens = FileTokenStore(credentials.token_path)
-    with closing(Database(settings.database_url, SystemSleeper())) as database:
-        attempt = Login(
+    tokens.require_writable()
+    if settings.simulator_url is not None:
+        click.echo(f"A rehearsal against the simulator {settings.simulator_url}, kept in {credentials.token_path}.")
+    with (
+        closing(Database(settings.database_url, SystemSleeper())) as database,
+        Login(
             api_key=credentials.api_key,
             app_secret=credentials.app_secret,
             callback_url=credentials.callback_url,
             transport=transport_to(settings.base_url),
             throttle=Throttle(RequestLedger(database, clock), SystemSleeper()),
             tokens=tokens,
-        )
+            origin=settings.base_url,
+        ) as attempt,
+    ):
         is_heard = not manual and can_be_heard(credentials.callback_url)
-        received = _heard(attempt.url, credentials.callback_url, browser=browser) if is_heard else _pasted(attempt.url)
+        received = _heard(attempt, credentials.callback_url, browser=browser) if is_heard else _pasted(attempt.url)
         attempt.finish(received, now_seconds=int(clock.now().timestamp()))
     click.echo(f"Logged in. {credentials.token_path} is good until {tokens.expires_at():%Y-%m-%d %H:%M} UTC.")
 
 
-def _heard(url: str, callback_url: str, *, browser: bool) -> str:
-
-    with CallbackServer(callback_url, SystemClock().now()) as server:
-        opened = browser and webbrowser.open(url)
-        click.echo(
-            f"{'A browser opens' if opened else 'Open'} this address; log in there and allow access:\n\n  {url}\n"
-        )
+def _heard(attempt: Login, callback_url: str, *, browser: bool) -> str:
+    with CallbackServer(callback_url, SystemClock().now(), attempt.is_answered_by) as server:
+        opened = browser and webbrowser.open(attempt.url)
+        begin = "A browser opens" if opened else "Open"
+        click.echo(f"{begin} this address; log in there and allow access:\n\n  {attempt.url}\n")
         click.echo(f"It then lands on {callback_url}, on this machine: accept the warning about its certificate.")
         return server.wait(_LOGIN_SECONDS)
 

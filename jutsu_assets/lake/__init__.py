@@ -1,10 +1,14 @@
 """Derived series in Parquet, queried with DuckDB."""
 
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+
+_TO_THE_CALLER = 3
+"""So many calls up a warning is the user's own line."""
 
 
 def connect() -> "duckdb.DuckDBPyConnection":
@@ -16,15 +20,15 @@ def connect() -> "duckdb.DuckDBPyConnection":
 
     Prices are exact: ``DECIMAL(18, 6)`` in SQL, ``Decimal`` in Python.
 
+    A file that is not what was written costs its own symbol: a ``UserWarning`` names it, and the
+    views are of the others.
+
     Raises:
         ConfigurationError: A setting is wrong.
         NoDataError: Nothing is stored yet; nothing is created.
-        StoreUnavailableError: The system of record or a file of the lake cannot be read.
+        StoreUnavailableError: The system of record cannot be read, or no file of the lake.
     """
-    from jutsu_assets.lake.views import connect_to  # noqa: PLC0415 - DuckDB loads when it is used
-    from jutsu_assets.settings import Settings, read_environment  # noqa: PLC0415
-
-    return connect_to(Settings.from_environment(read_environment()))
+    return _connected(_TO_THE_CALLER)
 
 
 def frame(query: str) -> "pd.DataFrame":
@@ -37,10 +41,22 @@ def frame(query: str) -> "pd.DataFrame":
         ConfigurationError: A setting is wrong.
         InvalidInputError: ``query`` returns no rows at all, such as an empty one.
         NoDataError: Nothing is stored yet; nothing is created.
-        StoreUnavailableError: The system of record or a file of the lake cannot be read.
+        StoreUnavailableError: The system of record cannot be read, or no file of the lake.
         duckdb.Error: DuckDB refused the query.
     """
     from jutsu_assets.lake.views import to_frame  # noqa: PLC0415
 
-    with connect() as connection:
+    with _connected(_TO_THE_CALLER) as connection:
         return to_frame(connection.sql(query))
+
+
+def _connected(stack_level: int) -> "duckdb.DuckDBPyConnection":
+    from jutsu_assets.lake.views import connect_to  # noqa: PLC0415 - DuckDB loads when it is used
+    from jutsu_assets.settings import Settings, read_environment  # noqa: PLC0415
+
+    settings = Settings.from_environment(read_environment())
+    said: list[str] = []
+    connection = connect_to(settings, said.append)
+    for message in said:
+        warnings.warn(message, stacklevel=stack_level)
+    return connection

@@ -4,28 +4,34 @@ What makes a file the current one is its row in the manifest (``jutsu_assets.sto
 """
 
 import contextlib
-import hashlib
 import os
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from jutsu_assets.lake.tables import as_table, content_hash, to_parquet
+from jutsu_assets.lake.verification import fault_of, is_sealed, seal
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
-from jutsu_core.bars import PRICE_COLUMNS
 from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.ports import Clock
 
 SWEEP_GRACE = timedelta(minutes=10)
-_PRICE_TYPE = pa.decimal64(18, 6)
-_HASH_CHARACTERS = 16
+
+
+class Standing(NamedTuple):
+    """How a partition stands before it is made.
+
+    Attributes:
+        file: Its current file, where that was made of the same and is what was written; else None.
+        fault: What is wrong with the file that was made of the same, in words that follow its name.
+    """
+
+    file: SeriesFile | None
+    fault: str | None
 
 
 class Lake:
@@ -44,10 +50,17 @@ class Lake:
         self._known: dict[str, set[str]] = defaultdict(set)
         self._not_before: dict[str, float] = {}
 
-    def is_current(self, asset: str, partition_key: str, input_hash: str) -> bool:
-        """Whether the partition's current file was computed from ``input_hash`` and is still there."""
+    def standing(self, asset: str, partition_key: str, input_hash: str) -> Standing:
+        """Return whether the partition's current file was computed from ``input_hash``, and is what was written.
+
+        Every byte of the file is read.
+        """
         file = self.manifest.current(asset, partition_key)
-        return file is not None and file.input_hash == input_hash and (self.root / file.path).is_file()
+        if file is None or file.input_hash != input_hash:
+            return Standing(None, None)
+        fault = fault_of(self.root, file)
+        # A file without a seal, of an earlier version, gets one.
+        return Standing(file if fault is None and is_sealed(file) else None, fault)
 
     def publish(self, asset: str, partition_key: str, frame: pd.DataFrame, *, input_hash: str) -> SeriesFile:
         """Write ``frame`` to a new file and make it the current one of the partition.
@@ -58,19 +71,18 @@ class Lake:
         Args:
             asset: Name of the asset, and of its view.
             partition_key: The partition.
-            frame: ``timestamp``, OHLCV and one column per result; see :func:`as_table`.
+            frame: ``timestamp``, OHLCV and one column per result; see
+                :func:`jutsu_assets.lake.tables.as_table`.
             input_hash: Identifies what the frame was computed from.
 
         Raises:
             StoreUnavailableError: The file cannot be written; the old one stays current.
         """
         table = as_table(frame)
-        content_hash = _content_hash(table)
-        name = f"{_file_safe(partition_key)}-{content_hash[:_HASH_CHARACTERS]}.parquet"
-        path = Path(asset) / name
-        target = self.root / path
+        raw, content, rows = to_parquet(table), content_hash(table), table.num_rows
+        path = Path(asset) / f"{_file_safe(partition_key)}-{seal(raw, content, rows)}.parquet"
         try:
-            _write_whole(target, lambda temporary: _write_parquet(table, temporary))
+            _write_whole(self.root / path, raw)
         except OSError as error:
             message = f"the lake {self.root} must be writable: {error}; the former series stays current"
             raise StoreUnavailableError(message) from error
@@ -79,8 +91,8 @@ class Lake:
             partition_key=partition_key,
             path=path.as_posix(),
             input_hash=input_hash,
-            content_hash=content_hash,
-            rows=table.num_rows,
+            content_hash=content,
+            rows=rows,
         )
         self._begin_grace_of_former(file)
         self.manifest.publish(file)
@@ -114,57 +126,17 @@ class Lake:
                 not_before[name] = _sweep_stray(folder / name, now)
 
 
-def as_table(frame: pd.DataFrame) -> pa.Table:
-    """Return ``frame`` as an Arrow table with exact prices.
-
-    Prices become ``decimal64(18, 6)``, times microseconds UTC; other columns keep their type.
-    """
-    columns: dict[str, Any] = {}
-    for name in frame.columns:
-        values = frame[name]
-        if name in PRICE_COLUMNS:
-            micros = (values.to_numpy() * 1_000_000).round().astype("int64")
-            columns[name] = pa.Array.from_buffers(_PRICE_TYPE, len(micros), [None, pa.py_buffer(micros)])
-        elif name == "timestamp":
-            columns[name] = pa.array(values, type=pa.timestamp("us", tz="UTC"))
-        elif name == "symbol":
-            columns[name] = pa.array(values, type=pa.string()).dictionary_encode()
-        elif values.dtype.kind == "f":
-            numbers = values.to_numpy()
-            # A NaN's sign depends on the processor; no reader sees it, and it must not show in the hash.
-            columns[name] = pa.array(np.where(np.isnan(numbers), np.nan, numbers), from_pandas=True)
-        else:
-            columns[name] = pa.array(values.to_numpy())
-    return pa.table(columns)
-
-
-def _content_hash(table: pa.Table) -> str:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
-    return hashlib.sha256(sink.getvalue()).hexdigest()
-
-
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
-    pq.write_table(
-        table,
-        path,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=["symbol"],
-        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT") or None,
-    )
-
-
-def _write_whole(target: Path, write: Callable[[Path], None]) -> None:
+def _write_whole(target: Path, raw: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     # A process id would not do: threads share one, and processes in two containers may have the same.
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
-        write(temporary)
-        with temporary.open("r+b") as file:  # Windows refuses to flush a file opened for reading
+        with temporary.open("wb") as file:
+            file.write(raw)
+            file.flush()
             os.fsync(file.fileno())
+        if target.is_dir():  # nothing takes the place of a folder: it is put aside, with what it may hold
+            target.rename(target.with_name(f".{target.name}.{uuid.uuid4().hex}"))
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

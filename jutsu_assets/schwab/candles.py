@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jutsu_assets.schwab.grid import Grid, Integers
+from jutsu_assets.schwab.server_text import kept, shown_value
 from jutsu_core.bars import MICROS_PER_UNIT, PRICE_COLUMNS, Bar, RejectedBar, to_micros
 from jutsu_core.errors import InvalidInputError, MalformedResponseError
 from jutsu_core.quality.rules import bar_fault
@@ -26,6 +27,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_STAMP = 253_402_300_799_000
 _LARGEST_EXPONENT = 18
 """2⁶³ has 19 digits; a number of a million digits would keep the arithmetic busy for seconds."""
+
+_LONGEST_NUMBER = 60
+_LONGEST_RAW = 5_000
+"""A candle has a hundred signs; of what is no candle the beginning tells enough."""
+_MOST_CANDLES = 100_000
+"""Twice what the longest window holds; each that is no candle is kept, and costs a hundred times its bytes."""
 
 _MOST_DIGITS = 15
 """Two decimals of so many digits are never the same float, and a float of one is read back exactly."""
@@ -48,15 +55,18 @@ def read_envelope(text: str, symbol: str) -> list[Any]:
     try:
         body = json.loads(text, parse_float=str.encode)
     except (ValueError, RecursionError):
-        message = f"{symbol}: Schwab's price history must be JSON, was {text[:60]!r}"
+        message = f"{symbol}: Schwab's price history must be JSON, was {shown_value(text)}"
         raise MalformedResponseError(message) from None
     candles = body.get("candles") if isinstance(body, dict) else None
     if not isinstance(candles, list):
-        message = f"{symbol}: Schwab's price history must hold a list of candles, was {text[:60]!r}"
+        message = f"{symbol}: Schwab's price history must hold a list of candles, was {shown_value(text)}"
+        raise MalformedResponseError(message)
+    if len(candles) > _MOST_CANDLES:
+        message = f"{symbol}: Schwab's price history must hold at most {_MOST_CANDLES:,} candles, held {len(candles):,}"
         raise MalformedResponseError(message)
     answered = body.get("symbol", symbol)
     if answered != symbol:
-        message = f"{symbol}: Schwab's price history must be about {symbol}, was about {answered!r}"
+        message = f"{symbol}: Schwab's price history must be about {symbol}, was about {shown_value(answered)}"
         raise MalformedResponseError(message)
     return candles
 
@@ -117,7 +127,10 @@ def _plain_prices(column: Sequence[bytes | int]) -> Integers:
     texts = column if kinds == {bytes} else [item for item in column if type(item) is bytes]
     if max(map(len, texts), default=0) > _MOST_DIGITS + 1:  # type: ignore[arg-type] # bytes alone
         raise _NotPlainError
-    values = np.array(list(map(float, column)), dtype=np.float64)
+    try:
+        values = np.array(list(map(float, column)), dtype=np.float64)
+    except OverflowError:
+        raise _NotPlainError from None  # an integer that is too large even for a float
     micros = np.rint(values * MICROS_PER_UNIT)
     if np.any(np.abs(micros) >= 10**_MOST_DIGITS) or np.any(micros / MICROS_PER_UNIT != values):
         raise _NotPlainError  # too large, or more than six decimals
@@ -161,9 +174,12 @@ def _judge(candle: Mapping[str, Any], key: datetime) -> tuple[str, Bar | None]:
 def _number(candle: Mapping[str, Any], name: str) -> Decimal:
     value = candle.get(name)
     if type(value) is not int and type(value) is not bytes:
-        message = f"{name} must be a number, was {value!r}"
+        message = f"{name} must be a number, was {shown_value(value)}"
         raise InvalidInputError(message)
     text = value.decode() if type(value) is bytes else str(value)
+    if len(text) > _LONGEST_NUMBER:
+        message = f"{name} must be a number of at most {_LONGEST_NUMBER} signs, was {text[:40]}…"
+        raise InvalidInputError(message)
     try:
         number = Decimal(text)
     except ArithmeticError:
@@ -200,4 +216,7 @@ def _moment(key: int) -> datetime:
 
 
 def _as_text(candle: object) -> str:
-    return json.dumps(candle, default=bytes.decode, sort_keys=True)
+    try:
+        return kept(json.dumps(candle, default=bytes.decode, sort_keys=True), _LONGEST_RAW)
+    except RecursionError:
+        return shown_value(candle)

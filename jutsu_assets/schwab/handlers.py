@@ -20,7 +20,16 @@ from jutsu_core.bars import Bar, Timeframe, bars_to_frame, session_timestamp
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import ConfigurationError, NoDataError
 from jutsu_core.events import MarketDataEvent
-from jutsu_core.ports import Clock, DataHandler, Sleeper, checked_symbols, checked_window, merge_in_time_order
+from jutsu_core.ports import (
+    Clock,
+    DataHandler,
+    Missing,
+    Sleeper,
+    checked_symbols,
+    checked_window,
+    merge_in_time_order,
+    skips_missing,
+)
 
 _CALENDAR_MARGIN = timedelta(days=40)  # of a monthly bar on either side
 _LATEST_LOOKBACK = timedelta(days=14)
@@ -44,6 +53,9 @@ class Market:
 class SchwabDataHandler(DataHandler):
     """A :class:`jutsu_core.ports.DataHandler` that asks Schwab; every read costs a request.
 
+    Schwab does not tell a symbol that it does not know from one without a bar in the range: both come
+    as no bars, whatever ``missing`` says. :meth:`get_latest_bar` refuses both.
+
     Args:
         fetcher: Asks Schwab.
         market: What :meth:`get_next_bar` streams.
@@ -62,9 +74,10 @@ class SchwabDataHandler(DataHandler):
         self.clock = clock
         self._market = market
 
-    def get_next_bar(self) -> Iterator[MarketDataEvent]:
+    def get_next_bar(self, *, missing: Missing = "error") -> Iterator[MarketDataEvent]:
         """Return the daily bars of the market's symbols in time order, one request a symbol."""
-        start, end = session_timestamp(self._market.history_start), self.clock.now()
+        skips_missing(missing)
+        start, end = session_timestamp(self._market.history_start), self._tomorrow()
         return merge_in_time_order(self.get_bars_range(symbol, start, end) for symbol in self._market.symbols)
 
     def get_latest_bar(self, symbol: str) -> MarketDataEvent:
@@ -74,7 +87,7 @@ class SchwabDataHandler(DataHandler):
             NoDataError: Schwab has no bar of the last two weeks.
         """
         now = self.clock.now()
-        bars = self.get_bars_range(symbol, now - _LATEST_LOOKBACK, now)
+        bars = self.get_bars_range(symbol, now - _LATEST_LOOKBACK, self._tomorrow())
         if not bars:
             message = (
                 f"symbol {symbol!r} must have a daily bar in the two weeks before {now.date()}, but"
@@ -83,23 +96,34 @@ class SchwabDataHandler(DataHandler):
             raise NoDataError(message)
         return bars[-1]
 
-    def get_bars_range(self, symbol: str, start: datetime, end: datetime) -> list[MarketDataEvent]:
+    def get_bars_range(
+        self, symbol: str, start: datetime, end: datetime, *, missing: Missing = "error"
+    ) -> list[MarketDataEvent]:
         """Return the daily bars of ``symbol`` with ``start ≤ timestamp < end``, in one request."""
+        skips_missing(missing)
         return [MarketDataEvent.of_bar(symbol, bar, Timeframe.D1) for bar in self._bars(symbol, start, end)]
 
     def get_bars_batch(
-        self, symbols: Sequence[str], start: datetime, end: datetime
+        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the daily bars of each of ``symbols``, one request a symbol."""
+        skips_missing(missing)
         return {symbol: self.get_bars_range(symbol, start, end) for symbol in checked_symbols(symbols)}
 
-    def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
+    def get_frame(
+        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+    ) -> pd.DataFrame:
         """Return the daily bars of ``symbols`` as columns, one request a symbol."""
+        skips_missing(missing)
         frames = [bars_to_frame(symbol, self._bars(symbol, start, end)) for symbol in checked_symbols(symbols)]
         return pd.concat(frames, ignore_index=True) if frames else bars_to_frame("", [])
 
+    def _tomorrow(self) -> datetime:
+        # A bound within today would hide the bar of a half day until the usual hour; what is not final never comes.
+        return session_timestamp(self.clock.now().astimezone(UTC).date() + timedelta(days=1))
+
     def _bars(self, symbol: str, start: datetime, end: datetime) -> tuple[Bar, ...]:
-        first, after = checked_window(start, end)
+        first, after = checked_window(start, end, Timeframe.D1, exchange_zone=self.calendar.zone)
         if first == after:
             return ()
         return self.fetcher.fetch(symbol, Timeframe.D1, first, after).bars

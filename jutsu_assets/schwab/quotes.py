@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from jutsu_assets.schwab.server_text import shown, shown_value
 from jutsu_core.bars import MAX_VOLUME, Bar, session_timestamp, to_micros
 from jutsu_core.errors import InvalidInputError, MalformedResponseError
 from jutsu_core.quality.rules import bar_fault
@@ -94,7 +95,7 @@ def parse_quotes(text: str) -> dict[str, Quote]:
         if symbol == "errors" and isinstance(content, dict) and "quote" not in content:
             continue
         if not isinstance(content, dict):
-            message = f"Schwab's quote of {symbol} must be an object, was {str(content)[:60]!r}"
+            message = f"Schwab's quote of {shown(symbol, 20)} must be an object, was {shown_value(content)}"
             raise MalformedResponseError(message)
         quote = _quote(symbol, content)
         if quote is not None:
@@ -113,7 +114,7 @@ def parse_hours(text: str, day: date) -> MarketHours:
         # The inner key is EQ on an open day and equity on a closed one.
         (product,) = body["equity"].values()
         if date.fromisoformat(product["date"]) != day:
-            message = f"Schwab's market hours must be of {day}, were of {product['date']}"
+            message = f"Schwab's market hours must be of {day}, were of {shown(product['date'], 20)}"
             raise MalformedResponseError(message)
         if product["isOpen"] is False:
             return MarketHours(day=day, is_open=False)
@@ -124,9 +125,9 @@ def parse_hours(text: str, day: date) -> MarketHours:
             opens_at=min(datetime.fromisoformat(part["start"]).astimezone(UTC) for part in hours),
             closes_at=max(datetime.fromisoformat(part["end"]).astimezone(UTC) for part in hours),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        message = f"Schwab's market hours of {day} must name the equity market's hours, were {text[:80]!r}"
-        raise MalformedResponseError(message) from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        message = f"Schwab's market hours of {day} must name the equity market's hours, were {shown_value(text, 80)}"
+        raise MalformedResponseError(message) from None
 
 
 def _object(text: str, what: str) -> dict[str, Any]:
@@ -135,7 +136,7 @@ def _object(text: str, what: str) -> dict[str, Any]:
     except (ValueError, ArithmeticError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        message = f"Schwab's {what} must be a JSON object, were {text[:60]!r}"
+        message = f"Schwab's {what} must be a JSON object, were {shown_value(text)}"
         raise MalformedResponseError(message)
     return body
 

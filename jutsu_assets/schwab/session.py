@@ -4,6 +4,7 @@ Importing schwab-py and authlib costs half a second and warns, so both are impor
 first session is opened.
 """
 
+import json
 import logging
 import threading
 import time
@@ -12,12 +13,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import httpx
 
-from jutsu_assets.schwab.tokens import TokenStore
+from jutsu_assets.schwab.server_text import keep_secret, shown
+from jutsu_assets.schwab.tokens import REFRESH_TOKEN_LIFE, TokenStore, is_token
+from jutsu_assets.settings import SCHWAB_ORIGIN
 from jutsu_core.errors import (
     AddressBlockedError,
     AuthenticationError,
@@ -32,9 +36,35 @@ from jutsu_core.errors import (
 
 TIMEOUT_SECONDS = 30.0
 LEEWAY_SECONDS = 300
-_ORIGIN = "https://api.schwabapi.com"
 _FINAL_REFUSALS = ("unsupported_token_type", "invalid_client", "invalid_grant")
 _LOGIN_AGAIN = "log in again with `jutsu login`; a login lasts seven days"
+_DEAD = f"the Schwab login is dead ({{code}}); {_LOGIN_AGAIN}"
+_REFUSED_REFRESH: Mapping[str, str] = MappingProxyType(
+    {
+        "unsupported_token_type": _DEAD,
+        "invalid_grant": _DEAD,
+        "invalid_client": (
+            "Schwab refused the app key, the app secret or the login ({code}); check SCHWAB_API_KEY and"
+            f" SCHWAB_APP_SECRET, then {_LOGIN_AGAIN}"
+        ),
+        "": f"Schwab did not refresh the token ({{code}}); try again later, and if that does not help, {_LOGIN_AGAIN}",
+    }
+)
+_REFUSED_LOGIN: Mapping[str, str] = MappingProxyType(
+    {
+        "invalid_client": (
+            "Schwab refused the app key or the app secret ({code}); check SCHWAB_API_KEY and SCHWAB_APP_SECRET, then"
+            " run `jutsu login` again"
+        ),
+        "": (
+            "Schwab refused the code that the browser brought ({code}), which works once and for 30 seconds; run"
+            " `jutsu login` again"
+        ),
+    }
+)
+_SECRET_TEXTS = ("access_token", "refresh_token", "id_token")
+_TOKEN_TEXTS = (*_SECRET_TEXTS, "token_type", "scope")
+_LONGEST_CODE, _MOST_DETAILS = 60, 10
 _REFUSALS: Mapping[int, tuple[type[SourceError], str]] = MappingProxyType(
     {
         401: (AuthenticationError, f"{_LOGIN_AGAIN}, and check that the app has the Market Data product"),
@@ -67,6 +97,7 @@ def open_client(
         AuthenticationError: There is no usable token.
         ConfigurationError: The installed authlib does not use httpx.
     """
+    keep_secret(api_key, app_secret, f"{api_key}:{app_secret}")
     with _quiet_imports():
         from schwab import auth  # noqa: PLC0415
         from schwab.client import Client  # noqa: PLC0415
@@ -81,7 +112,7 @@ def open_client(
         token_endpoint=auth.TOKEN_ENDPOINT,
         update_token=metadata.wrapped_token_write_func(),
         leeway=LEEWAY_SECONDS,
-        mounts={_ORIGIN: transport},
+        transport=transport,
         timeout=timeout_seconds,
     )
     session.prepare(tokens, metadata)
@@ -90,12 +121,15 @@ def open_client(
     return client
 
 
-def call(request: Callable[[], httpx.Response], *, what: str) -> httpx.Response:
+def call(
+    request: Callable[[], httpx.Response], *, what: str, refusals: Mapping[str, str] = _REFUSED_REFRESH
+) -> httpx.Response:
     """Return the successful response of ``request``, or raise what went wrong as one of our errors.
 
     Args:
         request: Sends one request through a client of :func:`open_client`.
         what: What is asked, for the message.
+        refusals: What the token endpoint's codes mean, with the remedy; the empty one is of all others.
 
     Raises:
         SourceUnavailableError: Timeout, connection fault or 5xx.
@@ -107,19 +141,14 @@ def call(request: Callable[[], httpx.Response], *, what: str) -> httpx.Response:
     base_errors = _oauth_errors()
     try:
         response = request()
-    except (httpx.TimeoutException, httpx.TransportError) as error:
+    except httpx.TransportError as error:
         message = f"{what}: Schwab must answer, in time and whole, but {_named(error)}; try again later"
-        raise SourceUnavailableError(message) from error
+        raise SourceUnavailableError(message) from None
     except httpx.DecodingError as error:
-        message = f"{what}: Schwab's reply must be readable, but {_named(error)}"
-        raise SourceUnavailableError(message) from error
-    except httpx.HTTPStatusError as error:
-        raise _status_error(error.response, f"{what}: refreshing the token") from error
+        message = f"{what}: Schwab's reply must be readable, but {_named(error)}; try again later"
+        raise SourceUnavailableError(message) from None
     except base_errors as error:
-        raise _oauth_error(error, what) from None
-    except ValueError as error:
-        message = f"{what}: the token endpoint must answer with JSON, but {type(error).__name__}; try again later"
-        raise SourceUnavailableError(message) from error
+        raise _oauth_error(error, what, refusals) from None
     if not response.is_success:
         raise _status_error(response, what)
     return response
@@ -145,29 +174,47 @@ class LoginSession:
         app_secret: App secret.
         callback_url: Callback URL of the app, character for character.
         transport: Carries the token request.
+        origin: Whose page the browser opens: Schwab's, or a simulator's on this machine.
 
     Attributes:
         authorization_url: What to open in a browser.
+        state: What the address that the browser lands on must carry, so that it belongs to this login.
     """
 
-    def __init__(self, api_key: str, app_secret: str, callback_url: str, transport: httpx.BaseTransport) -> None:
+    def __init__(
+        self, api_key: str, app_secret: str, callback_url: str, transport: httpx.BaseTransport, *, origin: str
+    ) -> None:
+        keep_secret(api_key, app_secret, f"{api_key}:{app_secret}")
         self._app = (api_key, app_secret)
         self._session = _oauth_client_class()(
-            api_key, redirect_uri=callback_url, mounts={_ORIGIN: transport}, timeout=TIMEOUT_SECONDS
+            api_key, redirect_uri=callback_url, transport=transport, timeout=TIMEOUT_SECONDS
         )
-        url, self._state = self._session.create_authorization_url(f"{_ORIGIN}/v1/oauth/authorize")
-        self.authorization_url = str(url)
+        self._session.register_compliance_hook("access_token_response", partial(_checked_reply, what="logging in"))
+        url, state = self._session.create_authorization_url(f"{origin}/v1/oauth/authorize")
+        self.authorization_url, self.state = str(url), str(state)
 
-    def fetch_token(self, received_url: str) -> dict[str, Any]:
-        """Return the token that the code in ``received_url`` is worth."""
-        token = self._session.fetch_token(
-            f"{_ORIGIN}/v1/oauth/token",
-            authorization_response=received_url,
-            client_id=self._app[0],
-            auth=self._app,
-            state=self._state,
-        )
-        return dict(token)
+    def fetch_token(self, code: str) -> dict[str, Any]:
+        """Return the token that ``code`` is worth.
+
+        Raises:
+            SourceError: Schwab refused the code, or could not be read.
+        """
+        keep_secret(code)
+        token: dict[str, Any] = {}
+
+        def exchange() -> httpx.Response:
+            fetched = self._session.fetch_token(
+                f"{SCHWAB_ORIGIN}/v1/oauth/token",
+                grant_type="authorization_code",
+                code=code,
+                client_id=self._app[0],
+                auth=self._app,
+            )
+            token.update(fetched)
+            return httpx.Response(httpx.codes.OK)
+
+        call(exchange, what="logging in", refusals=_REFUSED_LOGIN)
+        return token
 
     def close(self) -> None:
         """Close the connections."""
@@ -195,7 +242,8 @@ def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
             self._refresh_lock = threading.RLock()
             self._refused_login: tuple[int, str] | None = None
             self._refusal = ""
-            self.register_compliance_hook("refresh_token_response", _refuse_junk)
+            hook = partial(_checked_reply, what="refreshing the token")
+            self.register_compliance_hook("refresh_token_response", hook)
 
         def ensure_active_token(self, token: Any = None) -> bool:  # noqa: ANN401
             if not _is_stale(token or self.token):
@@ -208,6 +256,7 @@ def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
 
             A login that Schwab called dead is not presented again: who keeps asking is blocked.
             """
+            keep_secret(self.client_id, self.client_secret, f"{self.client_id}:{self.client_secret}")
             with self._refresh_lock, self._tokens.locked():
                 wrapped = self._tokens.read()
                 kept = wrapped["token"]
@@ -233,22 +282,31 @@ def _is_stale(token: Mapping[str, Any]) -> bool:
     return float(token.get("expires_at", 0)) - LEEWAY_SECONDS < time.time()  # noqa: TID251
 
 
-def _refuse_junk(response: httpx.Response) -> httpx.Response:
-    """Stop a reply that is neither a token nor an OAuth error before authlib stores it over the token."""
+def _checked_reply(response: httpx.Response, *, what: str) -> httpx.Response:
+    """Return what authlib may believe of a reply of the token endpoint: a token, or the code of a refusal.
+
+    authlib stores over the good token whatever is an object, and takes numbers and times as they come.
+    """
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
-        raise _status_error(response, "refreshing the token")
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
+        raise _status_error(response, what)
+    body = _json(response)
     if not isinstance(body, dict):
         if response.is_success:
-            message = "refreshing the token: Schwab must answer with a JSON object; the old token is kept"
+            message = f"{what}: Schwab must answer with a JSON object; the old token is kept"
             raise SourceUnavailableError(message)
-        raise _status_error(response, "refreshing the token")
-    if "error" not in body and "access_token" not in body:
-        raise _status_error(response, "refreshing the token")
-    return response
+        raise _status_error(response, what)
+    texts = {name: body[name] for name in _TOKEN_TEXTS if isinstance(body.get(name), str)}
+    keep_secret(*(texts.get(name) for name in _SECRET_TEXTS))
+    if "error" in body:
+        return httpx.Response(response.status_code, json={"error": shown(body["error"], _LONGEST_CODE)})
+    if "access_token" not in body:
+        raise _status_error(response, what)
+    if not all(is_token(texts.get(name)) for name in ("access_token", "refresh_token") if name in body):
+        message = f"{what}: Schwab must answer with tokens, which are printable ASCII; the old ones are kept"
+        raise AuthenticationError(message)
+    seconds: Any = body.get("expires_in")
+    is_life = type(seconds) in (int, float) and 0 < seconds <= REFRESH_TOKEN_LIFE.total_seconds()
+    return httpx.Response(response.status_code, json=texts | ({"expires_in": int(seconds)} if is_life else {}))
 
 
 def _status_error(response: httpx.Response, what: str) -> SourceError:
@@ -282,18 +340,27 @@ def http_date(text: str) -> datetime | None:
     """Return the moment that a header names, UTC; None where it names none."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _json(response: httpx.Response) -> object:
+    """Return what the body says, or None where it is no JSON that Python can hold."""
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _detail(response: httpx.Response) -> str:
     try:
-        errors = response.json()["errors"]
-        texts = [str(item.get("detail") or item["title"]) for item in errors]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        errors = _json(response)["errors"]  # type: ignore[index] # caught
+        texts = [str(item.get("detail") or item["title"]) for item in errors[:_MOST_DETAILS]]
+    except (KeyError, TypeError, AttributeError, RecursionError):
         return ""
-    return f" ({'; '.join(texts)})"
+    said = shown("; ".join(texts))
+    return f" ({said})" if said else ""
 
 
 def _oauth_errors() -> type[Exception]:
@@ -302,21 +369,14 @@ def _oauth_errors() -> type[Exception]:
     return AuthlibBaseError  # type: ignore[no-any-return]
 
 
-def _oauth_error(error: Exception, what: str) -> SourceError:
+def _oauth_error(error: Exception, what: str, refusals: Mapping[str, str]) -> SourceError:
     # The description of a dead token carries a digest of it: it stays out of the message.
-    code = getattr(error, "error", None) or type(error).__name__
-    if code == "invalid_client":
-        message = (
-            f"{what}: Schwab refused the app key, the app secret or the login ({code}); check SCHWAB_API_KEY and"
-            f" SCHWAB_APP_SECRET, then {_LOGIN_AGAIN}"
-        )
-    else:
-        message = f"{what}: the Schwab login is dead ({code}); {_LOGIN_AGAIN}"
-    return AuthenticationError(message)
+    code = shown(getattr(error, "error", None) or type(error).__name__, _LONGEST_CODE)
+    return AuthenticationError(f"{what}: {refusals.get(code, refusals['']).format(code=code)}")
 
 
 def _named(error: Exception) -> str:
-    text = str(error)
+    text = shown(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -2,32 +2,48 @@
 
 The file has schwab-py's own form, ``{"creation_timestamp": …, "token": {…}}``, so that a
 login made by schwab-py's tools can be used as it is. Writes are atomic and private (0600);
-one lock file keeps refreshes of several processes apart.
+one lock file keeps refreshes of several processes apart. A symbolic link is followed: what it
+leads to is read, locked and replaced, the link stays.
 """
 
 import json
+import logging
 import os
+import stat
 import tempfile
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from filelock import FileLock, Timeout
 
+from jutsu_assets.clock import SystemClock
+from jutsu_assets.schwab.server_text import keep_secret, shown_value
 from jutsu_core.errors import AuthenticationError
+from jutsu_core.ports import Clock
 
 REFRESH_TOKEN_LIFE = timedelta(days=7)
+CLOCKS_DIFFER = timedelta(days=1)
+"""How far ahead of the clock a login may have been made: on another machine, whose clock shows its local time."""
 _LOCK_TIMEOUT_SECONDS = 60.0
 _REMEDY = "log in again with `jutsu login`"
+_PRIVATE = 0o600
+_LARGEST_FILE_BYTES = 2**20
+_LONGEST_TOKEN = 16_384
+_LATEST = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
+_LONG_EXPIRED = 1
 
 _DAY = timedelta(days=1)
 LOGIN_ENDS_SOON = 2 * _DAY
 
 WrappedToken = dict[str, Any]
 Standing = Literal["sound", "ending", "dead"]
+
+_logger = logging.getLogger(__name__)
 
 
 class LoginLife(NamedTuple):
@@ -62,7 +78,8 @@ class TokenStore(ABC):
         """Keep ``wrapped``, whole or not at all.
 
         Raises:
-            AuthenticationError: ``wrapped`` lacks an access or a refresh token.
+            AuthenticationError: ``wrapped`` lacks an access or a refresh token, or it cannot be
+                written; this process reads what it wrote all the same.
         """
 
     @abstractmethod
@@ -71,7 +88,7 @@ class TokenStore(ABC):
 
     def expires_at(self) -> datetime:
         """Return when the login dies: seven days after it was made, whatever was refreshed since."""
-        created = int(self.read()["creation_timestamp"])
+        created = self.read()["creation_timestamp"]
         return datetime.fromtimestamp(created, tz=UTC) + REFRESH_TOKEN_LIFE
 
 
@@ -95,68 +112,221 @@ class MemoryTokenStore(TokenStore):
         yield
 
 
+class _Unsaved(NamedTuple):
+    """A token that could not be written, and what the file holds instead of it."""
+
+    wrapped: WrappedToken
+    instead_of: bytes | None
+
+
+class _OneFile:
+    """What this process knows of one token file, whoever opens it."""
+
+    def __init__(self) -> None:
+        self.guard = threading.RLock()
+        self.unsaved: _Unsaved | None = None
+        self.mode_told: int | None = None
+
+
+_files: dict[Path, _OneFile] = {}
+_files_guard = threading.Lock()
+
+
 class FileTokenStore(TokenStore):
     """Keeps a token in a file that several processes share.
 
+    A token that could not be written is kept in memory, for every store of the same file in this
+    process, until it can be, or until the file holds another one.
+
     Args:
-        path: The token file.
+        path: The token file, or a symbolic link to it.
+        clock: Tells whether a login is said to be made in the future; the machine's if None.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
         self._path = path
+        self._clock = clock or SystemClock()
 
     def read(self) -> WrappedToken:
-        """Return the wrapped token of the file.
+        """Return the wrapped token of the file, or the newer one that could not be written to it.
 
         Raises:
             AuthenticationError: The file is missing, unreadable or not a token file.
         """
-        try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            message = f"the Schwab token file {self._path} must exist; {_REMEDY}"
-            raise AuthenticationError(message) from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            message = f"the Schwab token file {self._path} must be readable JSON ({type(error).__name__}); {_REMEDY}"
-            raise AuthenticationError(message) from None
-        return dict(_sound(content, f"the Schwab token file {self._path}"))
+        file, what = self._file(), f"the Schwab token file {self._path}"
+        with file.guard:
+            if file.unsaved is not None and file.unsaved.instead_of == self._content():
+                return dict(file.unsaved.wrapped)
+            file.unsaved = None
+        raw = self._readable()
+        self._make_private()
+        wrapped = _sound(_parsed(raw, what), what)
+        _require_past(datetime.fromtimestamp(wrapped["creation_timestamp"], tz=UTC), self._clock.now(), what)
+        return wrapped
 
     def write(self, wrapped: Mapping[str, Any]) -> None:
-        """Replace the file by one that holds ``wrapped``: whole or not at all, readable by its owner only."""
-        _sound(wrapped, f"the token to be written to {self._path}")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
+        """Replace the file by one that holds ``wrapped``: whole or not at all, readable by its owner only.
+
+        Raises:
+            AuthenticationError: ``wrapped`` is no sound token, or the file cannot be written;
+                this process uses it all the same.
+        """
+        sound = _sound(wrapped, f"the token to be written to {self._path}")
+        file = self._file()
+        with file.guard:
+            try:
+                self._replace(wrapped)
+            except OSError as error:
+                file.unsaved = _Unsaved(sound, self._content())
+                raise AuthenticationError(self._unwritable(error)) from error
+            file.unsaved = None
+
+    def require_writable(self) -> None:
+        """Make sure that a token could be written, before a person makes the effort of a login.
+
+        Raises:
+            AuthenticationError: It could not.
+        """
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(wrapped, file)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self._path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            target = self._target()
+            if target.is_dir():
+                raise IsADirectoryError(None, "Is a directory")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+            os.close(handle)
+            Path(name).unlink()
+        except OSError as error:
+            raise AuthenticationError(self._unwritable(error)) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock file beside the token file.
 
+        Where none can be made, as in a folder that is read-only, other processes are not kept
+        out: they could not learn what this one gets either.
+
         Raises:
             AuthenticationError: Another process held it for a minute.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(f"{self._path}.lock", timeout=_LOCK_TIMEOUT_SECONDS)
+        lock = self._lock()
         try:
+            self._save_what_was_not()
+            yield
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def _lock(self) -> FileLock | None:
+        try:
+            target = self._target()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(f"{target}.lock", timeout=_LOCK_TIMEOUT_SECONDS)
             lock.acquire()
         except Timeout:
             message = (
-                f"the lock {lock.lock_file} must be free within {_LOCK_TIMEOUT_SECONDS:.0f} s, another process"
+                f"the lock {self._target()}.lock must be free within {_LOCK_TIMEOUT_SECONDS:.0f} s, another process"
                 " holds it; end that process and run again"
             )
             raise AuthenticationError(message) from None
+        except (OSError, NotImplementedError):
+            return None
+        return lock
+
+    def _save_what_was_not(self) -> None:
+        """Write what could not be written before, if the file is still the one that it was to replace."""
+        file = self._file()
+        with file.guard, suppress(OSError):
+            if file.unsaved is not None and file.unsaved.instead_of == self._content():
+                self._replace(file.unsaved.wrapped)
+                file.unsaved = None
+
+    def _file(self) -> _OneFile:
+        with _files_guard:
+            return _files.setdefault(Path(os.path.realpath(self._path)), _OneFile())
+
+    def _target(self) -> Path:
+        """Return the file itself, where the path is a link to it.
+
+        Raises:
+            OSError: The links lead round in a circle.
+        """
+        target = Path(os.path.realpath(self._path))
+        if target.is_symlink():
+            raise OSError(None, "Too many levels of symbolic links")
+        return target
+
+    def _replace(self, wrapped: Mapping[str, Any]) -> None:
+        target = self._target()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
-            yield
-        finally:
-            lock.release()
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(wrapped, file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def _unwritable(self, error: OSError) -> str:
+        return (
+            f"the Schwab token file {self._path} must be writable, but {error.strerror or type(error).__name__}; what"
+            " it was to hold is used by this process alone, until it ends: make room, or set the rights of the file"
+            f" and its folder right, and run again; if the login is dead by then, {_REMEDY}"
+        )
+
+    def _readable(self) -> bytes:
+        """Return what the file holds.
+
+        Raises:
+            AuthenticationError: It is not there, cannot be read, or is no file at all.
+        """
+        what = f"the Schwab token file {self._path}"
+        try:
+            status = self._path.stat()
+            if stat.S_ISDIR(status.st_mode):
+                message = f"{what} must be a file, is a folder (IsADirectoryError); set SCHWAB_TOKEN_PATH, or {_REMEDY}"
+                raise AuthenticationError(message)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_FILE_BYTES:
+                message = f"{what} must be a file of at most {_LARGEST_FILE_BYTES:,} bytes; {_REMEDY}"
+                raise AuthenticationError(message)
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            message = f"{what} must exist; {_REMEDY}"
+            raise AuthenticationError(message) from None
+        except OSError as error:
+            message = (
+                f"{what} must be readable, but {error.strerror or type(error).__name__}; make it readable by you, or"
+                f" {_REMEDY}"
+            )
+            raise AuthenticationError(message) from None
+
+    def _content(self) -> bytes | None:
+        try:
+            return self._readable()
+        except AuthenticationError:
+            return None
+
+    def _make_private(self) -> None:
+        """Set the rights of the file right if others can read it, and say so; where it is not ours, say that."""
+        if os.name != "posix":
+            return
+        status = self._path.stat()
+        mode, file = stat.S_IMODE(status.st_mode), self._file()
+        if mode in (_PRIVATE, file.mode_told):
+            return
+        file.mode_told = mode
+        was = f"the Schwab token file {self._path} must be its owner's alone (mode 0600), was {mode:04o}"
+        try:
+            if status.st_uid != os.geteuid():
+                raise PermissionError(None, "it belongs to somebody else")
+            self._path.chmod(_PRIVATE)
+        except OSError as error:
+            _logger.warning("%s, and cannot be changed (%s): let its owner run chmod 600", was, error.strerror)
+        else:
+            file.mode_told = None
+            _logger.warning("%s: it is now; if others may have read it, %s", was, _REMEDY)
 
 
 def login_life(tokens: TokenStore, now: datetime) -> LoginLife:
@@ -166,6 +336,8 @@ def login_life(tokens: TokenStore, now: datetime) -> LoginLife:
     """
     try:
         ends_at = tokens.expires_at()
+        _require_past(ends_at - REFRESH_TOKEN_LIFE, now, "the Schwab token")
+        ends_at = min(ends_at, now + REFRESH_TOKEN_LIFE)
     except AuthenticationError as error:
         return LoginLife("dead", 0.0, None, str(error))
     left = ends_at - now
@@ -180,10 +352,56 @@ def login_life(tokens: TokenStore, now: datetime) -> LoginLife:
     return LoginLife("sound", days_left, ends_at, f"the Schwab login is good until {until}, {days_left:.1f} days")
 
 
-def _sound(content: object, what: str) -> Mapping[str, Any]:
-    if isinstance(content, Mapping) and isinstance(content.get("creation_timestamp"), int):
-        token = content.get("token")
-        if isinstance(token, Mapping) and token.get("access_token") and token.get("refresh_token"):
-            return content
-    message = f"{what} must hold creation_timestamp, access_token and refresh_token; {_REMEDY}"
+def _require_past(made_at: datetime, now: datetime, what: str) -> None:
+    if made_at > now + CLOCKS_DIFFER:
+        message = (
+            f"{what}: creation_timestamp must not lie in the future, was {made_at:%Y-%m-%d %H:%M} UTC, and it is"
+            f" {now:%Y-%m-%d %H:%M} UTC; set the clock of this machine right, or {_REMEDY}"
+        )
+        raise AuthenticationError(message)
+
+
+def is_token(text: object) -> bool:
+    """Return whether ``text`` can be a token: printable ASCII, which a header can carry."""
+    return isinstance(text, str) and 0 < len(text) <= _LONGEST_TOKEN and text.isascii() and text.isprintable()
+
+
+def _parsed(raw: bytes, what: str) -> object:
+    fault = "is empty" if not raw.strip() else ""
+    try:
+        text = raw.decode()
+        if text.startswith("\ufeff"):
+            fault = "begins with a byte order mark"
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        fault = fault or f"is not ({type(error).__name__})"
+    message = f"{what} must be readable JSON in UTF-8, {fault}; {_REMEDY}"
     raise AuthenticationError(message)
+
+
+def _sound(content: object, what: str) -> WrappedToken:
+    """Return ``content`` if it is a wrapped token; one whose time of expiry is none counts as expired.
+
+    Raises:
+        AuthenticationError: It is none.
+    """
+    token = content.get("token") if isinstance(content, Mapping) else None
+    if not (
+        isinstance(content, Mapping)
+        and isinstance(token, Mapping)
+        and all(is_token(token.get(name)) for name in ("access_token", "refresh_token"))
+    ):
+        message = f"{what} must hold creation_timestamp, access_token and refresh_token; {_REMEDY}"
+        raise AuthenticationError(message)
+    made_at = content.get("creation_timestamp")
+    if type(made_at) is not int or not 0 <= made_at < _LATEST:
+        message = (
+            f"{what}: creation_timestamp must be when the login was made, in whole seconds since 1970, was"
+            f" {shown_value(made_at, 40)}; {_REMEDY}"
+        )
+        raise AuthenticationError(message)
+    keep_secret(*(token.get(name) for name in ("access_token", "refresh_token", "id_token")))
+    expires_at = token.get("expires_at", _LONG_EXPIRED)
+    if type(expires_at) not in (int, float) or not 0 <= expires_at < _LATEST:
+        return {**content, "token": {**token, "expires_at": _LONG_EXPIRED}}
+    return dict(content)

@@ -6,26 +6,32 @@ Nothing here keeps the rate limit: whoever opens a transport puts it behind
 
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 
 import httpx
 
+from jutsu_assets.schwab.allowance import Allowance, SocketTransport
+from jutsu_assets.schwab.server_text import shown
+from jutsu_assets.schwab.unpacking import ACCEPTED, unpacked
 from jutsu_assets.settings import SCHWAB_ORIGIN
 
 WHOLE_REPLY_SECONDS = 60.0
-LARGEST_REPLY_BYTES = 32 * 2**20
-"""A reply of 40,000 candles has a tenth of this."""
+LARGEST_REPLY_BYTES = 8 * 2**20
+"""A reply of 40,000 candles has two fifths of this; what JSON's brackets become in memory is twenty times as large."""
+_OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 
 
 class BoundedTransport(httpx.BaseTransport):
-    """Reads every reply to its end, within a deadline and a size.
+    """Reads every reply to its end and unpacks it, within a deadline and a size.
 
-    The timeouts of httpx bound each read: a reply that drips one byte a second would never end.
+    What it returns is plain and has no charset of the server's choice: JSON is UTF-8. What went
+    wrong is told without what is long, unprintable or secret in it.
 
     Args:
-        inner: What really sends.
+        inner: What really sends; a :class:`jutsu_assets.schwab.allowance.SocketTransport` keeps
+            the deadline in all that it waits for.
         seconds: From the request to the end of its reply.
-        largest: Bytes of a reply's body on the wire.
+        largest: Bytes of a reply's body, packed and unpacked.
         stopwatch: Seconds of a clock that nobody sets.
     """
 
@@ -48,30 +54,49 @@ class BoundedTransport(httpx.BaseTransport):
         Raises:
             httpx.ReadTimeout: The reply did not end in time.
             httpx.RemoteProtocolError: The reply is too large.
+            httpx.DecodingError: The reply cannot be unpacked.
         """
-        deadline = self._stopwatch() + self._seconds
+        allowance = Allowance(self._seconds, self._largest, self._stopwatch)
+        request.headers["Accept-Encoding"] = ACCEPTED
+        _leave_out_waiting(request, allowance)
+        try:
+            with allowance.in_force():
+                return self._whole(request, allowance)
+        except httpx.TimeoutException as error:
+            kind, said = (httpx.ReadTimeout, allowance.message) if allowance.is_over else (type(error), str(error))
+            raise kind(said, request=request) from None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise type(error)(shown(error), request=request) from None
+
+    def _whole(self, request: httpx.Request, allowance: Allowance) -> httpx.Response:
         response = self._inner.handle_request(request)
         try:
-            body = b"".join(self._within(deadline, response.stream, request))  # type: ignore[arg-type] # sync
+            encoding = response.headers.get("Content-Encoding", "")
+            body = b"".join(unpacked(response.stream, encoding, allowance.watched))  # type: ignore[arg-type] # sync
         finally:
             response.close()
-        return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(body))
-
-    def _within(self, deadline: float, stream: Iterator[bytes], request: httpx.Request) -> Iterator[bytes]:
-        size = 0
-        for chunk in stream:
-            yield chunk
-            size += len(chunk)
-            if self._stopwatch() > deadline:
-                message = f"the reply must end within {self._seconds:.0f} s, {size:,} bytes came"
-                raise httpx.ReadTimeout(message, request=request)
-            if size > self._largest:
-                message = f"the reply must be at most {self._largest:,} bytes, was larger"
-                raise httpx.RemoteProtocolError(message, request=request)
+        headers = [(name, value) for name, value in response.headers.raw if name.lower().decode() not in _OF_THE_WIRE]
+        whole = httpx.Response(response.status_code, headers=headers, stream=httpx.ByteStream(body))
+        if "Content-Type" in whole.headers:
+            whole.headers["Content-Type"] = whole.headers["Content-Type"].partition(";")[0]
+        return whole
 
     def close(self) -> None:
         """Close the inner transport."""
         self._inner.close()
+
+
+def _leave_out_waiting(request: httpx.Request, allowance: Allowance) -> None:
+    """Let ``allowance`` pause while whoever follows ``request`` on its way lets it wait for its turn."""
+    follow = request.extensions.get("trace")
+    if follow is None:
+        return
+
+    def on_event(name: str, info: Mapping[str, object]) -> None:
+        with allowance.paused():
+            follow(name, info)
+
+    request.extensions = {**request.extensions, "trace": on_event}
 
 
 class LoopbackTransport(httpx.BaseTransport):
@@ -85,7 +110,7 @@ class LoopbackTransport(httpx.BaseTransport):
         self._origin = httpx.URL(origin)
         # Plain HTTP needs no certificates, and to read those of the world takes 20 ms.
         is_plain = self._origin.scheme == "http"
-        self._inner = httpx.HTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else True)
+        self._inner = SocketTransport(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else None)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send ``request`` with its origin replaced; path, query and body stay as they are."""
@@ -100,4 +125,4 @@ class LoopbackTransport(httpx.BaseTransport):
 
 def transport_to(base_url: str) -> httpx.BaseTransport:
     """Return what carries requests to ``base_url``: Schwab itself, or a simulator on this machine."""
-    return httpx.HTTPTransport() if base_url == SCHWAB_ORIGIN else LoopbackTransport(base_url)
+    return SocketTransport() if base_url == SCHWAB_ORIGIN else LoopbackTransport(base_url)

@@ -27,6 +27,8 @@ DEFAULT_NOW = datetime(2013, 3, 2, 1, 0, tzinfo=UTC)
 """After the close of the last session of the sample bars, still 2013-03-01 in New York."""
 DEFAULT_KEY = "SIMULATORKEY0000000000000000KEY0"
 DEFAULT_SECRET = "SIMULATORSECRET0"  # noqa: S105 - opens nothing but the simulator
+DEFAULT_CALLBACK_URLS = "https://127.0.0.1,https://127.0.0.1:8182"
+"""Both that a login may be rehearsed with: one whose address is pasted, one that ``jutsu login`` hears."""
 
 PROCESS_HEADER = "X-Process"
 """The header in which a client may say who it is, for the arrival log."""
@@ -54,7 +56,7 @@ class SchwabSimulator:
         monotonic: Seconds that really pass; limits, blocks and spans of faults follow it.
         key: The registered application's key.
         secret: Its secret.
-        callback_url: Its redirect address.
+        callback_url: Its redirect addresses, between commas as Schwab's portal has them.
         rotate_refresh_tokens: Whether a refresh replaces the refresh token.
         faults: What goes wrong, and when; its settings win over ``switches``.
         switches: Choices between replies that are not known for certain.
@@ -73,7 +75,7 @@ class SchwabSimulator:
         monotonic: Callable[[], float] = time.monotonic,
         key: str = DEFAULT_KEY,
         secret: str = DEFAULT_SECRET,
-        callback_url: str = "https://127.0.0.1",
+        callback_url: str = DEFAULT_CALLBACK_URLS,
         rotate_refresh_tokens: bool = False,
         faults: FaultPlan | None = None,
         switches: Switches | None = None,
@@ -83,7 +85,7 @@ class SchwabSimulator:
         self.now: Callable[[], datetime] = now or (clock.now if clock else _default_now)
         self.key = key
         self.secret = secret
-        self.callback_url = callback_url
+        self.callback_url = callback_url.partition(",")[0]
         self.faults = faults or FaultPlan()
         self.switches: Switches = replace(switches or Switches(), **self.faults.settings)
         self._token_clock = token_clock or (clock.token_seconds if clock else system_seconds)

@@ -51,6 +51,11 @@ def _retry_after_a_date(incoming: Incoming) -> Reply:
     return replies.error_reply(429, "Too Many Requests", ("Retry-After", until), ("Date", date_header))
 
 
+def _refusing_all_that_was_said(incoming: Incoming) -> Reply:
+    said = " ".join((incoming.authorization, *incoming.params.values()))
+    return replies.oauth_error(400, f"\x1b[31mno\n{said}", said)
+
+
 def _fixed(name: str, make: Callable[[], Reply], on: str = "pricehistory") -> Callable[[date], Fault]:
     return lambda _: Fault.replying(name, lambda _: make()).on_path(on)
 
@@ -87,7 +92,11 @@ _OAUTH: dict[str, Callable[[date], Fault]] = {
     "O18": _same(Fault.page(), "token"),
     "O18-list": _same(Fault.json_list(), "token"),
     "O18-empty": _same(Fault.empty_body(), "token"),
+    "O18-bomb": _fixed("token bomb", lambda: replies.bomb("gzip"), "token"),
+    "O18-babble": lambda _: Fault.replying("token babble", _refusing_all_that_was_said).on_path("token"),
     "O19": _same(Fault.slow("status"), "token"),
+    "O19-continue": _same(Fault.slow("continue"), "token"),
+    "O19-header": _same(Fault.slow("header"), "token"),
     "O19-dropped": _same(Fault.connection("RemoteProtocolError", processed=True), "token"),
     "O19-lost": _same(Fault.connection("ReadTimeout"), "token"),
 }
@@ -162,6 +171,8 @@ _WIRE: dict[str, Callable[[date], Fault]] = {
     "R12-closed": _same(Fault.connection("RemoteProtocolError")),
     "R13": _same(Fault.cut_body()),
     "R14": _same(Fault.slow("status")),
+    "R14-continue": _same(Fault.slow("continue")),
+    "R14-header": _same(Fault.slow("header")),
     "R14-body": _same(Fault.slow("body")),
     "R14-drip": _same(Fault.slow("drip")),
     "R15": _same(Fault.empty_body()),
@@ -171,6 +182,10 @@ _WIRE: dict[str, Callable[[date], Fault]] = {
     "R15-type": _same(Fault.mistyped()),
     "R15-gzip": _same(Fault.broken_gzip()),
     "R15-big": _fixed("200 endless", replies.endless),
+    "R15-bomb": _fixed("200 gzip bomb", lambda: replies.bomb("gzip")),
+    "R15-bomb-deflate": _fixed("200 deflate bomb", lambda: replies.bomb("deflate")),
+    "R15-bomb-nested": _fixed("200 bomb in a bomb", lambda: replies.bomb("gzip", "gzip")),
+    "R15-babble": lambda _: Fault.replying("400 babble", lambda incoming: replies.babble(incoming.authorization)),
     "R16": _same(
         Fault.mixed(
             _OUTAGE_SHARE,

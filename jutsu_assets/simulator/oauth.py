@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import math
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
@@ -39,23 +40,25 @@ class TokenOffice:
     Args:
         key: The application's key.
         secret: The application's secret.
-        callback_url: The one redirect address that is allowed, compared exactly.
+        callback_url: The redirect addresses that are allowed, between commas as Schwab's portal has
+            them; each is compared exactly.
         rotate: Whether every refresh replaces the refresh token.
         clock: Epoch seconds; lifetimes follow it.
     """
 
     def __init__(self, *, key: str, secret: str, callback_url: str, rotate: bool, clock: Callable[[], float]) -> None:
         self._key = key
-        self._callback_url = callback_url
+        self._callback_urls = callback_url.split(",")
         self._rotate = rotate
         self._clock = clock
         self._basic = "Basic " + base64.b64encode(f"{key}:{secret}".encode("latin-1")).decode()
-        self._codes: dict[str, float] = {}
+        self._codes: dict[str, tuple[str, float]] = {}
         self._login: _Login | None = None
 
     def authorize(self, params: Mapping[str, str], *, user_refuses: bool) -> Reply:
         """Answer the browser: send it back to the application with a code."""
-        if params.get("redirect_uri") != self._callback_url:
+        callback_url = params.get("redirect_uri", "")
+        if callback_url not in self._callback_urls:
             return access_denied()
         if params.get("client_id") != self._key:
             return invalid_client()
@@ -64,9 +67,9 @@ class TokenOffice:
             query = f"error=access_denied{state}"
         else:
             code = f"C0.{secrets.token_urlsafe(24)}@"
-            self._codes[code] = self._clock()
+            self._codes[code] = callback_url, self._clock()
             query = f"code={quote(code, safe='')}&session={uuid.uuid4()}{state}"
-        return Reply(302, headers=(("Location", f"{self._callback_url}/?{query}"),))
+        return Reply(302, headers=(("Location", f"{callback_url}/?{query}"),))
 
     def token(self, form: Mapping[str, str], authorization: str) -> Reply:
         """Answer a POST to the token endpoint."""
@@ -103,9 +106,8 @@ class TokenOffice:
             self._login.refresh_token = None
 
     def _exchange(self, form: Mapping[str, str]) -> Reply:
-        issued = self._codes.pop(form.get("code", ""), None)
-        fresh = issued is not None and self._clock() - issued <= CODE_SECONDS
-        if not fresh or form.get("redirect_uri") != self._callback_url:
+        callback_url, issued = self._codes.pop(form.get("code", ""), (None, -math.inf))
+        if form.get("redirect_uri") != callback_url or self._clock() - issued > CODE_SECONDS:
             return bad_code()
         return json_reply(200, self.log_in())
 

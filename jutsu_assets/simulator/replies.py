@@ -3,9 +3,11 @@
 import gzip
 import json
 import uuid
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -19,11 +21,13 @@ WHITELABEL_PAGE = (
     "<div>There was an unexpected error (type=Internal Server Error, status=500).</div></body></html>"
 )
 UNKNOWN_ROUTE_TEXT = "404 Not Found: Requested route ('traderapi-accounts.apigx-origin.schwab.com') does not exist.\n"
+_BABBLE_TIMES = 20_000
 BIG_BYTES = 50_000_000
 """How long the body of a reply is that is meant to be far too long."""
 
-Slowness = Literal["status", "body", "drip"]
-"""What comes late: the status, the body after its headers, or every single byte of the body."""
+Slowness = Literal["status", "continue", "header", "body", "drip"]
+"""What comes late: the status, the status after one ``100 Continue`` after another, every single byte of the
+headers, the body after its headers, or every single byte of the body."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,9 @@ def _number(value: object) -> int | float:
         raise TypeError(message)
     # Up to 15 digits the shortest text of the nearest float is the decimal's own text.
     return int(value) if value == value.to_integral_value() else float(value)
+
+
+_PACKED: Mapping[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 
 
 def json_reply(status: int, value: object, *headers: tuple[str, str]) -> Reply:
@@ -158,6 +165,21 @@ def reply_too_big() -> Reply:
 def endless() -> Reply:
     """Return a legal reply that is far too long; the spaces spare the reader, the length does not."""
     return Reply(200, b'{"candles":[' + b" " * BIG_BYTES + b'],"symbol":"","empty":true}')
+
+
+@cache
+def bomb(*codings: str) -> Reply:
+    """Return a small reply that becomes a far too long one when its codings, one inside the other, are undone."""
+    body = b'{"candles":[' + b" " * BIG_BYTES + b'],"symbol":"","empty":true}'
+    for coding in codings:
+        body = _PACKED[coding](body)
+    return Reply(200, body, headers=(("Content-Encoding", ", ".join(codings)),))
+
+
+def babble(said: str) -> Reply:
+    """Return a refusal whose detail is long, has escape sequences and line breaks, and repeats what was said to it."""
+    detail = f"\x1b[2J\x1b[31mREFUSED\r\n\tat {said}\r\n" + "\u202egibberish\x07 " * _BABBLE_TIMES + said
+    return error_reply(400, "Bad Request", text_status=True, detail=detail)
 
 
 def access_denied() -> Reply:

@@ -4,11 +4,12 @@ Besides what Schwab has, the port has the paths of ``control``.
 """
 
 import io
+import math
 import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from email.utils import format_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 _IDLE_SECONDS = 30.0
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class SimulatorServer:
@@ -125,6 +127,10 @@ class _Server(ThreadingHTTPServer):
                     continue
 
 
+def _bytes_of(whole: bytes) -> Iterator[bytes]:
+    return (whole[at : at + 1] for at in range(len(whole)))
+
+
 class _StoppingError(Exception):
     """The server closes: what is being sent late is not sent at all."""
 
@@ -137,6 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     timeout = _IDLE_SECONDS
     server: _Server
+    _headers_buffer: list[bytes]
 
     def handle(self) -> None:
         forget = self.server.track(self.connection)
@@ -168,6 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
         switches = self.server.simulator.switches
         if reply.slow == "status":
             self._pause(switches.slow_seconds)
+        if reply.slow == "continue":
+            self._drip([_CONTINUE] * math.ceil(switches.slow_seconds / switches.drip_seconds), switches.drip_seconds)
         self.send_response_only(reply.status, HTTPStatus(reply.status).phrase)
         headers = dict(reply.wire_headers())
         # A date that a reply names itself wins, as the simulator's clock may have moved since.
@@ -176,19 +185,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         # A reply that declares more than it holds is a connection cut in the middle.
         self.close_connection |= int(headers["Content-Length"]) != len(reply.body)
+        if reply.slow == "header":
+            self._drip(_bytes_of(b"".join(self._headers_buffer)), switches.drip_seconds)
+            self._headers_buffer.clear()
         self.end_headers()
         if reply.slow == "body":
             self.wfile.flush()
             self._pause(switches.slow_seconds)
         if reply.slow == "drip":
-            self._drip(reply.body, switches.drip_seconds)
+            self._drip(_bytes_of(reply.body), switches.drip_seconds)
         else:
             self.wfile.write(reply.body)
         self.wfile.flush()
 
-    def _drip(self, body: bytes, seconds: float) -> None:
-        for at in range(len(body)):
-            self.wfile.write(body[at : at + 1])
+    def _drip(self, pieces: Iterable[bytes], seconds: float) -> None:
+        for piece in pieces:
+            self.wfile.write(piece)
             self.wfile.flush()
             self._pause(seconds)
 

@@ -29,7 +29,7 @@ class Switches:
         minute_tail: Minutes begin with the last ones of the day before what was asked for.
         most_served: Of more candles than this only the newest are served, without a hint.
         slow_seconds: How late comes what is late; longer than clients wait.
-        drip_seconds: The time between one byte and the next of a body that drips.
+        drip_seconds: The time between one byte and the next of a head or body that drips, or one 100 and the next.
     """
 
     unknown_symbol_is_404: bool = False

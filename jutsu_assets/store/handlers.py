@@ -34,7 +34,18 @@ from jutsu_core.bars import (
 )
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
-from jutsu_core.ports import Clock, DataHandler, checked_symbols, checked_window, merge_in_time_order
+from jutsu_core.ports import (
+    Clock,
+    DataHandler,
+    Missing,
+    checked_symbols,
+    checked_window,
+    merge_in_time_order,
+    never_stored,
+    require_symbol,
+    skips_missing,
+)
+from jutsu_core.sessions import EXCHANGE_ZONE, zone_of
 
 _STREAMED_ROWS = 50_000
 _LEAST_STREAMED_ROWS = 50
@@ -63,9 +74,10 @@ class DatabaseDataHandler(DataHandler):
             while the stored partition is unchanged, whichever process writes it.
         clock: Tells what is now; the machine's clock if None.
         create: Whether to make an empty store where there is none, and to upgrade an older one.
+        exchange_zone: Where the exchange's clocks are: bounds of daily bars mean its sessions.
 
     Raises:
-        InvalidInputError: ``cache_size`` is below 0, or ``as_of`` is naive or after now.
+        InvalidInputError: ``cache_size`` is below 0, ``as_of`` is naive or after now, or the zone is unknown.
         ConfigurationError: The URL cannot be understood.
         NoDataError: There is no store; raised by every method that reads.
     """
@@ -80,12 +92,14 @@ class DatabaseDataHandler(DataHandler):
         cache_size: int = 1000,
         clock: Clock | None = None,
         create: bool = False,
+        exchange_zone: str = EXCHANGE_ZONE,
     ) -> None:
         if cache_size < 0:
             message = f"cache_size must be at least 0, was {cache_size}"
             raise InvalidInputError(message)
         self.database = Database(db_url, SystemSleeper(), create=create)
         self.timeframe = timeframe
+        self._exchange_zone = zone_of(exchange_zone).key
         self._symbols = None if symbols is None else checked_symbols(symbols)
         now = (clock or SystemClock()).now()
         self._as_of = None if as_of is None else to_epoch(_past("as_of", as_of, now))
@@ -105,16 +119,24 @@ class DatabaseDataHandler(DataHandler):
         """Give the connections back; the next read opens new ones."""
         self.database.close()
 
-    def get_next_bar(self) -> Iterator[MarketDataEvent]:
+    def get_next_bar(self, *, missing: Missing = "error") -> Iterator[MarketDataEvent]:
         """Return the bars in time order, ties by symbol, in constant memory.
 
-        All bars are of one state of the store, that of the first bar taken. A connection is
-        held until the iterator is exhausted or closed; a process has five of them.
+        All bars are of one state of the store, that of the first bar taken, however long the stream is
+        left open: each piece is read in a transaction of its own, as of when its partition was last
+        written then. No connection is held between two bars.
+
+        Raises:
+            NoDataError: A symbol that was chosen was never stored; raised with the first bar.
         """
+        skips = skips_missing(missing)
         with self._rows() as rows:
-            symbols = self._stored_symbols(rows.connection) if self._symbols is None else self._symbols
-            at_a_time = max(_LEAST_STREAMED_ROWS, _STREAMED_ROWS // max(1, len(symbols)))
-            yield from merge_in_time_order(self._stream(rows, symbol, at_a_time) for symbol in symbols)
+            versions = self._versions(rows.connection)
+            if self._symbols is not None and not skips:
+                self._refuse_missing(rows, [symbol for symbol in self._symbols if symbol not in versions])
+        symbols = [symbol for symbol in self._symbols or sorted(versions) if symbol in versions]
+        at_a_time = max(_LEAST_STREAMED_ROWS, _STREAMED_ROWS // max(1, len(symbols)))
+        yield from merge_in_time_order(self._stream(symbol, versions[symbol], at_a_time) for symbol in symbols)
 
     def get_latest_bar(self, symbol: str) -> MarketDataEvent:
         """Return the newest bar of ``symbol``.
@@ -122,6 +144,7 @@ class DatabaseDataHandler(DataHandler):
         Raises:
             NoDataError: No bar of ``symbol`` is stored.
         """
+        require_symbol(symbol)
         kept = self._latest.get(symbol)
         with self._asking() as rows:
             if kept is not None and kept[0] == self._version(rows.connection, symbol):
@@ -129,45 +152,53 @@ class DatabaseDataHandler(DataHandler):
                     self._latest.move_to_end(symbol)
                 return kept[1]
             found = rows.newest(symbol, self.timeframe.value)
-        if found is None:
-            message = (
-                f"symbol {symbol!r} must have stored {self.timeframe.value} bars, has none in"
-                f" {self.database!r}{self._as_known()}; materialize its partition of the bars asset first"
-            )
-            raise NoDataError(message)
+            if found is None:
+                raise self._none_of(rows, [symbol])
         content_hash, recorded_at, newest = found
         (latest,) = self._events(symbol, [newest])
         self._remember(symbol, (content_hash, recorded_at), latest)
         return latest
 
-    def get_bars_range(self, symbol: str, start: datetime, end: datetime) -> list[MarketDataEvent]:
+    def get_bars_range(
+        self, symbol: str, start: datetime, end: datetime, *, missing: Missing = "error"
+    ) -> list[MarketDataEvent]:
         """Return the bars of ``symbol`` with ``start ≤ timestamp < end``, ascending."""
-        window = _window(start, end)
+        require_symbol(symbol)
+        window, skips = self._window(start, end), skips_missing(missing)
         with self._asking() as rows:
             found = rows.between(symbol, self.timeframe.value, *window)
+            if not found and not skips:
+                self._refuse_missing(rows, [symbol])
         return list(self._events(symbol, found))
 
     def get_bars_batch(
-        self, symbols: Sequence[str], start: datetime, end: datetime
+        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the bars of each of ``symbols`` with ``start ≤ timestamp < end``, in one query."""
-        window = _window(start, end)
+        window, skips = self._window(start, end), skips_missing(missing)
         events: dict[str, list[MarketDataEvent]] = {symbol: [] for symbol in checked_symbols(symbols)}
         if not events:
             return events
         with self._asking() as rows:
             found = rows.of_symbols(list(events), self.timeframe.value, *window)
-        for symbol, rows_of in groupby(found, key=itemgetter(0)):
-            events[symbol] = list(self._events(symbol, (row[1:] for row in rows_of)))
+            for symbol, rows_of in groupby(found, key=itemgetter(0)):
+                events[symbol] = list(self._events(symbol, (row[1:] for row in rows_of)))
+            if not skips:
+                self._refuse_missing(rows, [symbol for symbol, bars in events.items() if not bars])
         return events
 
-    def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
+    def get_frame(
+        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+    ) -> pd.DataFrame:
         """Return the bars of ``symbols`` with ``start ≤ timestamp < end`` as columns, of one state of the store."""
-        window = _window(start, end)
+        window, skips = self._window(start, end), skips_missing(missing)
         wanted = checked_symbols(symbols)
         # One question is of one state by itself.
         with self._asking() if len(wanted) == 1 else self._rows() as rows:
             arrays = [rows.array(symbol, self.timeframe.value, *window) for symbol in wanted]
+            if not skips:
+                empty = [symbol for symbol, bars in zip(wanted, arrays, strict=True) if not len(bars)]
+                self._refuse_missing(rows, empty)
         return _as_frame(wanted, arrays)
 
     @contextmanager
@@ -188,15 +219,46 @@ class DatabaseDataHandler(DataHandler):
             self.database.await_writers()
             self._awaits_writers = False
 
-    def _stream(self, rows: BarRows, symbol: str, at_a_time: int) -> Iterator[MarketDataEvent]:
-        start = -_END_OF_TIME
-        while found := rows.between(symbol, self.timeframe.value, start, _END_OF_TIME, limit=at_a_time):
-            yield from self._events(symbol, found)
-            start = found[-1][0] + 1
+    def _window(self, start: datetime, end: datetime) -> tuple[int, int]:
+        first, after = checked_window(start, end, self.timeframe, exchange_zone=self._exchange_zone)
+        return to_epoch(first), to_epoch(after)
 
-    def _stored_symbols(self, connection: Connection) -> list[str]:
-        sql = "select symbol from partition_versions where timeframe = ?"
-        return sorted(row[0] for row in run(connection, sql, (self.timeframe.value,)).fetchall())
+    def _refuse_missing(self, rows: BarRows, symbols: Sequence[str]) -> None:
+        """Raise if nothing was ever stored of one of ``symbols``, as far as was known then."""
+        stored = rows.ever_stored(symbols, self.timeframe.value) if symbols else set()
+        if missing := [symbol for symbol in symbols if symbol not in stored]:
+            raise self._none_of(rows, missing)
+
+    def _none_of(self, rows: BarRows, symbols: Sequence[str]) -> NoDataError:
+        return never_stored(
+            symbols,
+            self._versions(rows.connection),
+            f"stored {self.timeframe.value} bars",
+            f"{self.database!r}{self._as_known()}",
+            "materialize its partition of the bars asset first",
+        )
+
+    def _stream(self, symbol: str, recorded_at: int, at_a_time: int) -> Iterator[MarketDataEvent]:
+        """Yield the bars of a partition as they were when it had been written last at ``recorded_at``."""
+        known_at = recorded_at if self._as_of is None else min(self._as_of, recorded_at)
+        is_as_it_was, start, found = known_at == recorded_at, -_END_OF_TIME, None
+        while found is None or len(found) == at_a_time:
+            with self.database.asking() as connection:
+                piece = (symbol, self.timeframe.value, start, _END_OF_TIME)
+                if is_as_it_was:
+                    found = bar_rows(connection).between(*piece, limit=at_a_time)
+                    # Asked after the bars: what is as it was then was so before.
+                    version = self._version(connection, symbol)
+                    is_as_it_was = version is not None and version[1] == recorded_at
+                if not is_as_it_was:
+                    found = bar_rows(connection, as_of=known_at).between(*piece, limit=at_a_time)
+            yield from self._events(symbol, found or [])
+            start = found[-1][0] + 1 if found else start
+
+    def _versions(self, connection: Connection) -> dict[str, int]:
+        """Return by symbol when its partition was last written."""
+        sql = "select symbol, recorded_at from partition_versions where timeframe = ?"
+        return dict(run(connection, sql, (self.timeframe.value,)).fetchall())
 
     def _version(self, connection: Connection, symbol: str) -> _Version | None:
         sql = "select content_hash, recorded_at from partition_versions where symbol = ? and timeframe = ?"
@@ -239,6 +301,7 @@ class CSVDataHandler(DataHandler):
         round_to_scale: Whether prices of more than six decimals and volumes that are no whole
             numbers are rounded (half to even), as yfinance and Stooq have them; they are refused
             otherwise.
+        exchange_zone: Where the exchange's clocks are: bounds of daily bars mean its sessions.
 
     Raises:
         InvalidInputError: ``path`` is neither a file nor a folder, ``symbol`` is given for a folder,
@@ -260,6 +323,7 @@ class CSVDataHandler(DataHandler):
         symbols: Sequence[str] | None = None,
         timezone: str = "UTC",
         round_to_scale: bool = False,
+        exchange_zone: str = EXCHANGE_ZONE,
     ) -> None:
         self.path = Path(path)
         self.timeframe = timeframe
@@ -276,10 +340,13 @@ class CSVDataHandler(DataHandler):
             message = f"timezone must be an IANA name such as America/New_York, was {timezone!r}"
             raise InvalidInputError(message) from None
         self._symbol, self._rounds = symbol, round_to_scale
+        self._exchange_zone = zone_of(exchange_zone).key
         self._symbols = None if symbols is None else frozenset(checked_symbols(symbols))
 
-    def get_next_bar(self) -> Iterator[MarketDataEvent]:
+    def get_next_bar(self, *, missing: Missing = "error") -> Iterator[MarketDataEvent]:
         """Return the bars in time order, ties by symbol, in constant memory."""
+        if not skips_missing(missing) and self._symbols is not None:
+            self._refuse_missing(sorted(self._symbols))
         streams = [self._events(file) for _, file in sorted(self._files(self._symbols).items())]
         yield from merge_in_time_order(streams)
 
@@ -290,41 +357,63 @@ class CSVDataHandler(DataHandler):
             NoDataError: No file holds a bar of ``symbol``.
             InvalidInputError: A row is malformed, from the newest to that of ``symbol``.
         """
+        require_symbol(symbol)
         for file in self._files((symbol,)).values():
             bar = file.newest(symbol)
             if bar is not None:
                 return self._event(symbol, bar)
-        message = (
-            f"symbol {symbol!r} must have {self.timeframe.value} bars, has none in {self.path}; add them there,"
-            " or ask for a symbol as the files spell it"
-        )
-        raise NoDataError(message)
+        raise self._none_of([symbol], self._stored())
 
-    def get_bars_range(self, symbol: str, start: datetime, end: datetime) -> list[MarketDataEvent]:
+    def get_bars_range(
+        self, symbol: str, start: datetime, end: datetime, *, missing: Missing = "error"
+    ) -> list[MarketDataEvent]:
         """Return the bars of ``symbol`` with ``start ≤ timestamp < end``, ascending; reading stops at ``end``."""
-        return self.get_bars_batch((symbol,), start, end)[symbol]
+        require_symbol(symbol)
+        return self.get_bars_batch((symbol,), start, end, missing=missing)[symbol]
 
     def get_bars_batch(
-        self, symbols: Sequence[str], start: datetime, end: datetime
+        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the bars of each of ``symbols`` with ``start ≤ timestamp < end``, reading each file once."""
-        between = self._between(symbols, start, end)
+        between = self._between(symbols, start, end, missing)
         return {symbol: [self._event(symbol, bar) for bar in bars] for symbol, bars in between.items()}
 
-    def get_frame(self, symbols: Sequence[str], start: datetime, end: datetime) -> pd.DataFrame:
+    def get_frame(
+        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+    ) -> pd.DataFrame:
         """Return the bars of ``symbols`` with ``start ≤ timestamp < end`` as columns, reading each file once."""
-        between = self._between(symbols, start, end)
+        between = self._between(symbols, start, end, missing)
         frames = [bars_to_frame(symbol, bars) for symbol, bars in between.items() if bars]
         return pd.concat(frames, ignore_index=True) if frames else bars_to_frame("", [])
 
-    def _between(self, symbols: Sequence[str], start: datetime, end: datetime) -> dict[str, list[Bar]]:
-        first, after = checked_window(start, end)
+    def _between(
+        self, symbols: Sequence[str], start: datetime, end: datetime, missing: Missing
+    ) -> dict[str, list[Bar]]:
+        first, after = checked_window(start, end, self.timeframe, exchange_zone=self._exchange_zone)
+        skips = skips_missing(missing)
         found: dict[str, list[Bar]] = {symbol: [] for symbol in checked_symbols(symbols)}
         for file in self._files(frozenset(found)).values():
             for symbol, bar in file.rows(found, after):
                 if bar.timestamp >= first:
                     found[symbol].append(bar)
+        if not skips:
+            self._refuse_missing([symbol for symbol, bars in found.items() if not bars])
         return found
+
+    def _refuse_missing(self, symbols: Sequence[str]) -> None:
+        stored = self._stored() if symbols else set()
+        if missing := [symbol for symbol in symbols if symbol not in stored]:
+            raise self._none_of(missing, stored)
+
+    def _stored(self) -> set[str]:
+        """Return all symbols in the files; those of a single file are known when it was read to its end."""
+        if self._is_folder:
+            return set(self._files(None))
+        return {symbol for file in self._files(None).values() for symbol, _ in file.rows()}
+
+    def _none_of(self, symbols: Sequence[str], stored: Iterable[str]) -> NoDataError:
+        remedy = "add them there, or ask for a symbol as the files spell it"
+        return never_stored(symbols, stored, f"{self.timeframe.value} bars", str(self.path), remedy)
 
     def _files(self, wanted: frozenset[str] | tuple[str, ...] | None) -> dict[str, CsvBars]:
         """Return the files that can hold ``wanted`` (all of them if None), by the symbol that names them."""
@@ -362,11 +451,6 @@ def _past(name: str, moment: datetime, now: datetime) -> datetime:
         )
         raise InvalidInputError(message)
     return aware
-
-
-def _window(start: datetime, end: datetime) -> tuple[int, int]:
-    first, after = checked_window(start, end)
-    return to_epoch(first), to_epoch(after)
 
 
 def _as_frame(symbols: Sequence[str], arrays: Sequence[NDArray[np.int64]]) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from jutsu_assets.store.content import BarRow
 VALUES = "ts, open, high, low, close, volume"
 _COLUMNS = f"symbol, timeframe, {VALUES}, source, recorded_at"
 _OF_PARTITION = "symbol = ? and timeframe = ?"
+_BAR_TABLES = ("bars", "bar_revisions")
 _WIDTH = 6
 _FETCHED_AT_A_TIME = 20_000
 _FEW = 20
@@ -44,6 +45,7 @@ class BarRows(ABC):
 
     def __init__(self, connection: Connection, *, as_of: int | None = None) -> None:
         self.connection = connection
+        self._as_of = as_of
         self._table = "bars" if as_of is None else _known_at(as_of)
 
     def between(self, symbol: str, timeframe: str, start: int, end: int, *, limit: int | None = None) -> list[BarRow]:
@@ -77,6 +79,18 @@ class BarRows(ABC):
         )
         rows: list[tuple[Any, ...]] = run(self.connection, sql, (parameter, timeframe, start, end)).fetchall()
         return rows
+
+    def ever_stored(self, symbols: Sequence[str], timeframe: str) -> set[str]:
+        """Return those of ``symbols`` of which a bar was ever stored, as far as was known then."""
+        condition, parameter = self._one_of(symbols)
+        sql = f"select symbol from partition_versions where {condition} and timeframe = ?"
+        stored = [row[0] for row in run(self.connection, sql, (parameter, timeframe)).fetchall()]
+        return {symbol for symbol in stored if self._as_of is None or self._was_known(symbol, timeframe)}
+
+    def _was_known(self, symbol: str, timeframe: str) -> bool:
+        known = (f"exists (select 1 from {table} where {_OF_PARTITION} and recorded_at <= ?)" for table in _BAR_TABLES)
+        of = (symbol, timeframe, self._as_of)
+        return bool(run(self.connection, f"select {' or '.join(known)}", (*of, *of)).fetchone()[0])
 
     @abstractmethod
     def array(self, symbol: str, timeframe: str, start: int, end: int) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """What a database URL says: which database, by which driver, in which file; and how it is shown."""
 
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,6 +17,10 @@ _DRIVERS = {
     "postgresql+psycopg": "postgresql+psycopg",
 }
 _FORMS = "sqlite:////data/jutsu.db or postgresql+psycopg://user@host/name"
+_SECRET = re.compile(r"pass(?!file)|pwd|secret|token|credential|scram_\w+_key", re.IGNORECASE)
+"""Names of what a query may hold and nobody is to see; ``sslkey`` and ``passfile`` name files."""
+_MAY_BE_SHOWN = re.compile(r"([\w+]+:)?[\w~ -]*[./\\][\w./\\~ -]*")
+"""What cannot be understood as a URL is shown where it is a path, in which no secret has a place."""
 
 
 def database_url(text: str) -> URL:
@@ -32,28 +37,35 @@ def database_url(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
-        # What stands before an @ may be a password.
-        shown = f"…@{text.rpartition('@')[2]}" if "@" in text else text
-        message = f"JUTSU_DATABASE_URL must be a SQLAlchemy URL such as {_FORMS}, was {shown!r}"
+        shown = repr(text) if _MAY_BE_SHOWN.fullmatch(text) else "one that may hold a password, and is not shown"
+        message = f"JUTSU_DATABASE_URL must be a SQLAlchemy URL such as {_FORMS}, was {shown}"
         raise ConfigurationError(message) from None
+    if not url.drivername.startswith("sqlite") and "@" in f"{url.host}{url.database}":
+        # A part of the password was taken for the server's name, and would be shown as that.
+        message = (
+            "JUTSU_DATABASE_URL must hold one @, before the server's name; write @ : / ? # % within a user's name or"
+            " password as %40 %3A %2F %3F %23 %25"
+        )
+        raise ConfigurationError(message)
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
         message = f"JUTSU_DATABASE_URL must be SQLite or PostgreSQL by psycopg ({_FORMS}), was {shown_url(url)!r}"
         raise ConfigurationError(message)
     if driver == "sqlite" and (not url.database or ":memory:" in url.database):
-        message = f"the database must be a file or a server that processes can share, was {text!r}"
+        message = f"the database must be a file or a server that processes can share, was {shown_url(url)!r}"
         raise ConfigurationError(message)
     return url.set(drivername=driver)
 
 
 def shown_url(url: URL) -> str:
-    """Return ``url`` without a password, wherever it stands.
+    """Return ``url`` without a password or another secret, wherever it stands.
 
     Examples:
-        >>> shown_url(make_url("postgresql+psycopg://me:secret@host/db?password=secret"))
+        >>> shown_url(make_url("postgresql+psycopg://me:secret@host/db?password=secret&sslpassword=secret"))
         'postgresql+psycopg://me:***@host/db'
     """
-    return url.difference_update_query(["password"]).render_as_string(hide_password=True)
+    secret = [name for name in url.query if _SECRET.search(name)]
+    return url.difference_update_query(secret).render_as_string(hide_password=True)
 
 
 def sqlite_file(url: URL) -> Path:

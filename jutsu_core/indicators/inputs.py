@@ -7,10 +7,13 @@ indicator refuses what it cannot compute, and names the place.
 What does not belong here: whether a bar is believable (``jutsu_core.quality``).
 """
 
+from typing import Any, NoReturn
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from jutsu_core.arguments import is_integer, is_number, refuse, require_ordered, require_type, shown
 from jutsu_core.bars import BAR_COLUMNS
 from jutsu_core.errors import InvalidInputError
 
@@ -26,44 +29,55 @@ MAX_DEVIATIONS = 100.0
 """Widest band, in standard deviations."""
 
 
-def require_series(name: str, values: npt.ArrayLike) -> FloatArray:
+def require_series(name: str, values: object) -> FloatArray:
     """Return ``values`` as a contiguous float64 array; the argument itself is never written to.
 
     Args:
         name: How an error calls the series.
-        values: One-dimensional integers or floats, oldest first.
+        values: One-dimensional integers or floats, oldest first: an array, or a Series, whose labels must
+            rise if they are dates.
 
     Returns:
         The same array where it already has the right form, else a converted copy.
 
     Raises:
-        InvalidInputError: Not one-dimensional, not numbers, or a value is NaN, infinite or
-            beyond ``MAX_MAGNITUDE``; the first such index is named.
+        InvalidInputError: Neither an array nor a Series, not one-dimensional, not numbers, out of order, or
+            a value is NaN, infinite or beyond ``MAX_MAGNITUDE``; the first such index is named.
 
     Examples:
-        >>> require_series("closes", [1, 2]).dtype
+        >>> require_series("closes", np.array([1, 2])).dtype
         dtype('float64')
-        >>> require_series("closes", [1.0, float("nan")])
+        >>> require_series("closes", np.array([1.0, float("nan")]))
         Traceback (most recent call last):
-        jutsu_core.errors.InvalidInputError: closes[1] must be a finite number, was nan
+        jutsu_core.errors.InvalidInputError: closes[1] must be a finite number, was nan; drop it or fill it in
     """
-    raw = np.asarray(values)
-    if raw.ndim != 1:
-        message = f"{name} must be one-dimensional, was {raw.ndim}-dimensional"
+    if isinstance(values, pd.Series):
+        require_ordered(name, values.index)
+        values = _array_of(values)
+    if not isinstance(values, np.ndarray):
+        refuse(name, "a NumPy array or a pandas Series", shown(values), f"make one: np.asarray({name}, dtype=float)")
+    if values.ndim != 1:
+        refuse(name, "one-dimensional", f"{values.ndim}-dimensional", "choose one column")
+    if values.dtype.kind not in "fiu":
+        message = f"{name} must hold integers or floats, was {values.dtype}; convert them: {name}.astype(float)"
         raise InvalidInputError(message)
-    if raw.dtype.kind not in "fiu":
-        message = f"{name} must hold integers or floats, was {raw.dtype}"
-        raise InvalidInputError(message)
-    series = np.ascontiguousarray(raw, dtype=np.float64)
+    series = np.ascontiguousarray(values, dtype=np.float64)
     # The comparison is False for NaN too, so one pass finds every kind of bad value.
     is_usable = np.abs(series) <= MAX_MAGNITUDE
     if not is_usable.all():
         index = int(np.argmin(is_usable))
-        value = float(series[index])
-        demand = f"at most {MAX_MAGNITUDE:g} in magnitude" if np.isfinite(value) else "a finite number"
-        message = f"{name}[{index}] must be {demand}, was {value}"
-        raise InvalidInputError(message)
+        refuse_value(f"{name}[{index}]", float(series[index]), is_finite=bool(np.isfinite(series[index])))
     return series
+
+
+def refuse_value(name: str, value: object, *, is_finite: bool) -> NoReturn:
+    """Raise the error of a price that cannot be computed with: no number at all, not finite, or too large.
+
+    Raises:
+        InvalidInputError: Always.
+    """
+    demand = f"at most {MAX_MAGNITUDE:g} in magnitude" if is_finite else "a finite number"
+    refuse(name, demand, shown(value), "drop it or fill it in")
 
 
 def require_equal_lengths(**series: FloatArray) -> None:
@@ -98,12 +112,10 @@ def require_period(name: str, value: object, *, minimum: int = 1) -> int:
         Traceback (most recent call last):
         jutsu_core.errors.InvalidInputError: period must be an integer from 1 to 100000, was 0
     """
-    message = f"{name} must be an integer from {minimum} to {MAX_PERIOD}, was {value!r}"
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise InvalidInputError(message)
-    if not minimum <= value <= MAX_PERIOD:
-        raise InvalidInputError(message)
-    return int(value)
+    period = int(value) if is_integer(value) else None
+    if period is None or not minimum <= period <= MAX_PERIOD:
+        refuse(name, f"an integer from {minimum} to {MAX_PERIOD}", shown(value))
+    return period
 
 
 def require_number(name: str, value: object, *, above: float, maximum: float) -> float:
@@ -117,11 +129,12 @@ def require_number(name: str, value: object, *, above: float, maximum: float) ->
         >>> require_number("deviations", 2, above=0, maximum=MAX_DEVIATIONS)
         2.0
     """
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    number = float(value) if is_number else np.nan  # type: ignore[arg-type]  # known from is_number
+    try:
+        number = float(value) if is_number(value) else np.nan
+    except (OverflowError, ValueError):
+        number = np.nan
     if not above < number <= maximum:
-        message = f"{name} must be a number above {above:g} and at most {maximum:g}, was {value!r}"
-        raise InvalidInputError(message)
+        refuse(name, f"a number above {above:g} and at most {maximum:g}", shown(value))
     return number
 
 
@@ -133,16 +146,19 @@ def require_bars(bars: pd.DataFrame) -> dict[str, FloatArray]:
             and finite numbers.
 
     Raises:
-        InvalidInputError: A column is missing or of the wrong type, or a row breaks a rule;
-            the first such row is named by position and time.
+        InvalidInputError: ``bars`` is no frame, a column is missing, there twice or of the wrong type, or
+            a row breaks a rule; the first such row is named by position and time.
 
     Examples:
         >>> require_bars(pd.DataFrame({"close": [1.0]}))
         Traceback (most recent call last):
         jutsu_core.errors.InvalidInputError: bars must have the column symbol, was without it
     """
+    require_type("bars", bars, pd.DataFrame, "a pandas DataFrame", "bars_to_frame makes one of bars")
     for name in BAR_COLUMNS:
-        if name not in bars.columns:
+        if (count := list(bars.columns).count(name)) > 1:
+            refuse(f"column {name} of bars", "there once", f"there {count} times", "drop the others")
+        if not count:
             message = f"bars must have the column {name}, was without it"
             raise InvalidInputError(message)
     numeric = BAR_COLUMNS[2:]
@@ -152,6 +168,11 @@ def require_bars(bars: pd.DataFrame) -> dict[str, FloatArray]:
     _require_one_symbol(bars)
     _require_increasing(bars)
     return {name: _finite_column(bars, name) for name in numeric}
+
+
+def _array_of(series: "pd.Series[Any]") -> object:
+    is_nullable = pd.api.types.is_extension_array_dtype(series.dtype) and series.dtype.kind in "fiu"
+    return series.to_numpy(dtype=np.float64, na_value=np.nan) if is_nullable else series.to_numpy()
 
 
 def _require_one_symbol(bars: pd.DataFrame) -> None:

@@ -6,7 +6,6 @@ context plays no part. The definitions are those of the series; whole series are
 ``trend``, ``momentum`` and ``volatility``.
 """
 
-from collections.abc import Sequence
 from decimal import (
     ROUND_HALF_EVEN,
     Context,
@@ -21,8 +20,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from jutsu_core.arguments import is_integer, refuse, require_series, shown
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.inputs import require_period
+from jutsu_core.indicators.inputs import MAX_MAGNITUDE, refuse_value, require_period
 
 DIGITS = 34
 """Significant digits of every step: what IEEE 754 calls decimal128."""
@@ -31,6 +31,7 @@ _CONTEXT = Context(
     prec=DIGITS, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow], capitals=1
 )
 _ZERO = Decimal(0)
+_MOST = Decimal(repr(MAX_MAGNITUDE))
 _NEUTRAL_RSI = Decimal(50)
 
 
@@ -41,15 +42,16 @@ def calculate_sma(prices: pd.Series, period: int) -> Decimal:
         SMA = (price[-period] + … + price[-1]) / period
 
     Args:
-        prices: Numbers (float, int or Decimal), oldest first, ``period`` or more. Only the
-            last ``period`` are read.
+        prices: Numbers (float, int or Decimal), oldest first, ``period`` or more. The
+            last ``period`` tell the answer; all are checked.
         period: 1 or more.
 
     Returns:
         The average, in the unit of ``prices``.
 
     Raises:
-        InvalidInputError: Too few prices, a price that is not a finite number, or a bad period.
+        InvalidInputError: Too few prices, a price that is not a finite number, dates out of order, or a
+            bad period.
 
     Warm-up:
         ``period`` prices; exact.
@@ -82,7 +84,8 @@ def calculate_ema(prices: pd.Series, period: int) -> Decimal:
         The average, in the unit of ``prices``.
 
     Raises:
-        InvalidInputError: Too few prices, a price that is not a finite number, or a bad period.
+        InvalidInputError: Too few prices, a price that is not a finite number, dates out of order, or a
+            bad period.
 
     Warm-up:
         ``period`` prices; the start fades as ``trend.ema`` says.
@@ -119,7 +122,8 @@ def calculate_rsi(prices: pd.Series, period: int = 14) -> Decimal:
         From 0 (only losses) to 100 (only gains); 50 when no price ever changed.
 
     Raises:
-        InvalidInputError: Too few prices, a price that is not a finite number, or a bad period.
+        InvalidInputError: Too few prices, a price that is not a finite number, dates out of order, or a
+            bad period.
 
     Warm-up:
         ``period + 1`` prices; the start fades as ``momentum.rsi`` says.
@@ -160,8 +164,8 @@ def calculate_bollinger_bands(prices: pd.Series, period: int, std: float | Decim
         upper = middle + std · sd; lower = middle - std · sd
 
     Args:
-        prices: Numbers (float, int or Decimal), oldest first, ``period`` or more. Only the
-            last ``period`` are read.
+        prices: Numbers (float, int or Decimal), oldest first, ``period`` or more. The
+            last ``period`` tell the answer; all are checked.
         period: 1 or more.
         std: Half the width of the band in standard deviations, above 0.
 
@@ -169,8 +173,8 @@ def calculate_bollinger_bands(prices: pd.Series, period: int, std: float | Decim
         Upper, middle, lower, in the unit of ``prices``.
 
     Raises:
-        InvalidInputError: Too few prices, a price that is not a finite number, a bad period
-            or a bad ``std``.
+        InvalidInputError: Too few prices, a price that is not a finite number, dates out of order, a bad
+            period or a bad ``std``.
 
     Warm-up:
         ``period`` prices; exact.
@@ -183,10 +187,7 @@ def calculate_bollinger_bands(prices: pd.Series, period: int, std: float | Decim
         ['4', '2', '0']
     """
     span = require_period("period", period)
-    factor = _to_decimal("std", std)
-    if factor <= 0:
-        message = f"std must be above 0, was {std}"
-        raise InvalidInputError(message)
+    factor = _factor(std)
     window = _last_prices(prices, at_least=span, read=span)
     with localcontext(_CONTEXT) as context:
         middle = sum(window, _ZERO) / span
@@ -195,32 +196,44 @@ def calculate_bollinger_bands(prices: pd.Series, period: int, std: float | Decim
         return middle + reach, middle, middle - reach
 
 
-def _last_prices(prices: object, *, at_least: int, read: int | None = None) -> Sequence[Decimal]:
-    """Return the last ``read`` prices (all, when ``None``) as exact decimals."""
-    if not isinstance(prices, pd.Series):
-        message = f"prices must be a pandas Series, was {type(prices).__name__}"
+def _last_prices(prices: object, *, at_least: int, read: int | None = None) -> list[Decimal]:
+    """Return the last ``read`` prices (all, when ``None``) as exact decimals; those before are checked all the same."""
+    series = require_series("prices", prices)
+    if len(series) < at_least:
+        message = f"prices must hold at least {at_least} values, was {len(series)}; give more, or take a shorter period"
         raise InvalidInputError(message)
-    if len(prices) < at_least:
-        message = f"prices must hold at least {at_least} values, was {len(prices)}"
-        raise InvalidInputError(message)
-    first = 0 if read is None else len(prices) - read
-    values = prices.to_numpy()[first:]
-    # One vectorised check instead of a check a value is what keeps a long float series quick.
-    if values.dtype == np.float64 and np.isfinite(values).all():
-        return list(map(Decimal, map(repr, values.tolist())))
-    return [_to_decimal(f"prices[{first + index}]", value) for index, value in enumerate(values)]
+    values, first = series.to_numpy(), 0 if read is None else len(series) - read
+    # Vectorised checks instead of one a value are what keeps a long series quick.
+    if values.dtype.kind in "fiu" and bool((np.abs(values) <= MAX_MAGNITUDE).all()):
+        numbers = values[first:].astype(np.float64 if values.dtype.kind == "f" else values.dtype).tolist()
+        return list(map(Decimal, map(repr, numbers)))
+    plain = values.tolist()
+    if (
+        set(map(type, plain)) == {Decimal}
+        and all(map(Decimal.is_finite, plain))
+        and max(map(Decimal.copy_abs, plain)) <= _MOST
+    ):
+        return plain[first:]
+    return [_to_decimal(f"prices[{index}]", value) for index, value in enumerate(values)][first:]
+
+
+def _factor(std: object) -> Decimal:
+    factor = _to_decimal("std", std)
+    if factor <= 0:
+        refuse("std", "above 0", shown(std))
+    return factor
 
 
 def _to_decimal(name: str, value: object) -> Decimal:
-    """Return the finite number ``value`` exactly as it prints."""
+    """Return the number ``value`` exactly as it prints."""
     number: Decimal | None = None
     if isinstance(value, Decimal):
         number = value
     elif isinstance(value, float | np.floating):
         number = Decimal(repr(float(value)))
-    elif isinstance(value, int | np.integer) and not isinstance(value, bool):
+    elif is_integer(value):
         number = Decimal(int(value))
-    if number is None or not number.is_finite():
-        message = f"{name} must be a finite number, was {value!r}"
-        raise InvalidInputError(message)
+    is_finite = number is not None and number.is_finite()
+    if number is None or not is_finite or number.copy_abs() > _MOST:
+        refuse_value(name, value, is_finite=is_finite)
     return number

@@ -1,21 +1,23 @@
 """The analyzer: every metric of a backtest from its fills and its equity, in one call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from jutsu_core.arguments import refuse, require_number, shown
+from jutsu_core.bars import from_epoch, require_aware, to_epoch
 from jutsu_core.errors import NoDataError
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
 from jutsu_core.metrics.catalog import ANNUALISATION, CATALOG, RISK_FREE, definitions_of
-from jutsu_core.metrics.drawdown import max_drawdown
-from jutsu_core.metrics.figures import iso_time, label_text, period_figures
-from jutsu_core.metrics.returns import total_return
+from jutsu_core.metrics.figures import Scale, figures_of, iso_time
+from jutsu_core.metrics.kernels import deepest_fall
 from jutsu_core.metrics.risk import sharpe_ratio
-from jutsu_core.metrics.series import checked_number, refuse, risk_free_per_period
+from jutsu_core.metrics.series import FloatArray, IntArray, checked_values, elapsed_days_between
+from jutsu_core.sessions import EXCHANGE_ZONE, zone_of
 
 
 class PerformanceAnalyzer:
@@ -25,6 +27,8 @@ class PerformanceAnalyzer:
         periods_per_year: Equity values in a year, at least 1; 252 for US daily bars.
         risk_free_rate: Annual effective rate as a fraction, above -1.
         annualize_partial_years: Whether ``calculate_metrics`` annualises less than a year.
+        exchange_zone: Where the exchange's clocks are. Days are counted between the dates they show; a
+            timestamp at 00:00 UTC is the session of that date.
 
     Raises:
         InvalidInputError: A parameter breaks its constraint.
@@ -40,13 +44,20 @@ class PerformanceAnalyzer:
         periods_per_year: int = 252,
         risk_free_rate: float = 0.0,
         annualize_partial_years: bool = False,
+        exchange_zone: str = EXCHANGE_ZONE,
     ) -> None:
-        risk_free_per_period(risk_free_rate, periods_per_year=periods_per_year)
+        zone_of(exchange_zone)
+        self._scale = Scale(
+            periods_per_year=periods_per_year,
+            risk_free_rate=risk_free_rate,
+            annualize_partial_years=annualize_partial_years,
+            label=iso_time,
+            exchange_zone=exchange_zone,
+        )
         self._rates: dict[str, Any] = {
             "periods_per_year": periods_per_year,
             "risk_free_rate": float(risk_free_rate),
         }
-        self._annualize_partial_years = annualize_partial_years
 
     def calculate_metrics(self, trades: list[FillEvent], portfolio_history: list[dict[str, Any]]) -> dict[str, Any]:
         """Return all metrics of a backtest.
@@ -66,11 +77,11 @@ class PerformanceAnalyzer:
         Raises:
             InvalidInputError: A trade or a row breaks its contract; the message names the first.
         """
-        equity = _equity(portfolio_history)
-        figures, notes = self._equity_figures(equity)
+        fills = trade_metrics.checked_fills("trades", trades)
+        figures, notes = self._equity_figures(*_equity(portfolio_history))
         return {
             **figures,
-            **_trade_figures(trades),
+            **_trade_figures(fills),
             "notes": notes,
             "definitions": self._definitions(),
         }
@@ -94,7 +105,10 @@ class PerformanceAnalyzer:
         """
         ratio = sharpe_ratio(returns, **self._rates, annualize_partial_years=True)
         if ratio is None:
-            message = f"a Sharpe ratio needs at least two returns that vary, got {len(returns)}"
+            message = (
+                f"a Sharpe ratio needs at least two returns that vary, got {len(returns)} that do not or too few;"
+                " give a longer series"
+            )
             raise NoDataError(message)
         return ratio
 
@@ -111,7 +125,7 @@ class PerformanceAnalyzer:
             InvalidInputError: ``equity_curve`` is empty, unsorted, not finite, or does not start
                 above 0.
         """
-        return max_drawdown(equity_curve).depth
+        return deepest_fall(checked_values("equity_curve", equity_curve, positive="first")).depth
 
     def calculate_win_rate(self, trades: list[FillEvent]) -> float:
         """Return the share of closed round trips with a profit after costs, from 0 to 1.
@@ -123,41 +137,44 @@ class PerformanceAnalyzer:
             NoDataError: No round trip is closed, so the share is undefined.
             InvalidInputError: A trade is not a ``FillEvent`` or is older than the one before it.
         """
-        rate = trade_metrics.win_rate(trade_metrics.round_trips(trades))
+        fills = trade_metrics.checked_fills("trades", trades)
+        rate = trade_metrics.win_rate(trade_metrics.match_fills(fills))
         if rate is None:
-            message = f"a win rate needs at least one closed round trip, got none from {len(trades)} fills"
+            message = f"a win rate needs at least one closed round trip, got none from {len(fills)} fills"
             raise NoDataError(message)
         return rate
 
-    def _equity_figures(self, equity: "pd.Series[float]") -> tuple[dict[str, Any], list[str]]:
-        ruined = np.flatnonzero(equity.to_numpy() <= 0)
+    def _equity_figures(self, values: FloatArray, stamps: IntArray) -> tuple[dict[str, Any], list[str]]:
+        ruined = np.flatnonzero(values <= 0)
         if not len(ruined):
-            partial = self._annualize_partial_years
-            return period_figures(equity, **self._rates, annualize_partial_years=partial, label=iso_time), []
-        # The rows up to the last sound one tell which keys there are; what needs returns is undefined.
-        keys = period_figures(equity.iloc[:1], **self._rates, label=iso_time)
-        fall = max_drawdown(equity)
+            return figures_of("total_value", values, stamps, self._scale), []
+
+        def at(row: int | None) -> str | None:
+            return None if row is None else iso_time(from_epoch(int(stamps[row])))
+
+        # The first row alone tells which keys there are; what needs returns is undefined.
+        keys = figures_of("total_value", values[:1], stamps[:1], self._scale)
+        fall = deepest_fall(values)
         figures = dict.fromkeys(keys) | {
-            "base_date": iso_time(equity.index[0]),
-            "first_session": iso_time(equity.index[1]),
-            "last_session": iso_time(equity.index[-1]),
-            "sessions": len(equity) - 1,
-            "elapsed_days": (equity.index[-1].date() - equity.index[0].date()).days,
+            "base_date": at(0),
+            "first_session": at(1),
+            "last_session": at(-1),
+            "sessions": len(values) - 1,
+            "elapsed_days": elapsed_days_between(stamps, self._scale.exchange_zone),
             "is_annualised": False,
-            "total_return": total_return(equity),
+            "total_return": float(values[-1] / values[0] - 1),
             "max_drawdown": fall.depth,
-            "max_drawdown_peak": label_text(fall.peak, iso_time),
-            "max_drawdown_trough": label_text(fall.trough, iso_time),
-            "max_drawdown_recovery": label_text(fall.recovery, iso_time),
+            "max_drawdown_peak": at(fall.peak),
+            "max_drawdown_trough": at(fall.trough),
+            "max_drawdown_recovery": at(fall.recovery),
         }
-        when = iso_time(equity.index[int(ruined[0])])
-        return figures, [f"equity is 0 or below on {when}: returns are undefined from there on"]
+        return figures, [f"equity is 0 or below on {at(int(ruined[0]))}: returns are undefined from there on"]
 
     def _definitions(self) -> dict[str, Any]:
         return {
             **self._rates,
             "ddof": 1,
-            "annualize_partial_years": self._annualize_partial_years,
+            "annualize_partial_years": self._scale.annualize_partial_years,
             "periods": "One period is one row of the portfolio history; the first row is the starting equity.",
             "risk_free": RISK_FREE,
             "annualisation": ANNUALISATION,
@@ -165,38 +182,50 @@ class PerformanceAnalyzer:
         }
 
 
-def _equity(portfolio_history: Sequence[Mapping[str, Any]]) -> "pd.Series[float]":
-    if not portfolio_history:
-        refuse("portfolio_history", "at least one row long", "empty")
-    stamps: list[datetime] = []
-    values: list[float] = []
-    for row, entry in enumerate(portfolio_history):
-        for key in ("timestamp", "total_value"):
-            if key not in entry:
-                refuse(f"row {row} of portfolio_history", f"a mapping with {key!r}", f"without it: {entry!r}")
-        stamp = entry["timestamp"]
-        # NaT is a datetime to isinstance, but raises when asked for its offset.
-        if not isinstance(stamp, datetime) or bool(pd.isna(stamp)) or stamp.utcoffset() is None:
-            refuse(f"timestamp in row {row} of portfolio_history", "a timezone-aware datetime", repr(stamp))
-        if stamps and stamp <= stamps[-1]:
+def _equity(portfolio_history: object) -> tuple[FloatArray, IntArray]:
+    """Return the total values and their times, microseconds since 1970 UTC."""
+    if isinstance(portfolio_history, str | Mapping | pd.DataFrame) or not isinstance(portfolio_history, Iterable):
+        must_be = "a list of rows with 'timestamp' and 'total_value'"
+        refuse("portfolio_history", must_be, shown(portfolio_history), 'of a frame: frame.to_dict("records")')
+    rows = list(portfolio_history)
+    if not rows:
+        refuse("portfolio_history", "at least one row long", "empty", "begin with the starting equity")
+    stamps, values = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
+    previous: datetime | None = None
+    for row, entry in enumerate(rows):
+        stamp, value = _row_of(entry, row)
+        if previous is not None and stamp <= previous:
             what = f"timestamp in row {row} of portfolio_history"
-            refuse(what, f"after {stamps[-1].isoformat()}", stamp.isoformat())
-        stamps.append(stamp)
-        values.append(checked_number(f"total_value in row {row} of portfolio_history", entry["total_value"]))
+            refuse(what, f"after {previous.isoformat()}", stamp.isoformat(), "one row a period, oldest first")
+        stamps[row], values[row], previous = to_epoch(stamp), value, stamp
     if values[0] <= 0:
         refuse("total_value in row 0 of portfolio_history", "above 0 (the starting equity)", values[0])
-    return pd.Series(values, index=pd.to_datetime(stamps, utc=True), dtype=np.float64)
+    return values, stamps
 
 
-def _trade_figures(trades: Sequence[FillEvent]) -> dict[str, Any]:
-    trips = trade_metrics.round_trips(trades)
+def _row_of(entry: object, row: int) -> tuple[datetime, float]:
+    """Return the time, UTC, and the total value of one row of a history."""
+    where = f"row {row} of portfolio_history"
+    if not isinstance(entry, Mapping):
+        refuse(where, "a mapping with 'timestamp' and 'total_value'", shown(entry))
+    for key in ("timestamp", "total_value"):
+        if key not in entry:
+            refuse(where, f"a mapping with {key!r}", f"without it: {entry!r}")
+    stamp, value = entry["timestamp"], entry["total_value"]
+    if stamp is pd.NaT or not isinstance(stamp, datetime) or stamp.utcoffset() is None:
+        refuse(f"timestamp in {where}", "a timezone-aware datetime", repr(stamp))
+    return require_aware("timestamp", stamp), require_number(f"total_value in {where}", value)
+
+
+def _trade_figures(fills: Sequence[FillEvent]) -> dict[str, Any]:
+    trips = trade_metrics.match_fills(fills)
     money = {
         "average_win": trade_metrics.average_win(trips),
         "average_loss": trade_metrics.average_loss(trips),
         "expectancy": trade_metrics.expectancy(trips),
     }
     return {
-        "fills": len(trades),
+        "fills": len(fills),
         "round_trips": len(trips),
         "win_rate": trade_metrics.win_rate(trips),
         "profit_factor": trade_metrics.profit_factor(trips),

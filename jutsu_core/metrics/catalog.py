@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from jutsu_core.arguments import refuse, require_items
+
 Unit = Literal["fraction", "ratio", "date", "count", "money"]
 
 ANNUALISATION = (
@@ -120,10 +122,14 @@ def definitions_of(names: tuple[str, ...]) -> dict[str, str]:
     """Return the definition of each named metric.
 
     Raises:
-        KeyError: A name is not in the catalogue.
+        InvalidInputError: ``names`` is no tuple of names, or one is not in the catalogue.
 
     Examples:
         >>> definitions_of(("best_day",))
         {'best_day': 'Highest simple return of one period.'}
     """
-    return {name: CATALOG[name].definition for name in names}
+    wanted = require_items("names", names, str, "a text")
+    for row, name in enumerate(wanted):
+        if name not in CATALOG:
+            refuse(f"names[{row}]", f"one of {', '.join(CATALOG)}", repr(name))
+    return {name: CATALOG[name].definition for name in wanted}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from jutsu_core.metrics.kernels import deepest_fall, falls
 from jutsu_core.metrics.series import checked_values
 
 
@@ -50,7 +51,7 @@ def drawdown_series(values: "pd.Series[float]") -> "pd.Series[float]":
         [0.0, -0.2, 0.0, -0.25]
     """
     array = checked_values("values", values, positive="first")
-    return pd.Series(array / np.maximum.accumulate(array) - 1, index=values.index, dtype=np.float64)
+    return pd.Series(falls(array), index=values.index, dtype=np.float64)
 
 
 def max_drawdown(values: "pd.Series[float]") -> Drawdown:
@@ -75,14 +76,6 @@ def max_drawdown(values: "pd.Series[float]") -> Drawdown:
         >>> max_drawdown(pd.Series([100.0, 101.0]))
         Drawdown(depth=0.0, peak=None, trough=None, recovery=None)
     """
-    falls = drawdown_series(values).to_numpy()
-    trough = int(np.argmin(falls))
-    depth = float(falls[trough])
-    if depth == 0:
-        return Drawdown(0.0, None, None, None)
-    array = checked_values("values", values, positive="first")
-    high = float(np.max(array[: trough + 1]))
-    peak = int(np.flatnonzero(array[: trough + 1] == high)[-1])
-    later = np.flatnonzero(array[trough:] >= high)
-    recovery = values.index[trough + int(later[0])] if len(later) else None
-    return Drawdown(depth, values.index[peak], values.index[trough], recovery)
+    fall = deepest_fall(checked_values("values", values, positive="first"))
+    peak, trough, recovery = (None if row is None else values.index[row] for row in fall[1:])
+    return Drawdown(fall.depth, peak, trough, recovery)

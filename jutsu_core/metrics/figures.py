@@ -4,46 +4,86 @@ Both reports (of a symbol, of a portfolio) are made of these rows, so that a fig
 same in both.
 """
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from jutsu_core.metrics.drawdown import max_drawdown
-from jutsu_core.metrics.returns import (
-    best_return,
-    cagr,
-    elapsed_days,
-    is_a_year,
-    positive_share,
-    simple_returns,
-    total_return,
-    worst_return,
+from jutsu_core.arguments import refuse, require_flag
+from jutsu_core.bars import from_epoch, require_aware
+from jutsu_core.metrics import kernels
+from jutsu_core.metrics.returns import is_a_year
+from jutsu_core.metrics.series import (
+    FloatArray,
+    IntArray,
+    checked_stamps,
+    checked_values,
+    elapsed_days_between,
+    risk_free_per_period,
 )
-from jutsu_core.metrics.risk import calmar_ratio, sharpe_ratio, sortino_ratio, volatility
-from jutsu_core.metrics.series import session_date
+from jutsu_core.sessions import EXCHANGE_ZONE, exchange_date
 
-Label = Callable[[Any], str]
+Label = Callable[[datetime], str]
+
+_FEWEST_RETURNS = 2
 
 
-def iso_date(label: pd.Timestamp) -> str:
-    """Return the UTC date of a label as ISO text.
+def iso_date(label: datetime) -> str:
+    """Return the exchange's date of a label as ISO text: of 00:00 UTC, that date.
+
+    Raises:
+        InvalidInputError: ``label`` is no aware datetime.
 
     Examples:
         >>> iso_date(pd.Timestamp("2013-03-01", tz="UTC"))
         '2013-03-01'
     """
-    return session_date(label).isoformat()
+    return exchange_date(require_aware("label", label)).isoformat()
 
 
-def iso_time(label: pd.Timestamp) -> str:
+def iso_time(label: datetime) -> str:
     """Return a timezone-aware label as ISO text in UTC.
+
+    Raises:
+        InvalidInputError: ``label`` is no aware datetime.
 
     Examples:
         >>> iso_time(pd.Timestamp("2013-03-01 16:00", tz="America/New_York"))
         '2013-03-01T21:00:00+00:00'
     """
-    return label.tz_convert("UTC").isoformat()
+    return require_aware("label", label).isoformat()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How figures are annualised and labelled.
+
+    Attributes:
+        periods_per_year: Values in a year, at least 1.
+        risk_free_rate: Annual effective rate as a fraction.
+        annualize_partial_years: Whether to annualise less than a year.
+        label: How a timestamp becomes text.
+        exchange_zone: Where the exchange's clocks are; days are counted between its dates.
+
+    Raises:
+        InvalidInputError: One of them breaks its contract.
+    """
+
+    periods_per_year: int
+    risk_free_rate: float
+    annualize_partial_years: bool = False
+    label: Label = iso_date
+    exchange_zone: str = EXCHANGE_ZONE
+
+    def __post_init__(self) -> None:
+        risk_free_per_period(self.risk_free_rate, periods_per_year=self.periods_per_year)
+        require_flag("annualize_partial_years", self.annualize_partial_years)
+        if not callable(self.label):
+            refuse("label", "a function that makes text of a time", repr(self.label), "leave it out, or take iso_time")
 
 
 def period_figures(
@@ -62,7 +102,7 @@ def period_figures(
         periods_per_year: Values in a year, at least 1; ddof is 1 throughout.
         risk_free_rate: Annual effective rate as a fraction.
         annualize_partial_years: Whether to annualise less than a year.
-        label: How a timestamp becomes text.
+        label: How a timestamp, in UTC, becomes text.
 
     Returns:
         JSON-ready figures under the names of ``jutsu_core.metrics.catalog``, with the base and
@@ -77,40 +117,67 @@ def period_figures(
         >>> row["total_return"], row["best_day"], row["cagr"]
         (0.0, 0.25, None)
     """
-    returns = simple_returns(values)
-    first, last = values.index[0], values.index[-1]
-    days = elapsed_days(session_date(first), session_date(last))
-    growth = cagr(values, annualize_partial_years=annualize_partial_years)
-    fall = max_drawdown(values)
-    is_short = {"elapsed_days": days, "annualize_partial_years": annualize_partial_years}
-    scale: dict[str, Any] = {"periods_per_year": periods_per_year, **is_short}
-    best, worst = best_return(returns), worst_return(returns)
+    checked = checked_values("values", values, positive="all")
+    scale = Scale(
+        periods_per_year=periods_per_year,
+        risk_free_rate=risk_free_rate,
+        annualize_partial_years=annualize_partial_years,
+        label=label,
+    )
+    return figures_of("values", checked, checked_stamps("values", values), scale)
+
+
+def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale) -> dict[str, Any]:
+    """Return what :func:`period_figures` does, of values and times that were already checked.
+
+    Args:
+        name: What the caller calls the values.
+        values: All above 0, oldest first.
+        stamps: When each was, microseconds since 1970 UTC.
+        scale: How they are annualised and labelled.
+
+    Raises:
+        InvalidInputError: The ratio of two neighbours is too large for a float.
+    """
+
+    def at(row: int | None) -> str | None:
+        return None if row is None else scale.label(from_epoch(int(stamps[row])))
+
+    returns = kernels.period_returns(values)
+    count = len(returns)
+    days = elapsed_days_between(stamps, scale.exchange_zone)
+    is_annualised = scale.annualize_partial_years or is_a_year(days)
+    best = worst = None
+    if count:
+        best, worst = int(returns.argmax()), int(returns.argmin())
+        if not math.isfinite(returns[best]):
+            refuse(f"the return at row {best + 1} of {name} ({at(best + 1)})", "finite", float(returns[best]))
+    fall = kernels.deepest_fall(values)
+    growth = kernels.annual_growth(values, days) if is_annualised else None
     return {
-        "base_date": label(first),
-        "first_session": label(returns.index[0]) if len(returns) else None,
-        "last_session": label(last),
-        "sessions": len(returns),
+        "base_date": at(0),
+        "first_session": at(1) if count else None,
+        "last_session": at(-1),
+        "sessions": count,
         "elapsed_days": days,
-        "is_annualised": annualize_partial_years or is_a_year(days),
-        "total_return": total_return(values),
+        "is_annualised": is_annualised,
+        "total_return": float(values[-1] / values[0] - 1) if count else None,
         "cagr": growth,
-        "volatility": volatility(returns, **scale),
-        "sharpe_ratio": sharpe_ratio(returns, risk_free_rate=risk_free_rate, **scale),
-        "sortino_ratio": sortino_ratio(returns, risk_free_rate=risk_free_rate, **scale),
-        "calmar_ratio": calmar_ratio(growth, fall),
-        "max_drawdown": fall.depth if len(returns) else None,
-        "max_drawdown_peak": label_text(fall.peak, label),
-        "max_drawdown_trough": label_text(fall.trough, label),
-        "max_drawdown_recovery": label_text(fall.recovery, label),
-        "best_day": best.value if best else None,
-        "best_day_date": label_text(best.label, label) if best else None,
-        "worst_day": worst.value if worst else None,
-        "worst_day_date": label_text(worst.label, label) if worst else None,
-        "positive_days": positive_share(returns),
+        **_ratios(returns, scale, is_annualised=is_annualised),
+        "calmar_ratio": None if growth is None or fall.depth == 0 else growth / -fall.depth,
+        "max_drawdown": fall.depth if count else None,
+        "max_drawdown_peak": at(fall.peak),
+        "max_drawdown_trough": at(fall.trough),
+        "max_drawdown_recovery": at(fall.recovery),
+        "best_day": None if best is None else float(returns[best]),
+        "best_day_date": None if best is None else at(best + 1),
+        "worst_day": None if worst is None else float(returns[worst]),
+        "worst_day_date": None if worst is None else at(worst + 1),
+        "positive_days": np.count_nonzero(returns > 0) / count if count else None,
     }
 
 
-def label_text(moment: object, label: Label) -> str | None:
+def label_text(moment: datetime | None, label: Label) -> str | None:
     """Return ``moment`` as text, or ``None`` where there is none.
 
     Examples:
@@ -118,3 +185,17 @@ def label_text(moment: object, label: Label) -> str | None:
         True
     """
     return None if moment is None else label(moment)
+
+
+def _ratios(returns: FloatArray, scale: Scale, *, is_annualised: bool) -> dict[str, float | None]:
+    if not is_annualised or len(returns) < _FEWEST_RETURNS:
+        return dict.fromkeys(("volatility", "sharpe_ratio", "sortino_ratio"))
+    risk_free = risk_free_per_period(scale.risk_free_rate, periods_per_year=scale.periods_per_year)
+    a_year, spread = math.sqrt(scale.periods_per_year), kernels.deviation(returns)
+    sharpe = kernels.excess_over_deviation(returns, risk_free, spread)
+    sortino = kernels.excess_over_shortfall(returns, risk_free)
+    return {
+        "volatility": spread * a_year,
+        "sharpe_ratio": None if sharpe is None else sharpe * a_year,
+        "sortino_ratio": None if sortino is None else sortino * a_year,
+    }

@@ -11,18 +11,22 @@ unknown.
 """
 
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from jutsu_core.arguments import require_integer
+from jutsu_core.bars import from_epoch, session_timestamp, to_epoch
 from jutsu_core.metrics.catalog import ANNUALISATION, CATALOG, RISK_FREE, TRADE_METRICS, definitions_of
-from jutsu_core.metrics.figures import iso_date, period_figures
-from jutsu_core.metrics.series import checked_dates, checked_values, risk_free_per_period
+from jutsu_core.metrics.figures import Scale, figures_of
+from jutsu_core.metrics.series import FloatArray, IntArray, checked_stamps, checked_values
 
 TRAILING_YEARS = (1, 3, 5, 10)
 
 _SATURDAY = 5
+_EPOCH_YEAR = 1970
 _PRICE_METRICS = tuple(name for name in CATALOG if name not in TRADE_METRICS)
 
 
@@ -53,21 +57,19 @@ def symbol_performance(closes: "pd.Series[float]", *, periods_per_year: int, ris
         [(2011, True, None), (2012, False, 0.19999999999999996)]
     """
     values = checked_values("closes", closes, positive="all")
-    days = checked_dates("closes", closes, daily=True)
-    risk_free_per_period(risk_free_rate, periods_per_year=periods_per_year)
-    series = pd.Series(values, index=days)
-    rates: dict[str, Any] = {"periods_per_year": periods_per_year, "risk_free_rate": risk_free_rate}
-    trailing, unavailable = _trailing(series, days, rates)
+    stamps = checked_stamps("closes", closes, daily=True)
+    scale = Scale(periods_per_year=periods_per_year, risk_free_rate=risk_free_rate)
+    trailing, unavailable = _trailing(values, stamps, scale)
     return {
-        "first_session": iso_date(days[0]),
-        "last_session": iso_date(days[-1]),
-        "closes": len(series),
+        "first_session": _day(stamps, 0).isoformat(),
+        "last_session": _day(stamps, -1).isoformat(),
+        "closes": len(values),
         "first_close": float(values[0]),
         "last_close": float(values[-1]),
-        "since_inception": _row(series, rates),
+        "since_inception": _row(values, stamps, scale),
         "trailing": trailing,
         "trailing_unavailable": unavailable,
-        "calendar_years": _calendar_years(series, days, rates),
+        "calendar_years": _calendar_years(values, stamps, scale),
         "definitions": _definitions(periods_per_year, risk_free_rate),
     }
 
@@ -75,50 +77,64 @@ def symbol_performance(closes: "pd.Series[float]", *, periods_per_year: int, ris
 def last_weekday(year: int) -> date:
     """Return the last Monday-to-Friday date of ``year``.
 
+    Raises:
+        InvalidInputError: ``year`` is no year from 1 to 9999.
+
     Examples:
         >>> last_weekday(2005), last_weekday(2012)
         (datetime.date(2005, 12, 30), datetime.date(2012, 12, 31))
     """
-    day = date(year, 12, 31)
+    day = date(require_integer("year", year, minimum=date.min.year, maximum=date.max.year), 12, 31)
     return day - timedelta(days=max(0, day.weekday() - _SATURDAY + 1))
 
 
-def _row(values: "pd.Series[float]", rates: dict[str, Any]) -> dict[str, Any]:
+def _day(stamps: IntArray, row: int) -> date:
+    return from_epoch(int(stamps[row])).date()
+
+
+def _row(values: FloatArray, stamps: IntArray, scale: Scale) -> dict[str, Any]:
     """Return the figures under the names a symbol's report uses: its win rate is one of days."""
-    figures = period_figures(values, **rates)
+    figures = figures_of("closes", values, stamps, scale)
     figures["win_rate"] = figures.pop("positive_days")
     return figures
 
 
-def _calendar_years(series: "pd.Series[float]", days: pd.DatetimeIndex, rates: dict[str, Any]) -> list[dict[str, Any]]:
-    years = np.asarray(days.year)
+def _calendar_years(values: FloatArray, stamps: IntArray, scale: Scale) -> list[dict[str, Any]]:
+    years = stamps.astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + _EPOCH_YEAR
+    begins = [0, *(np.flatnonzero(np.diff(years)) + 1).tolist(), len(years)]
     rows = []
-    for year in np.unique(years).tolist():
-        inside = np.flatnonzero(years == year)
-        base = max(int(inside[0]) - 1, 0)
-        end = int(inside[-1])
+    for first, after in pairwise(begins):
+        base = max(first - 1, 0)
+        year = int(years[first])
         has_base = int(years[base]) == year - 1
-        is_over = end < len(days) - 1 or days[end].date() >= last_weekday(year)
-        figures = _row(series.iloc[base : end + 1], rates)
+        is_over = after < len(stamps) or _day(stamps, -1) >= last_weekday(year)
+        figures = _row(values[base:after], stamps[base:after], scale)
         rows.append({"year": year, "is_partial": not (has_base and is_over), **figures})
     return rows
 
 
-def _trailing(
-    series: "pd.Series[float]", days: pd.DatetimeIndex, rates: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, str]]:
+def _trailing(values: FloatArray, stamps: IntArray, scale: Scale) -> tuple[dict[str, Any], dict[str, str]]:
     rows: dict[str, Any] = {}
     reasons: dict[str, str] = {}
+    first, last = _day(stamps, 0), _day(stamps, -1)
     for count in TRAILING_YEARS:
         name = f"{count}y"
-        start = days[-1] - pd.DateOffset(years=count)
-        base = int(days.searchsorted(start, side="right")) - 1
+        start = _years_before(last, count)
+        base = int(stamps.searchsorted(to_epoch(session_timestamp(start)), side="right")) - 1
         if base >= 0:
-            rows[name] = _row(series.iloc[base:], rates)
+            rows[name] = _row(values[base:], stamps[base:], scale)
         else:
             rows[name] = None
-            reasons[name] = f"needs a close on or before {iso_date(start)}; the first is {iso_date(days[0])}"
+            reasons[name] = f"needs a close on or before {start}; the first is {first}"
     return rows, reasons
+
+
+def _years_before(day: date, count: int) -> date:
+    year = max(day.year - count, date.min.year)
+    try:
+        return day.replace(year=year)
+    except ValueError:  # 29 February
+        return day.replace(year=year, day=28)
 
 
 def _definitions(periods_per_year: int, risk_free_rate: float) -> dict[str, Any]:

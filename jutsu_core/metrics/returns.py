@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from jutsu_core.metrics.series import FloatArray, checked_dates, checked_values, refuse
-
-DAYS_PER_YEAR = 365.25
-SHORTEST_YEAR_DAYS = 364
+from jutsu_core.arguments import refuse, require_date, require_flag, require_integer
+from jutsu_core.metrics.kernels import SHORTEST_YEAR_DAYS, annual_growth, period_returns
+from jutsu_core.metrics.series import checked_stamps, checked_values, elapsed_days_between
+from jutsu_core.sessions import EXCHANGE_ZONE
 
 
 class ExtremeReturn(NamedTuple):
@@ -50,7 +50,12 @@ def simple_returns(prices: "pd.Series[float]") -> "pd.Series[float]":
         [0.1, -0.1]
     """
     values = checked_values("prices", prices, positive="all")
-    return pd.Series(_ratios(values, prices), index=prices.index[1:], dtype=np.float64)
+    returns = period_returns(values)
+    is_finite = np.isfinite(returns)
+    if not is_finite.all():
+        row = int(is_finite.argmin()) + 1
+        refuse(f"the return at row {row} of prices ({prices.index[row]})", "finite", float(returns[row - 1]))
+    return pd.Series(returns, index=prices.index[1:], dtype=np.float64)
 
 
 def total_return(prices: "pd.Series[float]") -> float | None:
@@ -85,7 +90,7 @@ def elapsed_days(first: date, last: date) -> int:
         >>> elapsed_days(date(2004, 12, 31), date(2005, 12, 30))
         364
     """
-    return (last - first).days
+    return (require_date("last", last) - require_date("first", first)).days
 
 
 def is_a_year(days: int | None) -> bool:
@@ -98,10 +103,12 @@ def is_a_year(days: int | None) -> bool:
         >>> is_a_year(364), is_a_year(363), is_a_year(None)
         (True, False, False)
     """
-    return days is not None and days >= SHORTEST_YEAR_DAYS
+    return days is not None and require_integer("days", days) >= SHORTEST_YEAR_DAYS
 
 
-def cagr(prices: "pd.Series[float]", *, annualize_partial_years: bool = False) -> float | None:
+def cagr(
+    prices: "pd.Series[float]", *, annualize_partial_years: bool = False, exchange_zone: str = EXCHANGE_ZONE
+) -> float | None:
     """Return the compound annual growth rate by elapsed calendar time.
 
     Formula:
@@ -110,6 +117,7 @@ def cagr(prices: "pd.Series[float]", *, annualize_partial_years: bool = False) -
     Args:
         prices: Prices or equity with timezone-aware timestamps, the first above 0, oldest first.
         annualize_partial_years: Whether to answer for less than a year too.
+        exchange_zone: Where the exchange's clocks are: days are counted between its dates.
 
     Returns:
         A fraction per year. ``None`` under a year unless asked for, when no day has passed, when
@@ -117,7 +125,7 @@ def cagr(prices: "pd.Series[float]", *, annualize_partial_years: bool = False) -
 
     Raises:
         InvalidInputError: ``prices`` is empty, unsorted, naive, not finite, or does not start
-            above 0.
+            above 0, or the zone is unknown.
 
     References:
         CFA Institute, Global Investment Performance Standards (2020): no annualised performance
@@ -129,17 +137,10 @@ def cagr(prices: "pd.Series[float]", *, annualize_partial_years: bool = False) -
         0.1
     """
     values = checked_values("prices", prices, positive="first")
-    dates = checked_dates("prices", prices)
-    days = elapsed_days(dates[0].date(), dates[-1].date())
-    if days == 0 or not (annualize_partial_years or is_a_year(days)):
+    days = elapsed_days_between(checked_stamps("prices", prices), exchange_zone)
+    if not (require_flag("annualize_partial_years", annualize_partial_years) or is_a_year(days)):
         return None
-    growth = float(values[-1]) / float(values[0])
-    if growth < 0:
-        return None
-    try:
-        return float(growth ** (DAYS_PER_YEAR / days) - 1)
-    except OverflowError:
-        return None
+    return annual_growth(values, days)
 
 
 def best_return(returns: "pd.Series[float]") -> ExtremeReturn | None:
@@ -152,10 +153,10 @@ def best_return(returns: "pd.Series[float]") -> ExtremeReturn | None:
         >>> best_return(pd.Series([0.1, 0.2, 0.2]))
         ExtremeReturn(label=1, value=0.2)
     """
-    if returns.empty:
+    values = checked_values("returns", returns, positive="none", may_be_empty=True)
+    if not len(values):
         return None
-    values = checked_values("returns", returns, positive="none")
-    row = int(np.argmax(values))
+    row = int(values.argmax())
     return ExtremeReturn(returns.index[row], float(values[row]))
 
 
@@ -169,10 +170,10 @@ def worst_return(returns: "pd.Series[float]") -> ExtremeReturn | None:
         >>> worst_return(pd.Series([0.1, -0.2, -0.2]))
         ExtremeReturn(label=1, value=-0.2)
     """
-    if returns.empty:
+    values = checked_values("returns", returns, positive="none", may_be_empty=True)
+    if not len(values):
         return None
-    values = checked_values("returns", returns, positive="none")
-    row = int(np.argmin(values))
+    row = int(values.argmin())
     return ExtremeReturn(returns.index[row], float(values[row]))
 
 
@@ -189,16 +190,5 @@ def positive_share(returns: "pd.Series[float]") -> float | None:
         >>> positive_share(pd.Series([0.1, 0.0, -0.1, 0.2]))
         0.5
     """
-    if returns.empty:
-        return None
-    return float(np.mean(checked_values("returns", returns, positive="none") > 0))
-
-
-def _ratios(values: FloatArray, prices: "pd.Series[float]") -> FloatArray:
-    with np.errstate(over="ignore"):
-        ratios: FloatArray = values[1:] / values[:-1] - 1
-    wrong = np.flatnonzero(~np.isfinite(ratios))
-    if len(wrong):
-        row = int(wrong[0]) + 1
-        refuse(f"the return at row {row} of prices ({prices.index[row]})", "finite", float(ratios[row - 1]))
-    return ratios
+    values = checked_values("returns", returns, positive="none", may_be_empty=True)
+    return float((values > 0).mean()) if len(values) else None

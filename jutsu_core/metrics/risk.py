@@ -9,20 +9,14 @@ daily bars and wrong for all else.
 
 import math
 
-import numpy as np
 import pandas as pd
 
+from jutsu_core.arguments import require_flag, require_integer, require_number, require_type
 from jutsu_core.metrics.drawdown import Drawdown
+from jutsu_core.metrics.kernels import deviation, excess_over_deviation, excess_over_shortfall
 from jutsu_core.metrics.returns import is_a_year
-from jutsu_core.metrics.series import (
-    ROUNDING,
-    FloatArray,
-    check_periods_per_year,
-    checked_values,
-    risk_free_per_period,
-)
+from jutsu_core.metrics.series import FloatArray, check_periods_per_year, checked_values, risk_free_per_period
 
-_DDOF = 1
 _FEWEST_RETURNS = 2
 
 
@@ -59,7 +53,7 @@ def volatility(
     """
     check_periods_per_year(periods_per_year)
     values = _enough(returns, elapsed_days, annualize_partial_years=annualize_partial_years)
-    return None if values is None else _deviation(values) * math.sqrt(periods_per_year)
+    return None if values is None else deviation(values) * math.sqrt(periods_per_year)
 
 
 def sharpe_ratio(
@@ -104,12 +98,8 @@ def sharpe_ratio(
     """
     risk_free = risk_free_per_period(risk_free_rate, periods_per_year=periods_per_year)
     values = _enough(returns, elapsed_days, annualize_partial_years=annualize_partial_years)
-    if values is None:
-        return None
-    deviation = _deviation(values)
-    if deviation == 0:
-        return None
-    return float(np.mean(values - risk_free)) / deviation * math.sqrt(periods_per_year)
+    ratio = None if values is None else excess_over_deviation(values, risk_free, deviation(values))
+    return None if ratio is None else ratio * math.sqrt(periods_per_year)
 
 
 def sortino_ratio(
@@ -155,14 +145,8 @@ def sortino_ratio(
     """
     risk_free = risk_free_per_period(risk_free_rate, periods_per_year=periods_per_year)
     values = _enough(returns, elapsed_days, annualize_partial_years=annualize_partial_years)
-    if values is None:
-        return None
-    excess = values - risk_free
-    shortfall = np.minimum(excess, 0.0)
-    if float(np.max(-shortfall)) <= ROUNDING:
-        return None
-    downside = math.sqrt(float(np.mean(shortfall**2)))
-    return float(np.mean(excess)) / downside * math.sqrt(periods_per_year)
+    ratio = None if values is None else excess_over_shortfall(values, risk_free)
+    return None if ratio is None else ratio * math.sqrt(periods_per_year)
 
 
 def calmar_ratio(annual_growth: float | None, drawdown: Drawdown) -> float | None:
@@ -178,6 +162,9 @@ def calmar_ratio(annual_growth: float | None, drawdown: Drawdown) -> float | Non
     Returns:
         A ratio; ``None`` without a drawdown or without a CAGR.
 
+    Raises:
+        InvalidInputError: ``annual_growth`` is no finite number, or ``drawdown`` no :class:`Drawdown`.
+
     References:
         Terry W. Young (1991), Calmar Ratio: A Smoother Tool, Futures 20(1); there over the last
         36 months, here over the period asked for.
@@ -186,23 +173,18 @@ def calmar_ratio(annual_growth: float | None, drawdown: Drawdown) -> float | Non
         >>> calmar_ratio(0.2, Drawdown(-0.1, None, None, None))
         2.0
     """
-    if annual_growth is None or drawdown.depth == 0:
-        return None
-    return annual_growth / -drawdown.depth
+    growth = None if annual_growth is None else require_number("annual_growth", annual_growth)
+    depth = require_type("drawdown", drawdown, Drawdown, "a Drawdown", "take what max_drawdown returns").depth
+    return None if growth is None or depth == 0 else growth / -depth
 
 
 def _enough(
     returns: "pd.Series[float]", elapsed_days: int | None, *, annualize_partial_years: bool
 ) -> FloatArray | None:
     """Return the values to annualise, or ``None`` where there is nothing to say."""
-    if returns.empty:
-        return None
-    values = checked_values("returns", returns, positive="none")
-    is_long_enough = annualize_partial_years or is_a_year(elapsed_days)
+    values = checked_values("returns", returns, positive="none", may_be_empty=True)
+    is_wanted = require_flag("annualize_partial_years", annualize_partial_years)
+    if elapsed_days is not None:
+        require_integer("elapsed_days", elapsed_days)
+    is_long_enough = is_wanted or is_a_year(elapsed_days)
     return values if is_long_enough and len(values) >= _FEWEST_RETURNS else None
-
-
-def _deviation(values: FloatArray) -> float:
-    if float(np.ptp(values)) <= ROUNDING:
-        return 0.0
-    return float(np.std(values, ddof=_DDOF))

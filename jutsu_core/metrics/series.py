@@ -1,12 +1,12 @@
 """What a metric accepts: series of prices, equity or returns, checked before any arithmetic.
 
 One bad value would spread silently into every figure, so a series that breaks its contract is
-refused and the message names the first offending row. What does not belong here: formulas.
+refused and the message names the first offending row. A series is checked once, by the call that
+was given it: beneath, ``kernels`` work on the arrays that come from here. What does not belong
+here: formulas.
 """
 
 import math
-from collections.abc import Hashable
-from datetime import date
 from decimal import Decimal
 from typing import Literal, NoReturn
 
@@ -14,95 +14,52 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from jutsu_core.errors import InvalidInputError
+from jutsu_core.arguments import refuse, require_integer, require_number, require_series
+from jutsu_core.bars import from_epoch
+from jutsu_core.sessions import EXCHANGE_ZONE, exchange_date
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 Positive = Literal["all", "first", "none"]
 
-# Dividing two prices that carry rounding of half an ulp each leaves about 4e-16; a spread of returns
-# below this is rounding, not movement.
-ROUNDING = 1e-14
-
-_NAT = np.iinfo(np.int64).min
-
-
-def refuse(what: str, must_be: str, was: object) -> NoReturn:
-    """Raise the error of a broken contract.
-
-    Raises:
-        InvalidInputError: Always; "``what`` must be ``must_be``, was ``was``".
-    """
-    message = f"{what} must be {must_be}, was {was}"
-    raise InvalidInputError(message)
+# What a microsecond is in the units that pandas counts time in.
+_PER_MICROSECOND = {"ns": (1, 1_000), "us": (1, 1), "ms": (1_000, 1), "s": (1_000_000, 1)}
+_PLAIN_TYPES = {Decimal, float, int}
+_MICROSECONDS_PER_DAY = 86_400_000_000
 
 
-def session_date(label: Hashable) -> date:
-    """Return the UTC date of an index label.
-
-    Examples:
-        >>> session_date(pd.Timestamp("2013-03-01", tz="UTC"))
-        datetime.date(2013, 3, 1)
-    """
-    if not isinstance(label, pd.Timestamp):
-        refuse("an index label", "a timestamp", repr(label))
-    return label.tz_convert("UTC").date() if label.tzinfo is not None else label.date()
-
-
-def checked_number(what: str, value: object) -> float:
-    """Return ``value`` as a finite float.
-
-    Raises:
-        InvalidInputError: ``value`` is not a ``Decimal``, ``float`` or ``int``, or is not finite.
-
-    Examples:
-        >>> checked_number("total_value", Decimal("1.5"))
-        1.5
-    """
-    is_number = isinstance(value, (Decimal, float, int, np.floating, np.integer))
-    if not is_number or isinstance(value, bool):
-        refuse(what, "a finite number", repr(value))
-    try:
-        number = float(value)  # type: ignore[arg-type]  # the union above is what float takes
-    except (OverflowError, ValueError):
-        refuse(what, "a finite number", repr(value))
-    if not math.isfinite(number):
-        refuse(what, "a finite number", repr(value))
-    return number
-
-
-def checked_values(name: str, series: object, *, positive: Positive) -> FloatArray:
+def checked_values(name: str, series: object, *, positive: Positive, may_be_empty: bool = False) -> FloatArray:
     """Return the values of ``series`` as float64, a copy.
 
     Args:
         name: What the caller calls the series; begins the message of an error.
         series: Numbers (``Decimal``, ``float`` or ``int``) in chronological order. An index of
-            timestamps must be strictly increasing; another index is not looked at.
+            dates or times must be strictly increasing; another index is not looked at.
         positive: Which values must be above 0.
+        may_be_empty: Whether no value at all is fine too.
 
     Raises:
         InvalidInputError: ``series`` is not a Series, is empty, is unsorted, repeats a time, or
             holds a value that is not finite or not positive where it must be.
     """
-    if not isinstance(series, pd.Series):
-        refuse(name, "a pandas Series", f"a {type(series).__name__}")
-    if series.empty:
+    checked = require_series(name, series)
+    if not len(checked):
+        if may_be_empty:
+            return np.empty(0)
         refuse(name, "at least one row long", "empty")
-    _check_order(name, series.index)
-    if series.dtype.kind in "fiu":
-        values = np.array(series.to_numpy(dtype=np.float64, na_value=np.nan), copy=True)
-    else:
-        rows = enumerate(series)
-        values = np.array([checked_number(f"row {row} of {name}", value) for row, value in rows])
-    _check_rows(name, series, values, ~np.isfinite(values), "finite")
-    if positive == "all":
-        _check_rows(name, series, values, values <= 0, "above 0")
-    elif positive == "first":
-        _check_rows(name, series, values[:1], values[:1] <= 0, "above 0 at the start")
+    values = _floats(name, checked)
+    is_finite = np.isfinite(values)
+    if not is_finite.all():
+        _refuse_first(name, checked, values, ~is_finite, "finite", "drop the row or fill the value in")
+    if positive == "all" and values.min() <= 0:
+        _refuse_first(name, checked, values, values <= 0, "above 0", "correct the row or drop it")
+    if positive == "first" and values[0] <= 0:
+        _refuse_first(name, checked, values, values <= 0, "above 0 at the start", "begin with what there was at first")
     return values
 
 
-def checked_dates(name: str, series: "pd.Series[float]", *, daily: bool = False) -> pd.DatetimeIndex:
-    """Return the index of ``series``, timezone-aware and in UTC.
+def checked_stamps(name: str, series: "pd.Series[float]", *, daily: bool = False) -> IntArray:
+    """Return when each row of ``series`` is, microseconds since 1970 UTC.
 
     Args:
         name: What the caller calls the series.
@@ -115,15 +72,27 @@ def checked_dates(name: str, series: "pd.Series[float]", *, daily: bool = False)
     """
     index = series.index
     if not isinstance(index, pd.DatetimeIndex):
-        refuse(f"the index of {name}", "a DatetimeIndex", f"a {type(index).__name__}")
+        remedy = f"label each row with its time: pd.DatetimeIndex({name}.index, tz='UTC')"
+        refuse(f"the index of {name}", "a DatetimeIndex", f"a {type(index).__name__}", remedy)
     if index.tz is None:
-        refuse(f"the index of {name}", "timezone-aware", f"naive from its first row, {index[0]}")
-    utc = index.tz_convert("UTC")
+        remedy = "say where the times are meant: tz_localize('UTC')"
+        refuse(f"the index of {name}", "timezone-aware", f"naive from its first row, {index[0]}", remedy)
+    times, over = _PER_MICROSECOND[index.unit]
+    stamps: IntArray = index.asi8
+    if times != over:
+        stamps = stamps * times // over
     if daily:
-        off = np.flatnonzero(np.asarray(utc != utc.normalize()))
+        off = np.flatnonzero(stamps % _MICROSECONDS_PER_DAY)
         if len(off):
-            refuse(f"row {off[0]} of the index of {name}", "00:00 UTC of its session", utc[off[0]])
-    return utc
+            remedy = f"label it with its date: {name}.index.normalize()"
+            refuse(f"row {off[0]} of the index of {name}", "00:00 UTC of its session", index[off[0]], remedy)
+    return stamps
+
+
+def elapsed_days_between(stamps: IntArray, exchange_zone: str = EXCHANGE_ZONE) -> int:
+    """Return the days from the session date of the first stamp to that of the last."""
+    first, last = (exchange_date(from_epoch(int(stamps[row])), exchange_zone) for row in (0, -1))
+    return (last - first).days
 
 
 def check_periods_per_year(periods_per_year: object) -> None:
@@ -132,8 +101,7 @@ def check_periods_per_year(periods_per_year: object) -> None:
     Raises:
         InvalidInputError: It is not.
     """
-    if not isinstance(periods_per_year, int) or isinstance(periods_per_year, bool) or periods_per_year < 1:
-        refuse("periods_per_year", "an integer of at least 1", repr(periods_per_year))
+    require_integer("periods_per_year", periods_per_year, minimum=1)
 
 
 def risk_free_per_period(risk_free_rate: float, *, periods_per_year: int) -> float:
@@ -155,30 +123,26 @@ def risk_free_per_period(risk_free_rate: float, *, periods_per_year: int) -> flo
         0.05
     """
     check_periods_per_year(periods_per_year)
-    if checked_number("risk_free_rate", risk_free_rate) <= -1:
-        refuse("risk_free_rate", "a fraction above -1", repr(risk_free_rate))
-    return math.expm1(math.log1p(float(risk_free_rate)) / periods_per_year)
+    rate = require_number("risk_free_rate", risk_free_rate)
+    if rate <= -1:
+        refuse("risk_free_rate", "a fraction above -1", repr(risk_free_rate), "0.05 is five per cent")
+    return math.expm1(math.log1p(rate) / periods_per_year)
 
 
-def _check_order(name: str, index: pd.Index) -> None:
-    if not isinstance(index, pd.DatetimeIndex):
-        return
-    stamps = index.asi8
-    # Nearly every series is in order, and is checked by each figure that is made of it. NaT is the least integer.
-    if len(stamps) and stamps[0] != _NAT and bool((stamps[1:] > stamps[:-1]).all()):
-        return
-    missing = np.flatnonzero(np.asarray(index.isna()))
-    if len(missing):
-        refuse(f"row {missing[0]} of the index of {name}", "a timestamp", "NaT")
-    wrong = np.flatnonzero(np.diff(stamps) <= 0)
-    if len(wrong):
-        row = int(wrong[0]) + 1
-        refuse(f"row {row} of the index of {name}", f"after {index[row - 1]}", index[row])
+def _floats(name: str, series: "pd.Series[float]") -> FloatArray:
+    if series.dtype.kind in "fiu":
+        return np.array(series.to_numpy(dtype=np.float64, na_value=np.nan), copy=True)
+    values = series.tolist()
+    if set(map(type, values)) <= _PLAIN_TYPES:
+        try:
+            return np.fromiter(map(float, values), np.float64, len(values))
+        except (OverflowError, ValueError):
+            pass  # the look at each names the row
+    return np.array([require_number(f"row {row} of {name}", value) for row, value in enumerate(values)])
 
 
-def _check_rows(
-    name: str, series: "pd.Series[float]", values: FloatArray, bad: npt.NDArray[np.bool_], must_be: str
-) -> None:
-    if bad.any():
-        row = int(bad.argmax())
-        refuse(f"row {row} of {name} ({series.index[row]})", must_be, float(values[row]))
+def _refuse_first(
+    name: str, series: "pd.Series[float]", values: FloatArray, bad: npt.NDArray[np.bool_], must_be: str, remedy: str
+) -> NoReturn:
+    row = int(bad.argmax())
+    refuse(f"row {row} of {name} ({series.index[row]})", must_be, float(values[row]), remedy)

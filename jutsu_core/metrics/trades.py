@@ -16,7 +16,7 @@ from datetime import datetime
 from decimal import Context, Decimal, localcontext
 from typing import Literal
 
-from jutsu_core.errors import InvalidInputError
+from jutsu_core.arguments import refuse, require_items, shown
 from jutsu_core.events import FillEvent
 
 _ZERO = Decimal(0)
@@ -97,11 +97,39 @@ def round_trips(fills: Iterable[FillEvent]) -> list[RoundTrip]:
         >>> [str(trip.net_profit) for trip in round_trips([fill(1, "BUY", "5"), fill(4, "SELL", "7")])]
         ['18']
     """
-    checked = _checked_fills(fills)
+    return match_fills(checked_fills("fills", fills))
+
+
+def checked_fills(name: str, fills: object) -> list[FillEvent]:
+    """Return ``fills`` as a list.
+
+    Args:
+        name: What the caller calls them.
+        fills: Executed orders of any symbols, oldest first.
+
+    Raises:
+        InvalidInputError: ``fills`` is no list, an item of it is not a ``FillEvent``, or is older than the
+            one before it.
+    """
+    if isinstance(fills, str | bytes) or not isinstance(fills, Iterable):
+        refuse(name, "a list of FillEvent", shown(fills), "an empty list where nothing was traded")
+    checked: list[FillEvent] = []
+    for row, fill in enumerate(fills):
+        if not isinstance(fill, FillEvent):
+            refuse(f"trade {row}", "a FillEvent", f"{fill!r} in {name}")
+        if row and fill.timestamp < checked[-1].timestamp:
+            before, was = checked[-1].timestamp.isoformat(), f"{fill.timestamp.isoformat()} in {name}"
+            refuse(f"trade {row}", f"at or after {before}", was, "sort them by timestamp, oldest first")
+        checked.append(fill)
+    return checked
+
+
+def match_fills(fills: Iterable[FillEvent]) -> list[RoundTrip]:
+    """Return what :func:`round_trips` does, of fills that :func:`checked_fills` has passed."""
     open_lots: dict[str, deque[_Piece]] = {}
     trips: list[RoundTrip] = []
     with localcontext(_EXACT):
-        for fill in checked:
+        for fill in fills:
             lots = open_lots.setdefault(fill.symbol, deque())
             trips.extend(_match(fill, lots))
     return trips
@@ -113,11 +141,15 @@ def win_rate(trips: Sequence[RoundTrip]) -> float | None:
     Returns:
         A fraction from 0 to 1; a net profit of exactly 0 is no win. ``None`` without round trips.
 
+    Raises:
+        InvalidInputError: ``trips`` is no list of :class:`RoundTrip`.
+
     Examples:
         >>> win_rate([]) is None
         True
     """
-    return sum(trip.net_profit > 0 for trip in trips) / len(trips) if trips else None
+    checked = _checked_trips(trips)
+    return sum(trip.net_profit > 0 for trip in checked) / len(checked) if checked else None
 
 
 def profit_factor(trips: Sequence[RoundTrip]) -> float | None:
@@ -129,33 +161,43 @@ def profit_factor(trips: Sequence[RoundTrip]) -> float | None:
     Returns:
         A ratio of at least 0; ``None`` without a loss.
 
+    Raises:
+        InvalidInputError: ``trips`` is no list of :class:`RoundTrip`.
+
     Examples:
         >>> profit_factor([]) is None
         True
     """
+    checked = _checked_trips(trips)
     with localcontext(_EXACT):
-        lost = sum(_losses(trips), _ZERO)
-        return float(sum(_wins(trips), _ZERO) / -lost) if lost else None
+        lost = sum(_losses(checked), _ZERO)
+        return float(sum(_wins(checked), _ZERO) / -lost) if lost else None
 
 
 def average_win(trips: Sequence[RoundTrip]) -> Decimal | None:
     """Return the mean net profit of the round trips that won; ``None`` without one.
 
+    Raises:
+        InvalidInputError: ``trips`` is no list of :class:`RoundTrip`.
+
     Examples:
         >>> average_win([]) is None
         True
     """
-    return _mean(_wins(trips))
+    return _mean(_wins(_checked_trips(trips)))
 
 
 def average_loss(trips: Sequence[RoundTrip]) -> Decimal | None:
     """Return the mean net profit of the round trips that lost, below 0; ``None`` without one.
 
+    Raises:
+        InvalidInputError: ``trips`` is no list of :class:`RoundTrip`.
+
     Examples:
         >>> average_loss([]) is None
         True
     """
-    return _mean(_losses(trips))
+    return _mean(_losses(_checked_trips(trips)))
 
 
 def expectancy(trips: Sequence[RoundTrip]) -> Decimal | None:
@@ -164,25 +206,14 @@ def expectancy(trips: Sequence[RoundTrip]) -> Decimal | None:
     Formula:
         sum(net_profit) / n, which is win_rate * average_win + loss_rate * average_loss
 
+    Raises:
+        InvalidInputError: ``trips`` is no list of :class:`RoundTrip`.
+
     Examples:
         >>> expectancy([]) is None
         True
     """
-    return _mean([trip.net_profit for trip in trips])
-
-
-def _checked_fills(fills: Iterable[object]) -> list[FillEvent]:
-    checked: list[FillEvent] = []
-    for row, fill in enumerate(fills):
-        if not isinstance(fill, FillEvent):
-            message = f"trade {row} must be a FillEvent, was {fill!r}"
-            raise InvalidInputError(message)
-        if row and fill.timestamp < checked[row - 1].timestamp:
-            before = checked[row - 1].timestamp.isoformat()
-            message = f"trade {row} must be at or after {before}, was {fill.timestamp.isoformat()}"
-            raise InvalidInputError(message)
-        checked.append(fill)
-    return checked
+    return _mean([trip.net_profit for trip in _checked_trips(trips)])
 
 
 def _match(fill: FillEvent, lots: deque[_Piece]) -> list[RoundTrip]:
@@ -214,6 +245,10 @@ def _trip(entry: FillEvent, leave: FillEvent, quantity: Decimal, costs: Decimal)
         costs=costs,
         net_profit=(gain if is_long else -gain) * quantity - costs,
     )
+
+
+def _checked_trips(trips: object) -> list[RoundTrip]:
+    return require_items("trips", trips, RoundTrip, "a RoundTrip")
 
 
 def _wins(trips: Sequence[RoundTrip]) -> list[Decimal]:

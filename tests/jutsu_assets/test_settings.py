@@ -107,6 +107,98 @@ def test_a_callback_that_is_no_https_url_is_refused(url: str, tmp_path: Path) ->
     assert repr(url) in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8081",
+        "http://localhost:8081/",
+        "https://127.0.0.1",
+        "http://[::1]:8081",
+        "http://127.0.0.1:1",
+        "http://127.0.0.1:65535",
+        "https://api.schwabapi.com/",
+    ],
+)
+def test_an_address_of_this_machine_or_of_schwab_is_a_base_url(url: str, tmp_path: Path) -> None:
+    settings = Settings.from_environment({**KEYS, "SCHWAB_BASE_URL": url}, folder=tmp_path)
+    assert settings.base_url == url.rstrip("/")
+
+
+NO_BASE_URLS = {
+    "http://127.0.0.1:8081/marketdata": "a path",
+    "https://api.schwabapi.com/v1": "a path",
+    "http://127.0.0.1:8081/?key=very-hush": "a query",
+    "http://127.0.0.1:8081?key=very-hush": "a query",
+    "http://127.0.0.1:8081?": "a query",
+    "http://127.0.0.1:8081#very-hush": "a fragment",
+    "http://127.0.0.1:8081/#": "a fragment",
+    "http://me:very-hush@127.0.0.1:8081": "a user name or a password",
+    "https://me:very-hush@api.schwabapi.com": "a user name or a password",
+    "http://very-hush@127.0.0.1:8081": "a user name or a password",
+    "http://@127.0.0.1:8081": "a user name or a password",
+    "http://me:very-hush@evil.example@127.0.0.1:8081": "a user name or a password",
+    "http://me:very-hush@127.0.0.1:8081/?a=b@c": "a user name or a password",
+    "http://127.0.0.1:8081@evil.example": "a user name or a password",
+    "http://me:very/hush@127.0.0.1:8081": "a part that cannot be read",
+    "http://me:very#hush@127.0.0.1:8081": "a part that cannot be read",
+    "http://127.0.0.1:0": "a port that is none",
+    "http://127.0.0.1:": "a port that is none",
+    "http://127.0.0.1:65536": "a part that cannot be read",
+    "http://127.0.0.1:-1": "a part that cannot be read",
+    "http://127.0.0.1:very-hush": "a part that cannot be read",
+    "http://127.0.0.1:8081x": "a part that cannot be read",
+    "http://me:very-hush": "a part that cannot be read",
+    "http://127.0.0.1:\u0668\u0660": "a space or another sign",
+    "http://127.0.0.1:8081 ": "a space",
+    "http://127.0.0.1:80\n81": "a space",
+    "http://127.0.0.1\\@evil.example": "a space",
+    "http://evil.example\\@127.0.0.1": "a space",
+    "http://127.0.0.1.evil.example": "",
+    "http://127.0.0.1%2eevil.example": "",
+    "https://api.schwabapi.com.evil.example": "",
+    "http://2130706433:8081": "",
+    "//127.0.0.1:8081": "",
+}
+
+
+@pytest.mark.parametrize("url", NO_BASE_URLS)
+def test_what_is_no_plain_address_is_refused_without_repeating_a_password(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="SCHWAB_BASE_URL must be https://") as refusal:
+        Settings.from_environment({**KEYS, "SCHWAB_BASE_URL": url}, folder=tmp_path)
+    fault, said = NO_BASE_URLS[url], str(refusal.value)
+    assert f" with {fault}" in said if fault else " with " not in said
+    for secret in ("very", "hush"):
+        assert secret not in said
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize(
+    "url", ["https://127.0.0.1:99999", "https://127.0.0.1:x", "https://me:very-hush@127.0.0.1:8182"]
+)
+def test_a_callback_with_what_no_address_has_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"SCHWAB_CALLBACK_URL must be the https URL .* with a ") as refusal:
+        Settings.from_environment({**KEYS, "SCHWAB_CALLBACK_URL": url}, folder=tmp_path)
+    assert "very-hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_credential_that_no_header_can_carry_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be printable ASCII") as refusal:
+        Settings.from_environment({**KEYS, name: "very\u2019hush"}, folder=tmp_path)
+    assert "hush" not in str(refusal.value)
+
+
+def test_the_token_of_a_simulator_is_not_kept_where_the_live_one_is(tmp_path: Path) -> None:
+    live = Settings.from_environment(KEYS, folder=tmp_path).credentials
+    rehearsed = Settings.from_environment(
+        {**KEYS, "SCHWAB_BASE_URL": "http://127.0.0.1:8081"}, folder=tmp_path
+    ).credentials
+    assert live is not None
+    assert rehearsed is not None
+    assert live.token_path == tmp_path / "var" / "schwab_token.json"
+    assert rehearsed.token_path == tmp_path / "var" / "sample" / "schwab_token.json"
+
+
 def test_a_base_url_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="SCHWAB_BASE_URL must be https://"):
         Settings.from_environment({"SCHWAB_BASE_URL": "http://["}, folder=tmp_path)

@@ -1,12 +1,16 @@
 """The universe file: what it may say, and errors that name file, key, value and remedy."""
 
-from datetime import date
+import errno
+import os
+from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from jutsu_assets.universe import load_universe
 from jutsu_core.errors import ConfigurationError
+from tests.support.builders import SettableClock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,57 +35,174 @@ def test_share_classes_and_indexes_are_symbols(tmp_path: Path) -> None:
 
 
 SOUND = "history_start: 2000-01-03\n"
+FOLLOWED = "symbols: [AAPL]\n"
+TODAY = SettableClock(datetime(2013, 3, 1, 12, tzinfo=UTC))
+LAUGHS = "a: &a [lol, lol]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefghijklmnopqrstuvwxyz"))
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(ConfigurationError) as refusal:
+        load_universe(path, TODAY)
+    return str(refusal.value)
 
 
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        (SOUND + "symbols: [AAPL, aapl]\n", ["'symbols'", "tickers in capitals", "'aapl'"]),
-        (SOUND + "symbols: [AAPL, AAPL]\n", ["'symbols'", "occur once", "AAPL"]),
-        (SOUND + "symbols: []\n", ["'symbols'", "at least one ticker", "was []"]),
-        (SOUND + "symbols: [IBM, ON, NO]\n", ["'symbols'", "no. 2", "was true", 'put it in quotes, such as "ON"']),
-        (
-            SOUND + "symbols: [NO]\n",
-            ["'symbols'", "no. 1", "was false", "OFF", 'put it in quotes, such as "NO"'],
-        ),
+        (SOUND + "symbols: [AAPL, aapl]\n", ["line 2", "'symbols'", "tickers in capitals", "'aapl'", "write AAPL"]),
+        (SOUND + "symbols:\n- AAPL\n- IBM\n- AAPL\n", ["'symbols'", "occur once", "AAPL (lines 3 and 5)"]),
+        (SOUND + "symbols: []\n", ["line 2", "'symbols'", "at least one ticker", "was []"]),
+        (SOUND + "symbols: [IBM, ON, NO]\n", ["'symbols'", "no. 2", "was ON, which", "true", 'quotes, such as "ON"']),
+        (SOUND + "symbols:\n- NO\n", ["line 3", "no. 1", "was NO, which YAML reads as false", 'quotes, such as "NO"']),
+        (SOUND + "symbols: [NULL]\n", ["'symbols'", "was NULL, which YAML reads as nothing", 'quotes, such as "NULL"']),
+        (SOUND + "symbols: [~]\n", ["'symbols'", "was ~, which YAML reads as nothing", "take the line out"]),
         (SOUND + "symbols: [700]\n", ["'symbols'", "no. 1", "was 700", 'put it in quotes, such as "700"']),
+        (SOUND + "symbols: [1E5]\n", ["'symbols'", "no. 1", "was 100000.0", 'put it in quotes, such as "1E5"']),
+        (SOUND + "symbols: [0700]\n", ["line 2", "in 'symbols'", "'0700'", "number 448", "text in quotes"]),
+        (SOUND + "symbols: [2020-01-03]\n", ["'symbols'", "no. 1", "was 2020-01-03", "put it in quotes"]),
+        (SOUND + "symbols: [[IBM]]\n", ["'symbols'", "no. 1", "was ['IBM']", "one ticker a line"]),
+        (SOUND + "symbols: [BRK.B]\n", ["line 2", "'symbols'", "was 'BRK.B'", "share class with a slash: BRK/B"]),
+        (SOUND + "symbols: [bf-b]\n", ["was 'bf-b'", "share class with a slash: BF/B"]),
+        (SOUND + 'symbols: ["AAPL\\n"]\n', ["was 'AAPL\\n'", "write AAPL"]),
+        (SOUND + "symbols: [AAPL...MSFT]\n", ["was 'AAPL...MSFT'", "list every ticker", "--partition-range"]),
+        (SOUND + "symbols:\n- AAPL MSFT\n", ["line 3", "was 'AAPL MSFT'", "one ticker an entry"]),
+        (SOUND + "symbols: [\u0410APL]\n", ["was '\\u0410APL'", "letters A to Z"]),
+        (SOUND + "symbols: ['']\n", ["was ''", "letters A to Z"]),
+        (SOUND + "symbols: [ABCDEFGHIJKLMNOPQ]\n", ["was 'ABCDEFGHIJKLMNOPQ'", "at most 16 characters"]),
         (SOUND + "symbols: [IBM, ]\n- \n", ["readable YAML", "line 3"]),
-        (SOUND + "symbols:\n  - IBM\n  -\n", ["'symbols'", "no. 2", "was empty"]),
+        (SOUND + "symbols:\n  - IBM\n  -\n", ["line 4", "'symbols'", "no. 2", "was empty"]),
         (SOUND + "symbols: AAPL\n", ["'symbols'", "list of tickers such as [AAPL, MSFT]", "was 'AAPL'"]),
         (SOUND + "symbols:\n", ["'symbols'", "list of tickers", "was empty"]),
-        ("symbols: [AAPL]\n", ["'history_start'", "is missing", "add it", "a date such as 2000-01-03"]),
-        ("symbols: [AAPL]\nhistory_start: 1980-01-01\n", ["'history_start'", "1985-01-01", "was 1980-01-01"]),
-        ("symbols: [AAPL]\nhistory_start: soon\n", ["'history_start'", "a date such as", "was 'soon'"]),
-        ("symbols: [AAPL]\nhistory_start: 20000103\n", ["'history_start'", "a date such as", "was 20000103"]),
-        ("symbols: [AAPL]\nhistory_start: 2000-13-45\n", ["readable YAML", "month must be in 1..12"]),
-        (SOUND + "symbols: [AAPL]\ncalendar: NYSE!\n", ["'calendar'", "XNYS", "was 'NYSE!'"]),
-        (SOUND + "symbols: [AAPL]\ncalendar: [XNYS]\n", ["'calendar'", "XNYS", "was ['XNYS']"]),
-        (SOUND + "symbols: [AAPL]\nsymbol: MSFT\n", ["'symbol'", "not known", "'MSFT'", "take it out"]),
-        (SOUND + "symbols: [AAPL]\nON: MSFT\n", ["key true", "not known", "take it out"]),
-        (SOUND + "symbols: [AAPL]\nperformance: 5\n", ["'performance'", "risk_free_rate", "was 5"]),
+        (FOLLOWED, ["'history_start'", "is missing", "add it", "a date such as 2000-01-03"]),
+        (FOLLOWED + "history_start: 1980-01-01\n", ["line 2", "'history_start'", "1985-01-01", "was 1980-01-01"]),
+        (FOLLOWED + "history_start: 1899-12-31\n", ["'history_start'", "1985-01-01", "was 1899-12-31"]),
         (
-            SOUND + "symbols: [AAPL]\nperformance: {risk_free_rate: 5}\n",
+            FOLLOWED + "history_start: 2013-03-02\n",
+            ["line 2", "not be after today, which is 2013-03-01", "was 2013-03-02"],
+        ),
+        (
+            FOLLOWED + "history_start: 2001-01-01T00:00:00Z\n",
+            ["'history_start'", "a date such as", "was 2001-01-01 00:"],
+        ),
+        (FOLLOWED + "history_start: 946684800\n", ["'history_start'", "a date such as", "was 946684800"]),
+        (FOLLOWED + "history_start: soon\n", ["'history_start'", "a date such as", "was 'soon'"]),
+        (FOLLOWED + "history_start: 20000103\n", ["'history_start'", "a date such as", "was 20000103"]),
+        (FOLLOWED + "history_start: 2000-13-45\n", ["line 2", "'history_start'", "month must be in 1..12"]),
+        (SOUND + FOLLOWED + "calendar: NYSE!\n", ["line 3", "'calendar'", "XNYS", "was 'NYSE!'"]),
+        (SOUND + FOLLOWED + "calendar: XNY\n", ["'calendar'", "did you mean XNYS?", "was 'XNY'"]),
+        (SOUND + FOLLOWED + "calendar: [XNYS]\n", ["'calendar'", "XNYS", "was ['XNYS']"]),
+        (SOUND + FOLLOWED + "symbol: MSFT\n", ["line 3", "'symbol'", "not known", "'MSFT'", "did you mean symbols?"]),
+        (SOUND + FOLLOWED + "ON: MSFT\n", ["key 'ON'", "not known", "take it out"]),
+        (SOUND + FOLLOWED + "performance: 5\n", ["'performance'", "risk_free_rate", "was 5"]),
+        (
+            SOUND + FOLLOWED + "performance: {risk_free_rate: 5}\n",
             ["'performance.risk_free_rate'", "above -1 and below 1", "was 5", "0.02 is two per cent"],
         ),
         (
-            SOUND + "symbols: [AAPL]\nperformance: {periods_per_year: a lot}\n",
+            SOUND + FOLLOWED + "performance: {periods_per_year: a lot}\n",
             ["'performance.periods_per_year'", "from 200 to 366", "was 'a lot'"],
         ),
-        (SOUND + "symbols: [AAPL]\nperformance: {risk: 5}\n", ["'performance.risk'", "not known"]),
-        ("symbols: [AAPL\n", ["readable YAML", "line 2", "mend that line"]),
-        ("- AAPL\n", ["must hold keys", "['AAPL']"]),
+        (SOUND + FOLLOWED + "performance: {periods_per_year: 4:12}\n", ["'4:12'", "the number 252", "decimal digits"]),
+        (SOUND + FOLLOWED + "performance: {periods_per_year: 0374}\n", ["'0374'", "the number 252", "decimal digits"]),
+        (SOUND + FOLLOWED + "performance: {risk_free_rate: off}\n", ["was off, which YAML reads as false"]),
+        (SOUND + FOLLOWED + "schedules: {repair_requests: yes}\n", ["'schedules.repair_requests'", "was yes, which"]),
+        (
+            SOUND + FOLLOWED + "performance: {risk_rate: 5}\n",
+            ["'performance.risk_rate'", "not known", "mean risk_free_rate?"],
+        ),
+        (
+            SOUND + FOLLOWED + "symbols: [IBM]\n",
+            ["line 3", "key 'symbols' again", "['IBM']", "line 2 already", "keep one"],
+        ),
+        (
+            SOUND + FOLLOWED + "performance:\n  risk_free_rate: 0.01\n  'risk_free_rate': 0.02\n",
+            ["line 5", "key 'risk_free_rate' again", "'0.02'", "line 4 already"],
+        ),
+        (
+            SOUND + "symbols: *all\n",
+            ["line 2", "'symbols: *all'", "stands for one", "write each value where it belongs"],
+        ),
+        (SOUND + "symbols: &all [AAPL]\n", ["line 2", "'&all'", "gives a value a name"]),
+        ("a: &a [*a]\n", ["line 1", "'&a'"]),
+        (LAUGHS, ["line 1", "'&a'", "write each value where it belongs"]),
+        (SOUND + FOLLOWED + "<<: {calendar: XNYS}\n", ["line 3", "'<<'", "write the keys out"]),
+        (SOUND + "symbols: " + "[" * 9_000, ["line 2", "nested deeper than 8 levels", "take the surplus brackets out"]),
+        (SOUND + "symbols: !!python/tuple [A]\n", ["line 2", "the tag '!!python/tuple'", "leave it out"]),
+        (SOUND + "symbols: [!!str ON]\n", ["line 2", "the tag '!!str'", "text stands in quotes"]),
+        (SOUND + FOLLOWED + "---\n" + SOUND, ["line 3", "a second document", "keep one"]),
+        (SOUND + "\tsymbols: [AAPL]\n", ["line 2", "tab does not indent: use spaces"]),
+        (SOUND + FOLLOWED + "? [a]\n: b\n", ["line 3", "as a key", "one word"]),
+        ("symbols: [AAPL\n", ["readable YAML", "line 2", "begins in line 1", "mend that line"]),
+        ("- AAPL\n", ["line 1", "must hold keys", "['AAPL']"]),
+        ("42\n", ["line 1", "must hold keys", "was 42"]),
         ("", ["must hold keys", "was empty"]),
+        ("# nothing\n", ["must hold keys", "was empty"]),
     ],
 )
 def test_a_corrupt_file_is_refused_with_file_key_value_and_remedy(tmp_path: Path, text: str, parts: list[str]) -> None:
     path = write(tmp_path, text)
-    with pytest.raises(ConfigurationError) as refusal:
-        load_universe(path)
-    said = str(refusal.value)
+    said = refused(path)
     for part in [str(path), *parts]:
         assert part in said
-    for jargon in ("Value error", "Input should", "datetime.", "tuple", "pydantic", "unicode string", "\n"):
+    for jargon in ("Value error", "Input should", "datetime.", "tuple(", "pydantic", "unicode string", "\n"):
         assert jargon not in said
+
+
+def test_a_thousand_wrong_tickers_are_a_line_that_can_be_read(tmp_path: Path) -> None:
+    said = refused(write(tmp_path, SOUND + "symbols: [" + ", ".join(f"a{n}" for n in range(1_000)) + "]\n"))
+    assert "and 992 more" in said
+    assert len(said) < 1_500
+
+
+def test_a_history_may_begin_today(tmp_path: Path) -> None:
+    assert load_universe(write(tmp_path, FOLLOWED + "history_start: 2013-03-01\n"), TODAY).symbols == ("AAPL",)
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "---\n", "%YAML 1.1\n---\n", "# of ours\r\n"])
+def test_what_changes_no_value_is_no_fault(tmp_path: Path, mark: str) -> None:
+    text = f"{mark}{SOUND}symbols: ['AAPL', \"NO\", Y]\nperformance: {{risk_free_rate: 2e-2}}\n"
+    universe = load_universe(write(tmp_path, text))
+    assert universe.symbols == ("AAPL", "NO", "Y")
+    assert universe.performance.risk_free_rate == 0.02
+
+
+@pytest.mark.parametrize(
+    ("raw", "parts"),
+    [
+        (b"\xff\xfe\x00", ["is UTF-16", "save it as UTF-8"]),
+        ("\ufeffsymbols: [A]\n".encode("utf-16-be"), ["is UTF-16", "save it as UTF-8"]),
+        (b"symbols: [A]\n# caf\xe9\n", ["line 2", "byte 0xE9", "save the file as UTF-8"]),
+        (b"symbols: [A]\nx: \x1b[0m\n", ["line 2", "character '\\x1b'", "take it out"]),
+        (b"symbols: [A]\n" + b"#" * 2**20, ["smaller than 1,048,576 bytes"]),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, raw: bytes, parts: list[str]) -> None:
+    path = tmp_path / "universe.yaml"
+    path.write_bytes(raw)
+    said = refused(path)
+    for part in [str(path), *parts]:
+        assert part in said
+    assert "\n" not in said
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert "must be a file, and is a folder; `jutsu init` writes one here" in refused(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "universe.yaml")
+    assert "must be a file, and is a device or a pipe" in refused(tmp_path / "universe.yaml")
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, SOUND + FOLLOWED)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert f"universe file {path} must be readable, and is not: Permission denied; grant its reading" in refused(path)
 
 
 def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
@@ -94,10 +215,3 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
 def test_a_missing_file_says_how_to_point_elsewhere(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"must exist; `jutsu init` writes one here, or point"):
         load_universe(tmp_path / "none.yaml")
-
-
-def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "universe.yaml"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigurationError, match="readable YAML"):
-        load_universe(path)

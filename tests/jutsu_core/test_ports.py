@@ -68,4 +68,4 @@ def test_a_naive_bound_is_refused_by_its_name(name: str) -> None:
     bounds: dict[str, datetime] = {"start": NOON, "end": NOON}
     bounds[name] = NOON.replace(tzinfo=None)
     with pytest.raises(InvalidInputError, match=f"^{name} must be timezone-aware, was the naive 2013-03-04T12:00:00"):
-        checked_window(**bounds)
+        checked_window(bounds["start"], bounds["end"])

@@ -8,6 +8,7 @@ a handler that knows the calendar can be a subject too.
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -35,6 +36,15 @@ FRAME_TYPES = {
 }
 Window = tuple[datetime, datetime]
 Ask = Callable[[DataHandler, datetime, datetime], object]
+NEW_YORK = ZoneInfo("America/New_York")
+UNKNOWN: dict[str, Callable[..., object]] = {
+    "latest": lambda handler, symbol: handler.get_latest_bar(symbol),
+    "range": lambda handler, symbol: handler.get_bars_range(symbol, BEGIN, FAR),
+    "batch": lambda handler, symbol: handler.get_bars_batch(["MSFT", symbol], BEGIN, FAR),
+    "frame": lambda handler, symbol: handler.get_frame(["MSFT", symbol], BEGIN, FAR),
+    "frame of one": lambda handler, symbol: handler.get_frame([symbol], BEGIN, FAR),
+    "frame of nothing": lambda handler, symbol: handler.get_frame([symbol], BEGIN, BEGIN),
+}
 ASKS: dict[str, Ask] = {
     "range": lambda handler, start, end: handler.get_bars_range("AAPL", start, end),
     "batch": lambda handler, start, end: handler.get_bars_batch(["AAPL"], start, end),
@@ -107,16 +117,75 @@ class DataHandlerContract:
         with pytest.raises(NoDataError, match=r"^symbol 'NONE' must have .* bar.*; \w+"):
             handler.get_latest_bar("NONE")
 
-    def test_every_range_holds_what_begins_in_it_and_not_what_begins_at_its_end(
-        self, handler: DataHandler, history: History
+    @pytest.mark.parametrize("asked", ["APPL", "aapl"])
+    @pytest.mark.parametrize("ask", UNKNOWN.values(), ids=list(UNKNOWN))
+    def test_a_symbol_that_was_never_stored_is_an_error_that_names_the_nearest(
+        self, handler: DataHandler, ask: Callable[..., object], asked: str
     ) -> None:
-        bounds = [session_timestamp(day) + shift for day in SESSIONS for shift in (timedelta(0), DAY / 2)]
-        windows = [(start, end) for start in bounds for end in bounds if start <= end]
-        found = [handler.get_bars_range("AAPL", *window) for window in windows]
-        assert found == [events_of(history, "AAPL", *window) for window in windows]
+        expected = rf"^symbol '{asked}' must have .*1d bars \(the nearest that has: 'AAPL'.*\), has none in .*; \w+"
+        with pytest.raises(NoDataError, match=expected):
+            ask(handler, asked)
+
+    def test_several_that_were_never_stored_are_named_together(self, handler: DataHandler) -> None:
+        with pytest.raises(NoDataError, match=r"^symbols 'A1', 'A2', 'A3' and 1 more must have .*, have none in"):
+            handler.get_frame(["A1", "AAPL", "A2", "A3", "A4"], BEGIN, FAR)
+
+    def test_what_was_never_stored_may_be_left_out(self, handler: DataHandler, history: History) -> None:
+        assert handler.get_bars_range("NONE", BEGIN, FAR, missing="skip") == []
+        expected = {"NONE": [], "AAPL": events_of(history, "AAPL")}
+        assert handler.get_bars_batch(["NONE", "AAPL"], BEGIN, FAR, missing="skip") == expected
+        frame = handler.get_frame(["NONE", "AAPL"], BEGIN, FAR, missing="skip")
+        pd.testing.assert_frame_equal(frame, bars_to_frame("AAPL", history["AAPL"]))
+        assert list(handler.get_next_bar(missing="skip")) == list(handler.get_next_bar())
+        with pytest.raises(InvalidInputError, match="missing must be 'error' or 'skip', was 'ignore'"):
+            handler.get_frame(["AAPL"], BEGIN, FAR, missing="ignore")  # type: ignore[arg-type]  # the point
+
+    @pytest.mark.parametrize("ask", UNKNOWN.values(), ids=list(UNKNOWN))
+    def test_what_is_no_symbol_is_refused(self, handler: DataHandler, ask: Callable[..., object]) -> None:
+        for bad in (None, 7, ["AAPL"]):
+            with pytest.raises(InvalidInputError, match=r"symbols?(\[1\]|\[0\])? must be a text such as 'AAPL', was"):
+                ask(handler, bad)
+
+    def test_every_range_holds_the_sessions_that_its_bounds_mean(self, handler: DataHandler, history: History) -> None:
+        """In UTC and on the exchange's clocks: a session's midnight, before it, within it, when its bar is final."""
+        hours = (timedelta(0), timedelta(hours=9, minutes=31), timedelta(hours=16), timedelta(hours=17, minutes=29))
+        later = (timedelta(hours=17, minutes=30), timedelta(hours=23, minutes=59))
+        bounds: list[tuple[datetime, date]] = []
+        for day in SESSIONS:
+            local = datetime(day.year, day.month, day.day, tzinfo=NEW_YORK)
+            bounds += [(session_timestamp(day), day), *((local + hour, day) for hour in hours)]
+            bounds += [(local + hour, day + DAY) for hour in later]
+        for start, first in bounds:
+            for end, after in bounds:
+                if start.astimezone(UTC) <= end.astimezone(UTC):
+                    meant = events_of(history, "AAPL", session_timestamp(first), session_timestamp(after))
+                    assert handler.get_bars_range("AAPL", start, end) == meant, (start, end)
+
+    @pytest.mark.parametrize("ask", ASKS.values(), ids=list(ASKS))
+    def test_a_day_in_new_york_is_that_session_and_its_morning_does_not_know_its_close(
+        self, handler: DataHandler, ask: Ask
+    ) -> None:
+        def sessions(start: datetime, end: datetime) -> list[date]:
+            found: Any = ask(handler, start, end)
+            if isinstance(found, pd.DataFrame):
+                return list(found["timestamp"].dt.date)
+            return [event.timestamp.date() for event in (found["AAPL"] if isinstance(found, dict) else found)]
+
+        midnight, next_midnight = datetime(2013, 2, 26, tzinfo=NEW_YORK), datetime(2013, 2, 27, tzinfo=NEW_YORK)
+        assert sessions(midnight, next_midnight) == [date(2013, 2, 26)]
+        assert sessions(datetime(2013, 2, 1, tzinfo=NEW_YORK), midnight + timedelta(hours=9, minutes=31)) == [
+            date(2013, 2, 22),
+            date(2013, 2, 25),
+        ]
+
+    def test_ranges_that_meet_make_one_wherever_they_meet(self, handler: DataHandler) -> None:
+        whole = handler.get_bars_range("AAPL", BEGIN, FAR)
+        for hour in range(0, 24 * 14, 5):
+            middle = BEGIN + timedelta(hours=hour)
+            parts = handler.get_bars_range("AAPL", BEGIN, middle), handler.get_bars_range("AAPL", middle, FAR)
+            assert [*parts[0], *parts[1]] == whole
 
     def test_a_range_without_bars_is_empty(self, handler: DataHandler) -> None:
-        assert handler.get_bars_range("NONE", BEGIN, FAR) == []
         assert handler.get_bars_range("MSFT", session_timestamp(SESSIONS[4]), FAR) == []
         assert handler.get_bars_range("MSFT", session_timestamp(SESSIONS[1]), session_timestamp(SESSIONS[1])) == []
 
@@ -161,15 +230,15 @@ class DataHandlerContract:
     def test_a_batch_is_the_range_of_every_symbol_asked_for(self, handler: DataHandler) -> None:
         asked = ["MSFT", "NONE", "AAPL", "BRK/B", "MSFT"]
         window = (session_timestamp(SESSIONS[0]), session_timestamp(SESSIONS[3]))
-        batch = handler.get_bars_batch(asked, *window)
+        batch = handler.get_bars_batch(asked, *window, missing="skip")
         assert list(batch) == ["MSFT", "NONE", "AAPL", "BRK/B"]
-        assert batch == {symbol: handler.get_bars_range(symbol, *window) for symbol in asked}
+        assert batch == {symbol: handler.get_bars_range(symbol, *window, missing="skip") for symbol in asked}
         assert [len(events) for events in batch.values()] == [2, 0, 3, 1]
 
     def test_a_frame_holds_the_same_bars_by_symbol_as_asked_and_then_by_time(
         self, handler: DataHandler, history: History
     ) -> None:
-        frame = handler.get_frame(["MSFT", "NONE", "AAPL", "MSFT"], BEGIN, FAR)
+        frame = handler.get_frame(["MSFT", "NONE", "AAPL", "MSFT"], BEGIN, FAR, missing="skip")
         expected = [bars_to_frame(symbol, history[symbol]) for symbol in ("MSFT", "AAPL")]
         pd.testing.assert_frame_equal(frame, pd.concat(expected, ignore_index=True))
 
@@ -181,7 +250,7 @@ class DataHandlerContract:
     def test_a_frame_has_the_same_columns_and_types_with_and_without_bars(
         self, handler: DataHandler, symbols: list[str]
     ) -> None:
-        frame = handler.get_frame(symbols, BEGIN, FAR)
+        frame = handler.get_frame(symbols, BEGIN, FAR, missing="skip")
         assert tuple(frame.columns) == BAR_COLUMNS
         assert {str(name): str(kind) for name, kind in frame.dtypes.items()} == FRAME_TYPES
         assert list(frame.index) == list(range(len(frame)))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 import traceback
@@ -212,6 +213,13 @@ def desk(
 def stale(wrapped: Mapping[str, Any]) -> dict[str, Any]:
     """Return the same login with an access token that its owner must think expired."""
     return {**wrapped, "token": {**wrapped["token"], "expires_at": 1}}
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def traceback_text(error: BaseException) -> str:

@@ -56,7 +56,7 @@ class IndicatorsUpdate:
         self._fingerprint = catalog_fingerprint(DEFAULT_INDICATORS)
 
     def make(self, subject: Subject) -> Made:
-        """Compute and publish the series of ``subject``, unless its current file was made of the same.
+        """Compute and publish the series of ``subject``, unless its current file was made of the same and is whole.
 
         Raises:
             NoDataError: The symbol has no stored bars.
@@ -65,8 +65,8 @@ class IndicatorsUpdate:
         version = subject.held()
         input_hash = f"{_bars_part(version)}-{self._fingerprint}"
         began = time.perf_counter()
-        is_current = self._lake.is_current(DAILY_INDICATORS, subject.symbol, input_hash)
-        file = self._lake.manifest.current(DAILY_INDICATORS, subject.symbol) if is_current else None
+        file, fault = self._lake.standing(DAILY_INDICATORS, subject.symbol, input_hash)
+        is_current = file is not None
         if file is None:
             series = compute_indicators(subject.frame, DEFAULT_INDICATORS)
             file = self._lake.publish(DAILY_INDICATORS, subject.symbol, series, input_hash=input_hash)
@@ -81,10 +81,14 @@ class IndicatorsUpdate:
                 "path": dg.MetadataValue.path(str(self._lake.root / file.path)),
                 "compute_seconds": round(time.perf_counter() - began, 3),
             }
+        said = "unchanged" if is_current else "written"
+        if fault is not None:
+            metadata["mended"] = f"the former file {fault}"
+            said = f"written again, because the file {fault}"
         return Made(
             data_version=file.content_hash,
             metadata=metadata,
-            said=f"{file.rows:,} rows, {'unchanged' if is_current else 'written'}",
+            said=f"{file.rows:,} rows, {said}",
             is_changed=not is_current,
         )
 

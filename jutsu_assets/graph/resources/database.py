@@ -1,31 +1,39 @@
 """The system of record as a Dagster resource: a URL goes in, a ``MarketDatabase`` comes out."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import dagster as dg
 
 from jutsu_assets.store.market import MarketDatabase
+from jutsu_assets.store.urls import database_url, shown_url
 
 
-class DatabaseResource(dg.ConfigurableResource[MarketDatabase]):
+class DatabaseResource(dg.ResourceDefinition):
     """The system of record; what an asset receives is a ``DataHandler``.
 
-    Attributes:
+    It has no config, on purpose: what a resource is configured with stands in the UI, in the snapshot of
+    every run and in the answers of the API, and a URL may hold a password. Where the database is, without
+    what is secret, stands in the description.
+
+    Args:
         url: SQLAlchemy URL.
         source: The one source whose bars it keeps: ``schwab`` or ``simulator``.
+
+    Raises:
+        ConfigurationError: The URL cannot be understood, or names a database that is not supported.
     """
 
-    url: str
-    source: str
+    def __init__(self, url: str, source: str) -> None:
+        # A function that holds the URL, not a partial one: that would show it when it is shown itself.
+        def opened(context: dg.InitResourceContext) -> Iterator[MarketDatabase]:
+            """Yield the database, and close its connections when the run ends."""
+            del context
+            database = MarketDatabase(url, source=source)
+            try:
+                database.bars.refuse_other_source()
+                yield database
+            finally:
+                database.close()
 
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[MarketDatabase]:
-        """Yield the database, and close its connections when the run ends."""
-        del context
-        database = MarketDatabase(self.url, source=self.source)
-        try:
-            database.bars.refuse_other_source()
-            yield database
-        finally:
-            database.close()
+        place = shown_url(database_url(url))
+        super().__init__(opened, description=f"The system of record, with the bars of {source}: {place}")

@@ -328,15 +328,6 @@ def test_only_a_port_of_this_machine_can_be_listened_at(url: str, heard: bool) -
     assert can_be_heard(url) is heard
 
 
-def test_login_to_a_simulator_is_refused_with_the_reason(home: Path) -> None:
-    use_credentials_of(SchwabSimulator())
-    os.environ["SCHWAB_BASE_URL"] = "http://127.0.0.1:8081"
-    result = CliRunner().invoke(main, ["login"])
-    assert result.exit_code == 1
-    assert "http://127.0.0.1:8081, which needs no login: it writes its own token file" in result.output
-    assert not (home / "home").exists()
-
-
 @pytest.mark.slow
 def test_ci_materializes_one_partition_with_no_earlier_state(home: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -102,19 +102,138 @@ def test_an_empty_query_is_refused(home: Path, query: str) -> None:
 def test_a_result_without_rows_is_shown_as_one(home: Path) -> None:
     fill(home, "IBM")
     assert "close" in run("sql", "select close from daily_indicators where close < 0").output
-    assert run("sql", "set threads = 1").exit_code == 0
+    assert run("sql", "--unsafe", "set threads = 1").exit_code == 0
     assert "daily_indicators" in run("sql", "show tables").output
 
 
 @pytest.mark.parametrize(
-    ("query", "said"), [("select * from nowhere", "nowhere"), ("select * from read_parquet('gone.parquet')", "gone")]
+    ("options", "said"),
+    [(["select * from nowhere"], "nowhere"), (["--unsafe", "select * from read_parquet('gone.parquet')"], "gone")],
 )
-def test_an_unknown_view_or_file_is_one_line(home: Path, query: str, said: str) -> None:
+def test_an_unknown_view_or_file_is_one_line(home: Path, options: list[str], said: str) -> None:
     fill(home, "IBM")
-    result = run("sql", query)
+    result = run("sql", *options)
     assert result.exit_code == 1
     assert said in result.output
     assert result.output.count("\n") == 1
+
+
+READING = (
+    "select count(*) from daily_indicators",
+    "from daily_indicators limit 1",
+    "with one as (select 1 as x) select x from one",
+    "select 1; select count(*) from daily_indicators",
+    "describe daily_indicators",
+    "summarize daily_indicators",
+    "show tables",
+    "explain select * from daily_indicators",
+    "explain analyze select * from daily_indicators",
+    "pivot daily_indicators on symbol using max(close)",
+    "select 'copy \u00e9', \"symbol\" from daily_indicators where symbol = 'COPY' or symbol in ('query') -- copy",
+)
+WRITING = (
+    "copy daily_indicators to '{file}' (format parquet, use_tmp_file false)",
+    "COPY (select 1) TO '{outside}/x.csv'",
+    "select 1; copy daily_indicators to '{outside}/x.csv'",
+    "with a as (copy (select 1) to '{file}' (format parquet, use_tmp_file false)) select 1",
+    "explain analyze copy (select 1) to '{file}' (format parquet, use_tmp_file false)",
+    "prepare p as copy (select 1) to '{outside}/x.csv'; execute p",
+    "from json_execute_serialized_sql(json_serialize_sql('with a as (copy (select 1) to ''{file}'') select 1'))",
+    "from \"query\"('select * from json_execute_serialized_sql(json_serialize_sql(''select 1''))')",
+    "copy daily_indicators from '{outside}/kept.csv'",
+    "export database '{outside}/e'",
+    "import database '{outside}'",
+    "attach '{outside}/x.db'",
+    "attach ':memory:' as other",
+    "install httpfs",
+    "load httpfs",
+    "update extensions",
+    "create table t as select 1",
+    "create persistent secret (type s3)",
+    "create view v as select * from read_csv('{outside}/kept.csv')",
+    "drop view daily_indicators",
+    "set enable_external_access = true",
+    "reset lock_configuration",
+    "set variable x = 1",
+    "pragma profiling_output = '{outside}/x.json'",
+    "pragma enable_profiling",
+    "call enable_logging(storage = 'file', storage_path = '{outside}/log')",
+    "checkpoint",
+)
+OUTSIDE = (
+    "select * from read_csv('{outside}/kept.csv')",
+    "select * from read_text('{outside}/kept.csv')",
+    "select * from read_blob('{outside}/kept.csv')",
+    "select * from sniff_csv('{outside}/kept.csv')",
+    "select * from '{outside}/kept.csv'",
+    "select * from glob('{outside}/*')",
+    "select * from glob('/etc/*')",
+    "select * from read_parquet('{folder}/*.parquet')",
+    "select * from read_parquet('https://example.com/x.parquet')",
+    "select * from duckdb_secrets()",
+    "select * from enable_logging(storage = 'file', storage_path = '{outside}/log')",
+)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a series of IBM, and a folder ``outside`` with a file; no query may change either."""
+    folder = tmp_path_factory.mktemp("sql")
+    fill(folder, "IBM")
+    (folder / "outside").mkdir()
+    (folder / "outside" / "kept.csv").write_text("a,b\n1,2\n")
+    return folder
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.suffix in {".parquet", ".csv"}}
+
+
+@pytest.fixture
+def ask(stored: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    del home
+    monkeypatch.setenv("JUTSU_HOME", str(stored / "var"))
+    (file,) = stored.rglob("*.parquet")
+
+    def make(query: str, *options: str) -> Result:
+        return run("sql", *options, query.format(file=file, folder=file.parent, outside=stored / "outside"))
+
+    return make
+
+
+@pytest.mark.parametrize("query", READING)
+def test_a_query_may_read(ask: Callable[..., Result], query: str) -> None:
+    result = ask(query)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("query", [*WRITING, *OUTSIDE])
+def test_a_query_reads_the_lake_alone_and_writes_nothing(ask: Callable[..., Result], stored: Path, query: str) -> None:
+    before, entries = contents(stored), sorted(stored.rglob("*"))
+    result = ask(query)
+    assert result.exit_code == 1, result.output
+    assert "Error: " in result.output
+    assert "jutsu sql --unsafe" in result.output
+    assert "Traceback" not in result.output
+    assert contents(stored) == before
+    assert sorted(stored.rglob("*")) == entries
+
+
+def test_a_query_sees_no_secret_of_the_environment_and_no_variable_of_the_program(
+    ask: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCHWAB_APP_SECRET", "S3CRET")
+    for query in ("select getenv('SCHWAB_APP_SECRET')", "select * from settings", "select * from relation"):
+        result = ask(query)
+        assert result.exit_code == 1
+        assert "S3CRET" not in result.output
+
+
+def test_what_is_unsafe_is_to_be_had(ask: Callable[..., Result], tmp_path: Path) -> None:
+    target = tmp_path / "mine.csv"
+    assert ask(f"copy (select 1 as x) to '{target}'", "--unsafe").exit_code == 0
+    assert target.read_text() == "x\n1\n"
+    assert "1" in ask("select * from read_csv('{outside}/kept.csv')", "--unsafe").output
 
 
 def test_a_syntax_error_shows_where_it_is(home: Path) -> None:
@@ -125,12 +244,25 @@ def test_a_syntax_error_shows_where_it_is(home: Path) -> None:
     assert "Traceback" not in result.output
 
 
-def test_a_file_missing_from_the_lake_is_one_line(home: Path) -> None:
+def test_a_lake_without_a_sound_file_is_one_line(home: Path) -> None:
     next(fill(home, "IBM").rglob("*.parquet")).unlink()
     result = run("sql", "select * from daily_indicators")
     assert result.exit_code == 1
     assert "is missing; materialize daily_indicators of IBM again" in result.output
     assert result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--unsafe"]])
+def test_a_file_that_is_not_what_was_written_costs_its_own_symbol(home: Path, options: list[str]) -> None:
+    path = next(fill(home, "IBM", "MSFT").rglob("IBM-*.parquet"))
+    path.write_bytes(path.read_bytes()[:100])
+    result = run("sql", *options, "select distinct symbol from daily_indicators")
+    assert result.exit_code == 0
+    assert "MSFT" in result.stdout
+    assert "IBM" not in result.stdout
+    assert result.stderr.startswith("Warning: left out, because it is not what was written: daily_indicators of IBM: ")
+    assert result.stderr.endswith("; materialize daily_indicators of IBM again\n")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.fixture

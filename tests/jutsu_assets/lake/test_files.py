@@ -17,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from jutsu_assets.lake.files import SWEEP_GRACE, Lake, as_table
+from jutsu_assets.lake.files import SWEEP_GRACE, Lake, Standing
+from jutsu_assets.lake.tables import as_table
+from jutsu_assets.lake.verification import lake_findings
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
 from jutsu_core.bars import Bar, bars_to_frame, from_micros
@@ -84,15 +86,27 @@ def test_a_published_series_is_current_and_read_back_whole(lake: Lake, series: S
 
 
 def test_whether_a_series_is_current_depends_on_its_input_and_its_file(lake: Lake, publish: Publish) -> None:
-    assert not lake.is_current("daily", "AAPL", f"bars at {FIRST}")
+    assert lake.standing("daily", "AAPL", f"bars at {FIRST}") == Standing(None, None)
     file = publish()
-    assert lake.is_current("daily", "AAPL", f"bars at {FIRST}")
-    assert not lake.is_current("daily", "AAPL", f"bars at {SECOND}")
-    assert not lake.is_current("daily", "MSFT", f"bars at {FIRST}")
+    assert lake.standing("daily", "AAPL", f"bars at {FIRST}") == Standing(file, None)
+    assert lake.standing("daily", "AAPL", f"bars at {SECOND}") == Standing(None, None)
+    assert lake.standing("daily", "MSFT", f"bars at {FIRST}") == Standing(None, None)
     (lake.root / file.path).unlink()
-    assert not lake.is_current("daily", "AAPL", f"bars at {FIRST}")
+    assert lake.standing("daily", "AAPL", f"bars at {FIRST}") == Standing(None, "is missing")
     publish()
-    assert lake.is_current("daily", "AAPL", f"bars at {FIRST}")
+    assert lake.standing("daily", "AAPL", f"bars at {FIRST}") == Standing(file, None)
+
+
+def test_a_file_without_a_seal_is_readable_and_written_again(lake: Lake, publish: Publish, database: Database) -> None:
+    """Files of earlier versions are named by the content alone."""
+    file = publish()
+    former = f"daily/AAPL-{file.content_hash[:16]}.parquet"
+    (lake.root / file.path).rename(lake.root / former)
+    with database.writing() as connection:
+        connection.execute(text("update lake_files set path = :path"), {"path": former})
+    assert lake_findings(lake.root, lake.manifest.all_current(), deep=True) == []
+    assert lake.standing("daily", "AAPL", f"bars at {FIRST}") == Standing(None, None)
+    assert publish() == file
 
 
 def test_the_content_hash_depends_on_the_content_alone(lake: Lake, series: Series, clock: SettableClock) -> None:
@@ -158,17 +172,19 @@ def test_a_writer_that_cannot_finish_leaves_the_former_series_current(
     assert closes(lake.root / former.path) == {Decimal(FIRST)}
 
 
-def test_a_file_that_cannot_get_its_name_leaves_the_former_series_current(
-    lake: Lake, publish: Publish, series: Series, tmp_path: Path, database: Database, clock: SettableClock
-) -> None:
-    former = publish()
-    elsewhere = Lake(tmp_path / "elsewhere", SeriesManifest(database, clock), clock)
-    path = elsewhere.publish("other", "AAPL", series(close=SECOND), input_hash="x").path
-    (lake.root / "daily" / Path(path).name).mkdir()
-    with pytest.raises(StoreUnavailableError, match="the former series stays current"):
-        publish(close=SECOND)
-    assert lake.manifest.current("daily", "AAPL") == former
-    assert names(lake) == {Path(former.path).name, Path(path).name}
+def test_a_folder_in_the_place_of_a_file_is_put_aside(lake: Lake, publish: Publish, clock: SettableClock) -> None:
+    file = publish()
+    path = lake.root / file.path
+    path.unlink()
+    path.mkdir()
+    (path / "somebody's").write_text("notes")
+    assert publish() == file
+    assert closes(path) == {Decimal(FIRST)}
+    (aside,) = names(lake) - {path.name}
+    assert (lake.root / "daily" / aside / "somebody's").read_text() == "notes"
+    clock.advance(SWEEP_GRACE * 2)
+    publish(symbol="MSFT")
+    assert aside in names(lake)
 
 
 def test_a_lake_that_cannot_be_made_is_reported(lake: Lake, publish: Publish) -> None:

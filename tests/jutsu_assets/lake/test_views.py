@@ -1,5 +1,6 @@
 """The views over the lake: floats for calculating, exact prices, and errors that are one clear line."""
 
+import os
 import re
 import warnings
 from collections.abc import Callable
@@ -13,7 +14,6 @@ import pytest
 from jutsu_assets import lake
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.lake.files import Lake
-from jutsu_assets.lake.views import connect_to
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
@@ -109,25 +109,33 @@ def test_a_store_without_series_says_so_too(settings: Settings) -> None:
         lake.connect()
 
 
-def test_a_file_that_is_missing_is_to_be_materialized_again(filled: Settings) -> None:
-    next(filled.lake_path.rglob("*.parquet")).unlink()
-    with pytest.raises(StoreUnavailableError, match="is missing; materialize daily_indicators of AAPL again"):
+@pytest.mark.parametrize(("damage", "said"), [(Path.unlink, "is missing"), (Path.touch, None), (os.truncate, "is cut")])
+def test_a_lake_without_one_sound_file_is_an_error_that_names_it(
+    filled: Settings, damage: Callable[..., object], said: str | None
+) -> None:
+    path = next(filled.lake_path.rglob("*.parquet"))
+    damage(path, *([100] if damage is os.truncate else []))
+    if said is None:
+        assert len(lake.frame("select * from daily_indicators")) == 40
+        return
+    with pytest.raises(StoreUnavailableError, match=f"the file {re.escape(str(path))} {said}") as caught:
         lake.connect()
+    assert str(caught.value).endswith("; materialize daily_indicators of AAPL again")
 
 
-def test_of_several_files_the_one_that_is_missing_is_named(app_settings: Settings, publish: Publish) -> None:
-    publish(symbol="AAPL")
-    missing = app_settings.lake_path / publish(symbol="MSFT").path
+@pytest.mark.parametrize("read", [lake.connect, lambda: lake.frame("select * from daily_indicators")])
+def test_who_reads_is_warned_of_what_is_left_out(
+    app_settings: Settings, publish: Publish, monkeypatch: pytest.MonkeyPatch, read: Callable[[], object]
+) -> None:
+    publish("daily_indicators", symbol="AAPL")
+    missing = app_settings.lake_path / publish("daily_indicators", symbol="MSFT").path
     missing.unlink()
-    with pytest.raises(StoreUnavailableError) as caught:
-        connect_to(app_settings)
-    assert str(caught.value) == f"the lake must hold {missing}, which is missing; materialize daily of MSFT again"
-
-
-def test_a_file_that_is_broken_is_to_be_materialized_again(filled: Settings) -> None:
-    next(filled.lake_path.rglob("*.parquet")).write_bytes(b"no parquet")
-    with pytest.raises(StoreUnavailableError, match=r"must be whole: .*AAPL-.*delete the file named here"):
-        lake.connect()
+    monkeypatch.setenv("JUTSU_HOME", str(app_settings.home.parent))
+    with pytest.warns(
+        UserWarning, match=f"daily_indicators of MSFT: the file {missing} is missing; materialize"
+    ) as said:
+        read()
+    assert [Path(warning.filename).name for warning in said] == [Path(__file__).name]
 
 
 @pytest.mark.parametrize("query", ["", "  ", "-- nothing"])

@@ -68,7 +68,9 @@ ENDS: dict[str, type[JutsuError] | None] = {
     "O15-401": DEAD,
     "O16": AddressBlockedError,
     **dict.fromkeys(("O17", "O17-502", "O17-503", "O17-504"), UNAVAILABLE),
-    **dict.fromkeys(("O18", "O18-list", "O18-empty", "O19", "O19-dropped", "O19-lost"), UNAVAILABLE),
+    **dict.fromkeys(("O18", "O18-list", "O18-empty", "O18-bomb", "O19", "O19-dropped", "O19-lost"), UNAVAILABLE),
+    **dict.fromkeys(("O19-continue", "O19-header"), UNAVAILABLE),
+    "O18-babble": DEAD,
     # The authorization of data requests.
     "D2": None,
     "D3": DEAD,
@@ -92,9 +94,11 @@ ENDS: dict[str, type[JutsuError] | None] = {
     "R9-above": None,
     "R11": RequestRefusedError,
     **dict.fromkeys(("R12", "R12-reset", "R12-closed", "R13", "R14", "R14-body", "R14-drip"), UNAVAILABLE),
+    **dict.fromkeys(("R14-continue", "R14-header"), UNAVAILABLE),
     **dict.fromkeys(("R15", "R15-page", "R15-cut", "R15-list"), MALFORMED),
     "R15-type": None,
-    "R15-gzip": UNAVAILABLE,
+    "R15-babble": RequestRefusedError,
+    **dict.fromkeys(("R15-gzip", "R15-bomb", "R15-bomb-deflate", "R15-bomb-nested"), UNAVAILABLE),
     "R15-big": SourceError,
 }
 """How an update ends while the fault lasts: with an error, or well."""

@@ -1,5 +1,6 @@
 """The session: one refresh for all who share a login, and a good token that no reply can destroy."""
 
+import errno
 import json
 import threading
 from collections.abc import Callable
@@ -151,13 +152,14 @@ def test_a_newer_login_that_is_stale_itself_is_refreshed_with_its_own_refresh_to
     """The refresh token in memory is dead by then."""
     table = desk(expired=True, path=path)
     table.fetcher.connection._opened()
-    login = {**stale(table.simulator.issue_login()), "creation_timestamp": 2_000_000_000}
+    created = table.tokens.read()["creation_timestamp"] + 60
+    login = {**stale(table.simulator.issue_login()), "creation_timestamp": created}
     FileTokenStore(path).write(login)
     assert history(table.fetcher) == 5
     assert table.token_calls == 1
     after = table.tokens.read()
     assert (after["creation_timestamp"], after["token"]["refresh_token"]) == (
-        2_000_000_000,
+        created,
         login["token"]["refresh_token"],
     )
 
@@ -233,6 +235,38 @@ def test_junk_from_the_token_endpoint_never_replaces_a_good_token(
     assert (table.token_calls, table.history_calls) == (attempts, 0)
     table.clock.advance(LONGEST_REST)
     assert len(table.fetch()) == 5
+
+
+@pytest.mark.parametrize("rotating", [False, True])
+def test_a_refreshed_token_that_cannot_be_written_is_told_and_used_until_it_can_be(
+    *, rotating: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by another fetcher of this process, whose old refresh token may be dead by now."""
+    table = desk(expired=True, path=path, rotate_refresh_tokens=rotating)
+    before = path.read_bytes()
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", refuse)
+        with pytest.raises(AuthenticationError, match=r"must be writable, but No space left.*make room"):
+            table.fetch()
+        assert len(table.fetch()) == 5
+        assert history(fetcher_of(table.simulator, FileTokenStore(path))) == 5
+        assert table.token_calls == 1
+        table.simulator.expire_access_tokens()
+        with pytest.raises(AuthenticationError, match="must be writable"):
+            table.fetch()
+        assert len(table.fetch()) == 5
+        assert table.token_calls == 2
+    assert path.read_bytes() == before
+    table.simulator.expire_access_tokens()
+    assert len(table.fetch()) == 5
+    assert table.token_calls == 3
+    assert path.read_bytes() != before
+    assert history(fetcher_of(table.simulator, FileTokenStore(path))) == 5
+    assert table.token_calls == 3
 
 
 @pytest.mark.parametrize("rotating", [False, True])

@@ -16,7 +16,7 @@ from jutsu_assets.store.handlers import DatabaseDataHandler
 from jutsu_core.bars import BAR_COLUMNS, PRICE_COLUMNS, Bar, Timeframe, from_epoch, session_timestamp
 from jutsu_core.errors import NoDataError
 from jutsu_core.events import MarketDataEvent
-from jutsu_core.ports import BEGINNING, END_OF_TIME, BarRevision, WriteResult
+from jutsu_core.ports import BEGINNING, END_OF_TIME, BarRevision, WriteResult, checked_window
 from tests.support.builders import NOON, SettableClock, bar, days, fetched
 
 D1 = Timeframe.D1
@@ -203,12 +203,13 @@ def assert_latest(handler: DatabaseDataHandler, events: dict[str, list[MarketDat
 def assert_ranges(handler: DatabaseDataHandler, events: dict[str, list[MarketDataEvent]]) -> None:
     for start, end in WINDOWS:
         asked = [*reversed(events), SYMBOLS[0]]
-        inside = {symbol: [one for one in events[symbol] if start <= one.timestamp < end] for symbol in asked}
+        first, after = checked_window(start, end, D1)
+        inside = {symbol: [one for one in events[symbol] if first <= one.timestamp < after] for symbol in asked}
         for symbol, expected in inside.items():
-            assert handler.get_bars_range(symbol, start, end) == expected
-        batch = handler.get_bars_batch(asked, start, end)
+            assert handler.get_bars_range(symbol, start, end, missing="skip") == expected
+        batch = handler.get_bars_batch(asked, start, end, missing="skip")
         assert list(batch.items()) == list(inside.items())
-        frame = handler.get_frame(asked, start, end)
+        frame = handler.get_frame(asked, start, end, missing="skip")
         assert tuple(frame.columns) == BAR_COLUMNS
         rows = [
             (one.symbol, one.timestamp, *(float(getattr(one, name)) for name in PRICE_COLUMNS), one.volume)
@@ -231,7 +232,7 @@ def assert_everything(database: Database, model: Model, moment: datetime | None)
     in_order = sorted((one for found in events.values() for one in found), key=lambda one: (one.timestamp, one.symbol))
     assert list(handler.get_next_bar()) == in_order
     chosen = ("MSFT", NEVER, "AAPL")
-    streamed = handler_over(database, moment, symbols=chosen).get_next_bar()
+    streamed = handler_over(database, moment, symbols=chosen).get_next_bar(missing="skip")
     assert list(streamed) == [one for one in in_order if one.symbol in chosen]
     for _ in range(2):  # the second time from memory
         assert_latest(handler, events)

@@ -107,14 +107,14 @@ def answers_are(handler: CSVDataHandler, history: History, start: datetime, end:
     asked = [*sorted(history, reverse=True), "MISSING"]
     inside = {symbol: [one for one in history.get(symbol, []) if start <= one.timestamp < end] for symbol in asked}
     events = {symbol: [event(symbol, one) for one in bars] for symbol, bars in inside.items()}
-    assert handler.get_bars_batch(asked, start, end) == events
+    assert handler.get_bars_batch(asked, start, end, missing="skip") == events
     for symbol in asked:
-        assert handler.get_bars_range(symbol, start, end) == events[symbol]
+        assert handler.get_bars_range(symbol, start, end, missing="skip") == events[symbol]
     for symbol, bars in history.items():
         assert handler.get_latest_bar(symbol) == event(symbol, bars[-1])
     frames = [bars_to_frame(symbol, bars) for symbol, bars in inside.items()]
     expected = pd.concat(frames, ignore_index=True)
-    pd.testing.assert_frame_equal(handler.get_frame(asked, start, end), expected)
+    pd.testing.assert_frame_equal(handler.get_frame(asked, start, end, missing="skip"), expected)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -171,9 +171,10 @@ def test_it_answers_as_the_database_does(
     assert list(handler.get_next_bar()) == list(sibling.get_next_bar())
     assert [str(one.close) for one in handler.get_next_bar()] == [str(one.close) for one in sibling.get_next_bar()]
     for symbols in (["MSFT", "AAPL"], ["NONE", "AAPL", "AAPL"], ["NONE"], []):
-        assert handler.get_bars_batch(symbols, BEGIN, FAR) == sibling.get_bars_batch(symbols, BEGIN, FAR)
-        frame = handler.get_frame(symbols, BEGIN, FAR)
-        pd.testing.assert_frame_equal(frame, sibling.get_frame(symbols, BEGIN, FAR))
+        batch = handler.get_bars_batch(symbols, BEGIN, FAR, missing="skip")
+        assert batch == sibling.get_bars_batch(symbols, BEGIN, FAR, missing="skip")
+        frame = handler.get_frame(symbols, BEGIN, FAR, missing="skip")
+        pd.testing.assert_frame_equal(frame, sibling.get_frame(symbols, BEGIN, FAR, missing="skip"))
     sibling.database.close()
 
 
@@ -187,14 +188,15 @@ def test_a_frame_written_with_to_csv_is_read_back(tmp_path: Path, history: Histo
 def test_symbols_choose_what_streams_and_nothing_else(folder: Path, one_file: Path, history: History) -> None:
     for path in (folder, one_file):
         chosen = CSVDataHandler(path, symbols=["MSFT", "NONE"])
-        assert list(chosen.get_next_bar()) == [event("MSFT", one) for one in history["MSFT"]]
+        assert list(chosen.get_next_bar(missing="skip")) == [event("MSFT", one) for one in history["MSFT"]]
         assert chosen.get_latest_bar("AAPL") == event("AAPL", history["AAPL"][-1])
 
 
 def test_nothing_stored_is_said_with_file_and_symbol(handler: CSVDataHandler) -> None:
     with pytest.raises(NoDataError, match=r"symbol 'NONE' must have 1d bars, has none in .*bars"):
         handler.get_latest_bar("NONE")
-    assert handler.get_bars_range("NONE", BEGIN, FAR) == []
+    with pytest.raises(NoDataError, match=r"symbol 'NONE' must have 1d bars, has none in .*bars"):
+        handler.get_bars_range("NONE", BEGIN, FAR)
 
 
 def test_an_empty_folder_and_a_header_alone_hold_no_bars(tmp_path: Path) -> None:
@@ -203,7 +205,7 @@ def test_an_empty_folder_and_a_header_alone_hold_no_bars(tmp_path: Path) -> None
             path.write_text(HEADER)
         handler = CSVDataHandler(path)
         assert list(handler.get_next_bar()) == []
-        assert list(handler.get_frame(["AAPL"], BEGIN, FAR).columns) == list(BAR_COLUMNS)
+        assert list(handler.get_frame(["AAPL"], BEGIN, FAR, missing="skip").columns) == list(BAR_COLUMNS)
         with pytest.raises(NoDataError):
             handler.get_latest_bar("AAPL")
 
@@ -305,8 +307,8 @@ def test_a_batch_of_one_file_is_one_pass(one_file: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Lines, "header", counted)
     handler = CSVDataHandler(one_file)
-    handler.get_bars_batch(["AAPL", "MSFT", "IBM"], BEGIN, FAR)
-    handler.get_frame(["AAPL", "MSFT", "IBM"], BEGIN, FAR)
+    handler.get_bars_batch(["AAPL", "MSFT", "IBM"], BEGIN, FAR, missing="skip")
+    handler.get_frame(["AAPL", "MSFT", "IBM"], BEGIN, FAR, missing="skip")
     assert passes == [one_file, one_file]
 
 

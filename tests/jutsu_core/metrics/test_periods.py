@@ -165,7 +165,7 @@ def test_the_catalogue_is_keyed_by_its_names() -> None:
     for name, metric in CATALOG.items():
         assert metric.name == name
         assert metric.definition.endswith(".")
-    with pytest.raises(KeyError):
+    with pytest.raises(InvalidInputError, match=r"^names\[0\] must be one of total_return, .*, was 'no such metric'"):
         definitions_of(("no such metric",))
 
 

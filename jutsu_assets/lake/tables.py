@@ -1,0 +1,78 @@
+"""A derived series as an Arrow table with exact prices, and as the bytes of a Parquet file."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jutsu_core.bars import PRICE_COLUMNS
+
+_PRICE_TYPE = pa.decimal64(18, 6)
+
+
+def as_table(frame: pd.DataFrame) -> pa.Table:
+    """Return ``frame`` as an Arrow table with exact prices.
+
+    Prices become ``decimal64(18, 6)``, times microseconds UTC; other columns keep their type.
+    """
+    columns: dict[str, Any] = {}
+    for name in frame.columns:
+        values = frame[name]
+        if name in PRICE_COLUMNS:
+            micros = (values.to_numpy() * 1_000_000).round().astype("int64")
+            columns[name] = pa.Array.from_buffers(_PRICE_TYPE, len(micros), [None, pa.py_buffer(micros)])
+        elif name == "timestamp":
+            columns[name] = pa.array(values, type=pa.timestamp("us", tz="UTC"))
+        elif name == "symbol":
+            columns[name] = pa.array(values, type=pa.string()).dictionary_encode()
+        elif values.dtype.kind == "f":
+            columns[name] = _floats(values.to_numpy())
+        else:
+            columns[name] = pa.array(values.to_numpy())
+    return pa.table(columns)
+
+
+def content_hash(table: pa.Table) -> str:
+    """Return what identifies the values of ``table``, however they are kept."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """Return ``table`` as the bytes of a Parquet file; the same values give the same bytes."""
+    floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=["symbol"],
+        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT") or None,
+    )
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
+
+
+def from_parquet(raw: bytes) -> pa.Table:
+    """Return the table that :func:`to_parquet` made ``raw`` of, with the same content hash.
+
+    Raises:
+        pyarrow.ArrowException: ``raw`` is no whole Parquet file.
+    """
+    table = pq.read_table(pa.BufferReader(raw))
+    for place, column in enumerate(table.columns):
+        if pa.types.is_floating(column.type):
+            # What stands where there is no value is not kept.
+            numbers = column.to_numpy()
+            table = table.set_column(place, table.schema.field(place).name, _floats(numbers))
+    return table.replace_schema_metadata(None)
+
+
+def _floats(numbers: np.ndarray[Any, Any]) -> pa.Array:
+    # A NaN's sign depends on the processor; no reader sees it, and it must not show in the hash.
+    return pa.array(np.where(np.isnan(numbers), np.nan, numbers), from_pandas=True)

@@ -1,0 +1,145 @@
+"""Whether the files of the lake are what was written.
+
+The name of a file ends in its seal: a hash of its bytes and of what the manifest says of them. So a file that
+was overwritten, cut, emptied or exchanged for another is known at half a millisecond, without anything being
+kept beside it, and so is a row of the manifest that says something else than it did.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jutsu_assets.lake.tables import content_hash, from_parquet
+from jutsu_assets.store.manifest import SeriesFile
+
+_SEAL_CHARACTERS = 32
+_SEAL = re.compile(rf"-([0-9a-f]{{{_SEAL_CHARACTERS}}})\.parquet")
+_NAMED = 5
+_READERS = 4
+_NO_PARQUET = "is cut short, or no Parquet at all"
+_VALUES_DIFFER = "holds other values than the manifest says"
+
+Faults = dict[SeriesFile, str]
+"""What is wrong with each file that is not what was written, in words that follow its name."""
+
+
+def seal(raw: bytes, content: str, rows: int) -> str:
+    """Return what the name of a file ends in that holds ``raw``, where the manifest says ``content`` and ``rows``."""
+    digest = hashlib.sha256(f"{content} {rows}\n".encode())
+    digest.update(raw)
+    return digest.hexdigest()[:_SEAL_CHARACTERS]
+
+
+def is_sealed(file: SeriesFile) -> bool:
+    """Return whether the name of ``file`` holds a seal; files of earlier versions had none."""
+    return _SEAL.search(file.path) is not None
+
+
+def fault_of(root: Path, file: SeriesFile) -> str | None:
+    """Return what is wrong with the current ``file`` of the lake at ``root``, in words that follow its name.
+
+    Every byte of it is read. None says that it is what was written.
+    """
+    return _fault(root, file, _seal_fault)
+
+
+def deep_fault_of(root: Path, file: SeriesFile) -> str | None:
+    """Return the same, after every value was read and compared with the content that the manifest names."""
+    return _fault(root, file, lambda raw, file: _seal_fault(raw, file) or _content_fault(raw, file))
+
+
+def faults_of(root: Path, files: Sequence[SeriesFile], *, deep: bool = False) -> Faults:
+    """Return which of ``files`` are not what was written, and what is wrong with each."""
+    look = deep_fault_of if deep else fault_of
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = pool.map(lambda file: look(root, file), files)
+        return {file: fault for file, fault in zip(files, found, strict=True) if fault is not None}
+
+
+def lake_findings(root: Path, files: Sequence[SeriesFile], *, deep: bool = False) -> list[str]:
+    """Return what is to be mended in the lake, a line for each kind of fault, with the remedy.
+
+    Args:
+        root: The folder of the lake.
+        files: What the manifest says is current (``SeriesManifest.all_current``).
+        deep: Whether every value is read and compared, too.
+    """
+    if files and not root.is_dir():
+        message = (
+            f"the lake {root} must hold {len(files):,} files, and is no folder: bring it back, or materialize"
+            f" {_listed(dict.fromkeys(file.asset for file in files))} again, which computes them anew"
+        )
+        return [message]
+    return _sentences(root, faults_of(root, files, deep=deep))
+
+
+def left_out(root: Path, faults: Faults) -> str:
+    """Return what is to be said where files of the lake at ``root`` are left out because of ``faults``."""
+    return f"left out, because it is not what was written: {'; '.join(_sentences(root, faults))}"
+
+
+def _sentences(root: Path, faults: Faults) -> list[str]:
+    kinds: dict[tuple[str, str], list[SeriesFile]] = {}
+    for file, fault in faults.items():
+        kinds.setdefault((file.asset, fault), []).append(file)
+    lines = []
+    for (asset, fault), files in kinds.items():
+        subject = f"{asset} of {_listed(file.partition_key for file in files)}"
+        place = f"the file {root / files[0].path}" if len(files) == 1 else f"each file in {root / asset}"
+        # A run looks at the seal, which fits where values alone differ.
+        first = "delete it, and " if fault == _VALUES_DIFFER else ""
+        lines.append(f"{subject}: {place} {fault}; {first}materialize {subject} again")
+    return lines
+
+
+def _fault(root: Path, file: SeriesFile, look: Callable[[bytes, SeriesFile], str | None]) -> str | None:
+    path = root / file.path
+    try:
+        # A pipe would keep its reader waiting for a writer.
+        mode = os.stat(path).st_mode  # noqa: PTH116 - one look, whatever it is
+        if not stat.S_ISREG(mode):
+            return "is a folder" if stat.S_ISDIR(mode) else "is no file"
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return look(raw, file) if raw else "is empty"
+
+
+def _seal_fault(raw: bytes, file: SeriesFile) -> str | None:
+    named = _SEAL.search(file.path)
+    if named is None:
+        return _footer_fault(raw, file)
+    if seal(raw, file.content_hash, file.rows) == named[1]:
+        return None
+    return _footer_fault(raw, file) or "is not what the manifest says"
+
+
+def _footer_fault(raw: bytes, file: SeriesFile) -> str | None:
+    try:
+        rows = pq.read_metadata(pa.BufferReader(raw)).num_rows
+    except (pa.ArrowException, OSError):
+        return _NO_PARQUET
+    return None if rows == file.rows else "has another number of rows than was written"
+
+
+def _content_fault(raw: bytes, file: SeriesFile) -> str | None:
+    try:
+        found = content_hash(from_parquet(raw))
+    except (pa.ArrowException, OSError):
+        return _NO_PARQUET
+    return None if found == file.content_hash else _VALUES_DIFFER
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - _NAMED:,} more" if len(every) > _NAMED else ""
+    return f"{', '.join(every[:_NAMED])}{more}"

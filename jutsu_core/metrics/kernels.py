@@ -1,0 +1,104 @@
+"""The arithmetic of every metric, over arrays that were already checked.
+
+One formula each, stated where the metric is public (``returns``, ``drawdown``, ``risk``); a whole
+report and a single figure are made of the same ones, so that they agree to the last bit.
+
+What does not belong here: checking (``series``), labels, and when a figure is undefined for lack of
+time (``figures``).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from jutsu_core.metrics.series import FloatArray
+
+DAYS_PER_YEAR = 365.25
+SHORTEST_YEAR_DAYS = 364
+
+# Dividing two prices that carry rounding of half an ulp each leaves about 4e-16; a spread of returns
+# below this is rounding, not movement.
+ROUNDING = 1e-14
+
+_DDOF = 1
+
+
+class Fall(NamedTuple):
+    """The deepest fall of a series by the rows at which it begins, is deepest and is over; None where there is none."""
+
+    depth: float
+    peak: int | None = None
+    trough: int | None = None
+    recovery: int | None = None
+
+
+def period_returns(values: FloatArray) -> FloatArray:
+    """Return the simple return of each value over the one before it; what overflows is infinite."""
+    with np.errstate(over="ignore"):
+        returns: FloatArray = values[1:] / values[:-1]
+    returns -= 1
+    return returns
+
+
+def falls(values: FloatArray) -> FloatArray:
+    """Return how far each value stands below the highest so far, as a fraction of that."""
+    depths: FloatArray = values / np.maximum.accumulate(values)
+    depths -= 1
+    return depths
+
+
+def deepest_fall(values: FloatArray) -> Fall:
+    """Return the deepest fall below an earlier high, the first of equals."""
+    highs = np.maximum.accumulate(values)
+    depths = values / highs
+    depths -= 1
+    trough = int(depths.argmin())
+    depth = float(depths[trough])
+    if depth == 0:
+        return Fall(0.0)
+    high = highs[trough]
+    peak = trough - int((values[trough::-1] == high).argmax())
+    has_recovered = values[trough:] >= high
+    later = int(has_recovered.argmax())
+    return Fall(depth, peak, trough, trough + later if has_recovered[later] else None)
+
+
+def annual_growth(values: FloatArray, days: int) -> float | None:
+    """Return the growth per year over ``days``; None where it cannot be told."""
+    if not days:
+        return None
+    growth = float(values[-1]) / float(values[0])
+    if growth < 0:
+        return None
+    try:
+        return float(growth ** (DAYS_PER_YEAR / days) - 1)
+    except OverflowError:
+        return None
+
+
+def deviation(returns: FloatArray) -> float:
+    """Return the standard deviation, ddof 1, of two returns or more; 0 where they differ by rounding alone."""
+    if float(returns.max() - returns.min()) <= ROUNDING:
+        return 0.0
+    distances = returns - _mean(returns)
+    # As np.std does it, bit for bit, without its many questions.
+    return math.sqrt(np.add.reduce(distances * distances) / (len(returns) - _DDOF))
+
+
+def excess_over_deviation(returns: FloatArray, risk_free: float, spread: float) -> float | None:
+    """Return the mean excess over ``spread``, the deviation of the returns; None where that is 0."""
+    return _mean(returns - risk_free) / spread if spread else None
+
+
+def excess_over_shortfall(returns: FloatArray, risk_free: float) -> float | None:
+    """Return the mean excess over the root of the mean squared shortfall; None without a shortfall."""
+    excess = returns - risk_free
+    shortfall = np.minimum(excess, 0.0)
+    if -float(shortfall.min()) <= ROUNDING:
+        return None
+    return _mean(excess) / math.sqrt(_mean(shortfall * shortfall))
+
+
+def _mean(values: FloatArray) -> float:
+    return float(np.add.reduce(values)) / len(values)

@@ -1,0 +1,79 @@
+"""Indicator series by a run: made once, left alone while nothing changed, made again where the file is not whole."""
+
+import os
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from jutsu_assets.graph.assets.bars import DAILY_BARS
+from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS
+from jutsu_assets.lake.verification import lake_findings
+from tests.support.graph import Graph, metadata_of, open_graph
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """The graph after a run of two symbols."""
+    with open_graph(tmp_path_factory.mktemp("graph"), symbols=("FB", "IBM"), start=date(2013, 1, 2)) as opened:
+        opened.first = opened.run("FB", "IBM", assets=(DAILY_BARS, DAILY_INDICATORS))
+        yield opened
+
+
+def file_of(graph: Graph, symbol: str) -> Path:
+    file = graph.database.manifest.current(DAILY_INDICATORS, symbol)
+    assert file is not None
+    return graph.settings.lake_path / file.path
+
+
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(next(path.parent.glob("IBM-*")).read_bytes())
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (overwrite, "is not what the manifest says"),
+        (empty, "is empty"),
+        (Path.unlink, "is missing"),
+        (replace_by_folder, "is a folder"),
+    ],
+)
+def test_a_file_that_is_not_what_was_written_is_written_again(graph: Graph, damage: object, said: str) -> None:
+    """Although no bar changed; the other symbol is left alone, and so is the version that automation looks at."""
+    path, assets = file_of(graph, "FB"), (DAILY_INDICATORS,)
+    before = path.read_bytes()
+    assert callable(damage)
+    damage(path)
+    result = graph.run("FB", "IBM", assets=assets)
+    assert result.success
+    mended = metadata_of(result, DAILY_INDICATORS, "FB")
+    assert (mended["was_rewritten"], mended["mended"]) == (True, f"the former file {said}")
+    other = metadata_of(result, DAILY_INDICATORS, "IBM")
+    assert not other["was_rewritten"]
+    assert "mended" not in other
+    assert file_of(graph, "FB").read_bytes() == before
+    assert lake_findings(graph.settings.lake_path, graph.database.manifest.all_current(), deep=True) == []
+    assert graph.first is not None
+    assert version_of(result) == version_of(graph.first)
+
+
+def version_of(result: dg.ExecuteInProcessResult) -> str:
+    """Return the data version of FB's series that a run recorded."""
+    for event in result.get_asset_materialization_events():
+        made = event.step_materialization_data.materialization
+        if (made.asset_key.to_user_string(), made.partition) == (DAILY_INDICATORS, "FB") and made.tags is not None:
+            return made.tags["dagster/data_version"]
+    message = "FB was not materialized"
+    raise AssertionError(message)
