@@ -53,7 +53,7 @@ EXPECTED = {
     "jutsu ui": Said("Dagster UI:", None),
     "jutsu update": Said("5 of 5"),
     "jutsu update AAPL MSFT": Said("2 of 2"),
-    "jutsu update --require-live": Said("sample", 1),
+    "jutsu update --require-live": Said("bars must come from Schwab", 2),
     "jutsu quality list": Said("no_bar_is_stale"),
     'jutsu quality acknowledge AAPL no_bar_is_stale --session 2003-01-29 --reason "so in the source"': Said("acknowl"),
     f"dagster asset materialize -m jutsu_assets.definitions {_ALL} --partition NVDA": Said("NVDA", 1),
@@ -68,14 +68,14 @@ EXPECTED = {
     "jutsu doctor --deep": Said("every bar"),
     "jutsu revisions AAPL": Said("AAPL"),
     "jutsu backup jutsu.bak": Said("jutsu.bak"),
-    "jutsu restore --yes jutsu.bak": Said("jutsu.bak"),
+    "jutsu restore --yes jutsu.bak": Said("of 5 symbols now"),
     "jutsu simulator": Said("export SCHWAB_BASE_URL", None),
     "jutsu simulator --data bars/ --today 2020-03-03": Said("export SCHWAB_BASE_URL", None),
     "jutsu simulator --fault R7:2 --fault X7-split": Said("export SCHWAB_BASE_URL", None),
     "jutsu simulator --fault server_error:2 --fault restated --today 2013-02-28": Said("export SCHWAB_BASE_URL", None),
     "jutsu simulator --faults faults.yaml": Said("export SCHWAB_BASE_URL", None),
     "jutsu simulator --help": Said("--fault"),
-    "jutsu demo": Said("Totals:"),
+    "jutsu demo": Said("0 bars inserted, 0 changed"),
 }
 
 
