@@ -20,6 +20,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from jutsu_core.arguments import require_type
+from jutsu_core.bars import require_aware
 from jutsu_core.errors import CircuitOpenError
 
 FAILURES_TO_OPEN = 5
@@ -92,7 +94,10 @@ def admit(state: AccessState, now: datetime, holder: str) -> Admission:
 
     Raises:
         CircuitOpenError: The breaker is open, and it is not yet time for a probe, or another one is under way.
+        InvalidInputError: An argument is not of its type.
     """
+    _check(state, holder)
+    now = require_aware("now", now)
     if state.opened_at is None or state.probe_at is None:
         wait_until = _believable(state.paused_until, now, LONGEST_PAUSE)
         return Admission(state, wait_until)
@@ -109,7 +114,11 @@ def after_success(state: AccessState, holder: str) -> AccessState:
     """Return the state after a request of ``holder`` was answered.
 
     An answer to a request that was under way when the breaker opened does not close it.
+
+    Raises:
+        InvalidInputError: An argument is not of its type.
     """
+    _check(state, holder)
     credits_ = min(state.retry_credits + 1, MOST_CREDITS)
     if state.is_open and state.lease_holder != holder:
         return replace(state, retry_credits=credits_)
@@ -127,7 +136,14 @@ def after_failure(
         holder: Whose request it was.
         reason: What went wrong, for people.
         rest: How long the source wants to be left alone, if it said so.
+
+    Raises:
+        InvalidInputError: An argument is not of its type.
     """
+    _check(state, holder)
+    now = require_aware("now", now)
+    require_type("reason", reason, str, "a text")
+    require_type("rest", rest, timedelta, "a timedelta")
     failed = replace(state, failures=state.failures + 1, last_failure=reason)
     if state.is_open:
         if state.lease_holder != holder:
@@ -141,9 +157,19 @@ def after_failure(
 
 
 def after_retry(state: AccessState, _: datetime) -> AccessState | None:
-    """Return the state with one retry paid for, or None where the quota does not pay for one."""
+    """Return the state with one retry paid for, or None where the quota does not pay for one.
+
+    Raises:
+        InvalidInputError: ``state`` is no :class:`AccessState`.
+    """
+    require_type("state", state, AccessState, "an AccessState")
     left = state.retry_credits - RETRY_COST
     return replace(state, retry_credits=left) if left >= 0 else None
+
+
+def _check(state: object, holder: object) -> None:
+    require_type("state", state, AccessState, "an AccessState")
+    require_type("holder", holder, str, "a text")
 
 
 def _opened(state: AccessState, now: datetime, cool_down: timedelta) -> AccessState:
@@ -173,7 +199,11 @@ def _refusal(state: AccessState, until: datetime) -> CircuitOpenError:
 
 
 def is_admitted(state: AccessState, now: datetime, holder: str) -> bool:
-    """Return whether a request that ``holder`` reserved earlier may leave now, as things stand."""
+    """Return whether a request that ``holder`` reserved earlier may leave now, as things stand.
+
+    Raises:
+        InvalidInputError: An argument is not of its type.
+    """
     try:
         return admit(state, now, holder) == Admission(state, None)
     except CircuitOpenError:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from jutsu_core.arguments import require_items, require_type
 from jutsu_core.bars import MAX_MICROS, PRICE_COLUMNS, Bar, require_aware, to_epoch
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.ports import CoverageWindow, FetchedBars
@@ -55,6 +56,7 @@ def checked_answer(fetched: FetchedBars) -> tuple[FetchedBars, NDArray[np.int64]
     Raises:
         InvalidInputError: A bar breaks a rule; the message names it, what it is and what it must be.
     """
+    require_type("fetched", fetched, FetchedBars, "what a BarSource fetched")
     start, end = require_aware("start", fetched.start), require_aware("end", fetched.end)
     asked_at = require_aware("asked_at", fetched.asked_at)
     if end < start:
@@ -75,10 +77,15 @@ def later_windows(fetched: FetchedBars, coverage: Iterable[CoverageWindow], now:
 
     A window that was asked for more than a day after ``now`` was so by a clock that was ahead; it
     must not silence every answer until then.
+
+    Raises:
+        InvalidInputError: An argument is not of its type.
     """
+    require_type("fetched", fetched, FetchedBars, "what a BarSource fetched")
+    windows, now = require_items("coverage", coverage, CoverageWindow, "a CoverageWindow"), require_aware("now", now)
     return [
         window
-        for window in coverage
+        for window in windows
         if fetched.asked_at < window.asked_at <= now + CLOCK_TOLERANCE
         and window.start < fetched.end
         and fetched.start < window.end
@@ -86,7 +93,13 @@ def later_windows(fetched: FetchedBars, coverage: Iterable[CoverageWindow], now:
 
 
 def are_outside(values: NDArray[np.int64], windows: Sequence[CoverageWindow]) -> NDArray[np.bool_]:
-    """Return, for each row of ``values``, whether it lies in none of ``windows``."""
+    """Return, for each row of ``values``, whether it lies in none of ``windows``.
+
+    Raises:
+        InvalidInputError: An argument is not of its type.
+    """
+    require_type("values", values, np.ndarray, "an array of bars, as checked_answer returns it")
+    windows = require_items("windows", windows, CoverageWindow, "a CoverageWindow")
     stamps, outside = values[:, 0], np.ones(len(values), dtype=np.bool_)
     for window in windows:
         outside &= (stamps < to_epoch(window.start)) | (stamps >= to_epoch(window.end))

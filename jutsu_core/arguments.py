@@ -10,7 +10,7 @@ What does not belong here: what a number or a bar may be (``indicators.inputs``,
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NoReturn, TypeGuard, TypeVar
@@ -184,9 +184,9 @@ def require_dates(name: str, values: object) -> list[date]:
         InvalidInputError: ``values`` is no iterable of dates.
     """
     items = _listed(name, values, "a list of dates")
-    for row, item in enumerate(items):
-        require_date(f"{name}[{row}]", item)
-    return items
+    if set(map(type, items)) <= {date}:
+        return items
+    return [require_date(f"{name}[{row}]", item) for row, item in enumerate(items)]
 
 
 def require_series(name: str, series: object) -> "pd.Series[Any]":
@@ -231,7 +231,8 @@ def require_ordered(name: str, index: pd.Index) -> None:
 
 
 def _listed(name: str, values: object, must_be: str) -> list[Any]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+    # Of a mapping or a frame, an iteration would give the names.
+    if isinstance(values, str | bytes | Mapping | pd.DataFrame) or not isinstance(values, Iterable):
         refuse(name, must_be, shown(values))
     return list(values)
 

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jutsu_core.arguments import refuse, require_date, require_integer, require_items, require_type, shown
 from jutsu_core.errors import InvalidInputError
 
 MICROS_PER_UNIT = 1_000_000
@@ -101,9 +102,19 @@ class BarColumns:
 
     @classmethod
     def of(cls, bars: Iterable[Bar]) -> "BarColumns":
-        """Return ``bars`` as arrays."""
-        rows = [(to_epoch(bar.timestamp), *bar[1:]) for bar in bars]
-        return cls(np.array(rows, dtype=np.int64).reshape(len(rows), len(Bar._fields)))
+        """Return ``bars`` as arrays.
+
+        Raises:
+            InvalidInputError: ``bars`` is no list of :class:`Bar`, or a price or a volume is no 64-bit integer.
+        """
+        checked = require_items("bars", bars, Bar, "a Bar")
+        rows = [(to_epoch(bar.timestamp), *bar[1:]) for bar in checked]
+        # Without a type said, so that what is no integer shows instead of being cut to one.
+        values = np.array(rows or np.empty((0, len(Bar._fields)), dtype=np.int64))
+        if values.dtype != np.int64:
+            row = next((n for n, bar in enumerate(checked) if not set(map(type, bar[1:])) <= {int}), 0)
+            refuse(f"bars[{row}]", "of whole micros and a whole volume, of 64 bits each", repr(checked[row]))
+        return cls(values)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -164,6 +175,7 @@ def to_micros(price: Decimal) -> int:
         >>> to_micros(Decimal("190.0375"))
         190037500
     """
+    require_type("price", price, Decimal, "a Decimal", 'write it in quotes: Decimal("1.5")')
     if not price.is_finite():
         message = f"price must be a finite number, was {price}"
         raise InvalidInputError(message)
@@ -180,42 +192,68 @@ def to_micros(price: Decimal) -> int:
 def from_micros(micros: int) -> Decimal:
     """Return the exact price that ``micros`` stands for.
 
+    Raises:
+        InvalidInputError: ``micros`` is no integer.
+
     Examples:
         >>> from_micros(190037500)
         Decimal('190.037500')
     """
+    if type(micros) is not int:
+        micros = require_integer("micros", micros)
     return _exactly_scaled(micros, -6)
 
 
 def session_timestamp(session: date) -> datetime:
     """Return the key of the daily bar of ``session``: 00:00 UTC of that date.
 
+    Raises:
+        InvalidInputError: ``session`` is no date, or is a time.
+
     Examples:
         >>> session_timestamp(date(2013, 3, 1)).isoformat()
         '2013-03-01T00:00:00+00:00'
     """
+    require_date("session", session)
     return datetime(session.year, session.month, session.day, tzinfo=UTC)
 
 
 def to_epoch(moment: datetime) -> int:
     """Return an aware ``moment`` as microseconds since 1970 UTC, exactly.
 
+    Raises:
+        InvalidInputError: ``moment`` is no aware datetime.
+
     Examples:
         >>> to_epoch(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
         1000000
     """
+    if type(moment) is not datetime or moment.tzinfo is None:
+        moment = require_aware("moment", moment)
     return (moment - _EPOCH) // _MICROSECOND
 
 
-@lru_cache(maxsize=2**13)  # the sessions of one symbol are those of the next
 def from_epoch(microseconds: int) -> datetime:
     """Return the UTC instant that many ``microseconds`` after 1970.
+
+    Raises:
+        InvalidInputError: ``microseconds`` is no integer, or that instant lies outside the years 1 to 9999.
 
     Examples:
         >>> from_epoch(1_000_000).isoformat()
         '1970-01-01T00:00:01+00:00'
     """
-    return _EPOCH + timedelta(microseconds=microseconds)
+    if type(microseconds) is not int:
+        microseconds = require_integer("microseconds", microseconds)
+    return _instant(microseconds)
+
+
+@lru_cache(maxsize=2**13)  # the sessions of one symbol are those of the next
+def _instant(microseconds: int) -> datetime:
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return refuse("microseconds", "those of a time in the years 1 to 9999", microseconds)
 
 
 def require_aware(name: str, moment: object) -> datetime:
@@ -226,8 +264,7 @@ def require_aware(name: str, moment: object) -> datetime:
             a different instant on every machine), or UTC has no such year.
     """
     if moment is pd.NaT or not isinstance(moment, datetime):  # NaT says that it is a datetime
-        message = f"{name} must be a timezone-aware datetime, was {moment!r}"
-        raise InvalidInputError(message)
+        refuse(name, "a timezone-aware datetime", shown(moment))
     if moment.utcoffset() is None:
         message = f"{name} must be timezone-aware, was the naive {moment.isoformat()}; add tzinfo=datetime.UTC"
         raise InvalidInputError(message)
@@ -240,6 +277,9 @@ def require_aware(name: str, moment: object) -> datetime:
 
 def bars_to_frame(symbol: str, bars: Iterable[Bar]) -> pd.DataFrame:
     """Return ``bars`` as a frame with the columns ``BAR_COLUMNS``.
+
+    Raises:
+        InvalidInputError: ``symbol`` is no text, or ``bars`` no list of :class:`Bar`.
 
     Returns:
         One row a bar in the given order: ``timestamp`` datetime64[us, UTC], prices
@@ -255,7 +295,13 @@ def bars_to_frame(symbol: str, bars: Iterable[Bar]) -> pd.DataFrame:
 
 
 def columns_to_frame(symbol: str, columns: BarColumns) -> pd.DataFrame:
-    """Return ``columns`` as a frame with the columns ``BAR_COLUMNS``, as :func:`bars_to_frame` does."""
+    """Return ``columns`` as a frame with the columns ``BAR_COLUMNS``, as :func:`bars_to_frame` does.
+
+    Raises:
+        InvalidInputError: ``symbol`` is no text, or ``columns`` no :class:`BarColumns`.
+    """
+    require_type("symbol", symbol, str, "a text such as 'AAPL'")
+    require_type("columns", columns, BarColumns, "a BarColumns", "BarColumns.of makes one of bars")
     count = len(columns)
     frame: dict[str, object] = {
         "symbol": pd.Series([symbol] * count, dtype="str"),

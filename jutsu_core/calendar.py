@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 import exchange_calendars
 import pandas as pd
 
+from jutsu_core.arguments import require_date, require_integer, require_type
+from jutsu_core.bars import require_aware
 from jutsu_core.errors import InvalidInputError
 
 SETTLING_TIME = timedelta(minutes=90)
@@ -41,10 +43,10 @@ class TradingCalendar:
     """
 
     def __init__(self, name: str, first: date, last: date) -> None:
-        if last < first:
+        if require_date("last", last) < require_date("first", first):
             message = f"last must be on or after first {first}, was {last}"
             raise InvalidInputError(message)
-        self.name = name
+        self.name = require_type("name", name, str, "a text such as 'XNYS'")
         self.first = first
         self.last = last
         self.zone: str = _calendar(name, first.year, last.year).tz.key
@@ -56,9 +58,11 @@ class TradingCalendar:
         """Return the sessions from ``first`` to ``last``, both included, ascending.
 
         Raises:
-            InvalidInputError: The span reaches beyond this calendar's.
+            InvalidInputError: The span reaches beyond this calendar's, or a bound is no date.
         """
-        if first <= last and not (self.first <= first and last <= self.last):
+        if require_date("first", first) <= require_date("last", last) and not (
+            self.first <= first and last <= self.last
+        ):
             message = f"sessions must lie within {self.first}..{self.last} of this calendar, were {first}..{last}"
             raise InvalidInputError(message)
         return self._sessions[bisect_left(self._sessions, first) : bisect_right(self._sessions, last)]
@@ -80,6 +84,7 @@ class TradingCalendar:
         return self._hours_of(session)[1]
 
     def _hours_of(self, session: date) -> tuple[datetime, datetime]:
+        require_date("session", session)
         try:
             return self._hours[session]
         except KeyError:
@@ -87,8 +92,12 @@ class TradingCalendar:
             raise InvalidInputError(message) from None
 
     def last_complete_session(self, now: datetime) -> date | None:
-        """Return the newest session whose daily bar is final at ``now``, or None before the first."""
-        settled = bisect_right(self._sessions, now - SETTLING_TIME, key=self.close)
+        """Return the newest session whose daily bar is final at ``now``, or None before the first.
+
+        Raises:
+            InvalidInputError: ``now`` is no aware datetime.
+        """
+        settled = bisect_right(self._sessions, require_aware("now", now) - SETTLING_TIME, key=self.close)
         return self._sessions[settled - 1] if settled else None
 
 
@@ -102,7 +111,7 @@ def exchange_zone(name: str, year: int) -> ZoneInfo:
         >>> exchange_zone("XNYS", 2026).key
         'America/New_York'
     """
-    return ZoneInfo(_calendar(name, year, year).tz.key)
+    return ZoneInfo(_calendar_of(name, year).tz.key)
 
 
 def closing_times(name: str, year: int) -> list[time]:
@@ -115,7 +124,7 @@ def closing_times(name: str, year: int) -> list[time]:
         >>> [closing.isoformat() for closing in closing_times("XNYS", 2026)]
         ['13:00:00', '16:00:00']
     """
-    calendar = _calendar(name, year, year)
+    calendar = _calendar_of(name, year)
     local = calendar.closes.dt.tz_convert(calendar.tz)
     return sorted({moment.time() for moment in local.dt.to_pydatetime()})
 
@@ -130,7 +139,7 @@ def day_off(name: str, day: date) -> str:
         >>> day_off("XNYS", date(2026, 11, 26)), day_off("XNYS", date(2026, 11, 28))
         ('Thanksgiving', 'Saturday')
     """
-    calendar = _calendar(name, day.year, day.year)
+    calendar = _calendar_of(name, require_date("day", day).year)
     stamp = pd.Timestamp(day)
     if calendar.is_session(stamp):
         message = f"day must be one on which {name} does not trade, was the session {day}"
@@ -140,6 +149,13 @@ def day_off(name: str, day: date) -> str:
     known = calendar.regular_holidays
     names = [] if known is None else list(known.holidays(stamp, stamp, return_name=True))
     return " ".join(str(names[0]).split()) if names else "a closure of that day alone"
+
+
+def _calendar_of(name: object, year: object) -> "exchange_calendars.ExchangeCalendar":
+    # Here, since the cache beneath would ask what it is given for a hash first.
+    code = require_type("name", name, str, "a text such as 'XNYS'")
+    number = require_integer("year", year, minimum=date.min.year, maximum=date.max.year)
+    return _calendar(code, number, number)
 
 
 @lru_cache(maxsize=8)

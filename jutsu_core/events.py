@@ -10,8 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NoReturn
 
+from jutsu_core.arguments import refuse, require_type
 from jutsu_core.bars import Bar, Timeframe, from_micros
-from jutsu_core.errors import InvalidInputError
 
 Direction = Literal["BUY", "SELL"]
 OrderType = Literal["MARKET", "LIMIT", "STOP", "STOP_LIMIT"]
@@ -24,8 +24,7 @@ _ZERO = Decimal(0)
 
 
 def _refuse(field: str, must_be: str, was: object) -> NoReturn:
-    message = f"{field} must be {must_be}, was {was!r}"
-    raise InvalidInputError(message)
+    refuse(field, must_be, repr(was))
 
 
 def _check_identity(symbol: object, timestamp: object) -> None:
@@ -34,6 +33,11 @@ def _check_identity(symbol: object, timestamp: object) -> None:
     # pandas' NaT is a datetime whose utcoffset raises; its tzinfo is None.
     if not isinstance(timestamp, datetime) or timestamp.tzinfo is None or timestamp.utcoffset() is None:
         _refuse("timestamp", "a timezone-aware datetime", timestamp)
+
+
+def _check_choice(field: str, value: object, choices: tuple[str, ...], must_be: str) -> None:
+    if not isinstance(value, str) or value not in choices:
+        _refuse(field, must_be, value)
 
 
 def _check_positive(field: str, value: object) -> None:
@@ -113,6 +117,9 @@ class MarketDataEvent:
             >>> MarketDataEvent.of_bar("AAPL", bar, Timeframe.D1).close
             Decimal('185.640000')
         """
+        require_type("bar", bar, Bar, "a Bar")
+        require_type("symbol", symbol, str, "a non-empty string")
+        _check_timeframe(timeframe)
         timestamp, open_, high, low, close, volume = bar
         is_sound = 0 < low <= open_ <= high and low <= close <= high and volume >= 0
         if not is_sound or not symbol.strip() or timestamp.tzinfo is None:
@@ -150,8 +157,7 @@ class SignalEvent:
 
     def __post_init__(self) -> None:
         _check_identity(self.symbol, self.timestamp)
-        if self.direction not in (*_DIRECTIONS, "EXIT"):
-            _refuse("direction", "BUY, SELL or EXIT", self.direction)
+        _check_choice("direction", self.direction, (*_DIRECTIONS, "EXIT"), "BUY, SELL or EXIT")
         _check_positive("strength", self.strength)
         if self.strength > 1:
             _refuse("strength", "at most 1", self.strength)
@@ -181,11 +187,9 @@ class OrderEvent:
 
     def __post_init__(self) -> None:
         _check_identity(self.symbol, self.timestamp)
-        if self.direction not in _DIRECTIONS:
-            _refuse("direction", "BUY or SELL", self.direction)
+        _check_choice("direction", self.direction, _DIRECTIONS, "BUY or SELL")
         _check_positive("quantity", self.quantity)
-        if self.order_type not in _ORDER_TYPES:
-            _refuse("order_type", f"one of {', '.join(_ORDER_TYPES)}", self.order_type)
+        _check_choice("order_type", self.order_type, _ORDER_TYPES, f"one of {', '.join(_ORDER_TYPES)}")
         for field, needed_by in (("limit_price", _NEEDS_PRICE), ("stop_price", _NEEDS_STOP)):
             price = getattr(self, field)
             if self.order_type in needed_by:
@@ -219,8 +223,7 @@ class FillEvent:
 
     def __post_init__(self) -> None:
         _check_identity(self.symbol, self.timestamp)
-        if self.direction not in _DIRECTIONS:
-            _refuse("direction", "BUY or SELL", self.direction)
+        _check_choice("direction", self.direction, _DIRECTIONS, "BUY or SELL")
         _check_positive("quantity", self.quantity)
         _check_positive("fill_price", self.fill_price)
         _check_not_negative("commission", self.commission)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from jutsu_core.arguments import require_date, require_dates, require_flag, require_type
 from jutsu_core.bars import Bar, Timeframe, session_timestamp
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import InvalidInputError, MalformedResponseError, UnknownSymbolError
@@ -30,12 +31,22 @@ class HistoryRequest:
         first: First session date wanted.
         last: Last session date wanted; None for the newest complete session.
         verify: Ask again for what is already stored, compare, and withdraw what the source no longer has.
+
+    Raises:
+        InvalidInputError: One of them is not of its type.
     """
 
     symbol: str
     first: date
     last: date | None = None
     verify: bool = False
+
+    def __post_init__(self) -> None:
+        require_type("symbol", self.symbol, str, "a text such as 'AAPL'")
+        require_date("first", self.first)
+        if self.last is not None:
+            require_date("last", self.last)
+        require_flag("verify", self.verify)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +82,26 @@ class DailyHistory:
         self._clock = clock
 
     def expected_sessions(self, first: date, last: date | None = None) -> list[date]:
-        """Return the sessions from ``first`` whose bars are final by now, up to ``last``."""
+        """Return the sessions from ``first`` whose bars are final by now, up to ``last``.
+
+        Raises:
+            InvalidInputError: A bound is no date.
+        """
+        require_date("first", first)
+        if last is not None:
+            require_date("last", last)
         newest = self._calendar.last_complete_session(self._clock.now())
         if newest is None:
             return []
         return self._calendar.sessions(first, newest if last is None else min(last, newest))
 
     def missing_sessions(self, request: HistoryRequest) -> list[date]:
-        """Return the expected sessions that must be asked for; all of them when verifying."""
+        """Return the expected sessions that must be asked for; all of them when verifying.
+
+        Raises:
+            InvalidInputError: ``request`` is no :class:`HistoryRequest`.
+        """
+        require_type("request", request, HistoryRequest, "a HistoryRequest")
         expected = self.expected_sessions(request.first, request.last)
         if request.verify:
             return expected
@@ -99,12 +122,14 @@ class DailyHistory:
         """Bring the store up to date for ``request``; ask the source only for what is missing.
 
         Raises:
-            InvalidInputError: No session that is complete by now lies in what is asked for.
+            InvalidInputError: No session that is complete by now lies in what is asked for, or that is no
+                :class:`HistoryRequest`.
             UnknownSymbolError: The source has no bar at all for the symbol; nothing is written.
             SourceError: The source could not be read, or lost most of what it said before;
                 nothing is written.
             StoreError: The store could not be written; it is as it was.
         """
+        require_type("request", request, HistoryRequest, "a HistoryRequest")
         expected = self.expected_sessions(request.first, request.last)
         if not expected:
             raise self._no_session(request)
@@ -191,9 +216,15 @@ def sessions_without_bar(
 
     Sessions before the first bar and after the last are not missing once the source has said
     that there is nothing (not listed yet, delisted); a hole between two bars always is.
+
+    Raises:
+        InvalidInputError: An argument is not of its type.
     """
+    wanted = require_dates("expected", expected)
+    require_type("symbol", symbol, str, "a text such as 'AAPL'")
+    require_type("calendar", calendar, TradingCalendar, "a TradingCalendar")
     present = {stamp.date() for stamp in store.timestamps(symbol, Timeframe.D1)}
-    absent = [session for session in expected if session not in present]
+    absent = [session for session in wanted if session not in present]
     empty = known_empty(absent, store.coverage(symbol, Timeframe.D1), calendar)
     first, last = min(present, default=date.max), max(present, default=date.max - timedelta(days=1))
     return [session for session in absent if first < session < last or session not in empty]

@@ -18,7 +18,7 @@ from jutsu_core.arguments import refuse, require_items, require_type, shown
 from jutsu_core.bars import Bar, BarColumns, RejectedBar, Timeframe, require_aware
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
-from jutsu_core.sessions import EXCHANGE_ZONE, SESSION_FRAMES, session_bound
+from jutsu_core.sessions import EXCHANGE_ZONE, SESSION_FRAMES, session_bound, zone_of
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
@@ -162,6 +162,9 @@ def checked_window(
         >>> [bound.isoformat() for bound in checked_window(*june, Timeframe.D1)]
         ['2012-06-04T00:00:00+00:00', '2012-06-05T00:00:00+00:00']
     """
+    if timeframe is not None:
+        require_type("timeframe", timeframe, Timeframe, "a Timeframe such as Timeframe.D1")
+    zone_of(exchange_zone)
     first, after = require_aware("start", start), require_aware("end", end)
     if after < first:
         message = f"end must be at or after start {first.isoformat()}, was {after.isoformat()}"
@@ -206,8 +209,13 @@ def never_stored(symbols: Sequence[str], stored: Iterable[str], what: str, place
 
 
 def merge_in_time_order(streams: Iterable[Iterable[MarketDataEvent]]) -> Iterator[MarketDataEvent]:
-    """Merge ascending streams of bars into one, ordered by time and then by symbol."""
-    return heapq.merge(*streams, key=lambda bar: (bar.timestamp, bar.symbol))
+    """Merge ascending streams of bars into one, ordered by time and then by symbol.
+
+    Raises:
+        InvalidInputError: ``streams`` is no list of iterables.
+    """
+    each = require_items("streams", streams, Iterable, "an iterable of bars")  # type: ignore[type-abstract]  # to ask
+    return heapq.merge(*each, key=lambda bar: (bar.timestamp, bar.symbol))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

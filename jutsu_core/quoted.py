@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
+from jutsu_core.arguments import require_items, require_type
 from jutsu_core.bars import Bar, Timeframe, session_timestamp
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.history import DailyHistory, HistoryRequest
@@ -68,11 +69,22 @@ class QuotedUpdates:
         self._clock = clock
 
     def candidates(self, requests: Sequence[HistoryRequest]) -> list[str]:
-        """Return the symbols for which a quote would do."""
-        return [request.symbol for request in requests if self._needs_newest_alone(request)]
+        """Return the symbols for which a quote would do.
+
+        Raises:
+            InvalidInputError: ``requests`` is no list of :class:`jutsu_core.history.HistoryRequest`.
+        """
+        asked = require_items("requests", requests, HistoryRequest, "a HistoryRequest")
+        return [request.symbol for request in asked if self._needs_newest_alone(request)]
 
     def take(self, symbol: str, quoted: QuotedSession) -> WriteResult | None:
-        """Store the bar of a quote; return None, with nothing written, where it may differ from history's."""
+        """Store the bar of a quote; return None, with nothing written, where it may differ from history's.
+
+        Raises:
+            InvalidInputError: ``symbol`` is no text, or ``quoted`` no :class:`QuotedSession`.
+        """
+        require_type("symbol", symbol, str, "a text such as 'AAPL'")
+        require_type("quoted", quoted, QuotedSession, "a QuotedSession")
         session = self._calendar.last_complete_session(self._clock.now())
         before = None if session is None else self._session_before(session)
         if session is None or before is None or quoted.bar.timestamp != session_timestamp(session):

@@ -36,8 +36,8 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def zone_of(name: object) -> ZoneInfo:
-    """Return the time zone called ``name``.
+def zone_of(exchange_zone: object) -> ZoneInfo:
+    """Return the time zone called ``exchange_zone``.
 
     Raises:
         InvalidInputError: There is none.
@@ -47,11 +47,11 @@ def zone_of(name: object) -> ZoneInfo:
         'America/New_York'
     """
     try:
-        if isinstance(name, str):
-            return _zone(name)
+        if isinstance(exchange_zone, str):
+            return _zone(exchange_zone)
     except (ValueError, OSError, LookupError):
         pass
-    return refuse("exchange_zone", "an IANA name such as America/New_York", shown(name))
+    return refuse("exchange_zone", "an IANA name such as America/New_York", shown(exchange_zone))
 
 
 def exchange_date(moment: datetime, exchange_zone: str = EXCHANGE_ZONE) -> date:

@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from jutsu_core.bars import session_timestamp
+from jutsu_core.arguments import require_dates, require_integer, require_items, require_type
+from jutsu_core.bars import require_aware, session_timestamp
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.ports import CoverageWindow
 
@@ -55,21 +56,31 @@ def known_empty(
         calendar: Knows when each session closed.
         now: Believe only answers that are young enough now; of any age if None.
         broken: Sessions for which the source sent something that broke a rule.
+
+    Raises:
+        InvalidInputError: An argument is not of its type; a session is a date.
     """
+    sessions, mended = require_dates("absent", absent), set(require_dates("broken", broken))
+    windows = require_items("coverage", coverage, CoverageWindow, "a CoverageWindow")
+    require_type("calendar", calendar, TradingCalendar, "a TradingCalendar")
+    moment = None if now is None else require_aware("now", now)
 
     def is_believed(session: date, window: CoverageWindow) -> bool:
-        believed_for = BROKEN_BELIEVED_FOR if session in broken else BELIEVED_FOR
+        believed_for = BROKEN_BELIEVED_FOR if session in mended else BELIEVED_FOR
         return (
             window.start <= session_timestamp(session) < window.end
             and window.asked_at >= calendar.close(session) + BELIEVED_AFTER
-            and (now is None or now < window.asked_at + believed_for)
+            and (moment is None or moment < window.asked_at + believed_for)
         )
 
-    return {session for session in absent if any(is_believed(session, window) for window in coverage)}
+    return {session for session in sessions if any(is_believed(session, window) for window in windows)}
 
 
 def window_around(missing: Iterable[date]) -> SessionWindow | None:
     """Return the one window that holds every missing session, or None if none is missing.
+
+    Raises:
+        InvalidInputError: ``missing`` is no list of dates.
 
     Examples:
         >>> window_around([date(2013, 3, 1), date(2012, 1, 3)])
@@ -77,7 +88,7 @@ def window_around(missing: Iterable[date]) -> SessionWindow | None:
         >>> window_around([]) is None
         True
     """
-    sessions = sorted(missing)
+    sessions = sorted(require_dates("missing", missing))
     return SessionWindow(sessions[0], sessions[-1]) if sessions else None
 
 
@@ -86,11 +97,18 @@ def with_overlap(window: SessionWindow, held: Sequence[date], sessions: int) -> 
 
     What comes for those tells whether the source still says what is held around the window.
 
+    Raises:
+        InvalidInputError: ``window`` is no :class:`SessionWindow`, ``held`` no list of dates, or ``sessions``
+            no integer of at least 0.
+
     Examples:
         >>> held = [date(2013, 2, 26), date(2013, 2, 27), date(2013, 3, 4), date(2013, 3, 5)]
         >>> with_overlap(SessionWindow(date(2013, 2, 28), date(2013, 3, 1)), held, 1)
         SessionWindow(first=datetime.date(2013, 2, 27), last=datetime.date(2013, 3, 4))
     """
+    require_type("window", window, SessionWindow, "a SessionWindow")
+    require_integer("sessions", sessions, minimum=0)
+    held = require_dates("held", held)
     before = [session for session in held if session < window.first]
     before = before[max(0, len(before) - sessions) :]
     after = [session for session in held if session > window.last][:sessions]

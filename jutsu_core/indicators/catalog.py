@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from jutsu_core.arguments import require_items
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, IndicatorDefinition, definition_of
 from jutsu_core.indicators.inputs import FloatArray, require_bars
@@ -47,6 +48,7 @@ class IndicatorSpec:
 
     def __post_init__(self) -> None:
         definition = definition_of(self.name)
+        require_items("arguments", self.arguments, object, "a number")
         if len(self.arguments) != len(definition.parameters):
             message = f"{self.name} must have {len(definition.parameters)} arguments, was {self.arguments!r}"
             raise InvalidInputError(message)
@@ -149,7 +151,7 @@ def indicator_columns(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) 
     """Return the columns that ``indicators`` fill, in order.
 
     Raises:
-        InvalidInputError: Two of them fill the same column.
+        InvalidInputError: Two of them fill the same column, or one is no :class:`IndicatorSpec`.
 
     Examples:
         >>> indicator_columns([indicator("atr")])[0].name
@@ -157,7 +159,7 @@ def indicator_columns(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) 
     """
     columns: list[IndicatorColumn] = []
     seen: set[str] = set()
-    for spec in indicators:
+    for spec in _specs(indicators):
         for column in spec.columns:
             if column.name in seen:
                 message = f"indicators must fill different columns, was {column.name} twice"
@@ -194,6 +196,7 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
         1.75
     """
     inputs = require_bars(bars)
+    indicators = _specs(indicators)
     columns = indicator_columns(indicators)
     taken = [column.name for column in columns if column.name in bars.columns]
     if taken:
@@ -214,13 +217,20 @@ def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS
     A stored series with the same fingerprint has the same columns by the same formulas. The
     hash is the same in every process and on every machine.
 
+    Raises:
+        InvalidInputError: One of ``indicators`` is no :class:`IndicatorSpec`.
+
     Examples:
         >>> catalog_fingerprint([indicator("rsi")]) == catalog_fingerprint([indicator("rsi", period=14)])
         True
     """
-    content = [DEFINITIONS_REVISION, [[spec.name, spec.parameters] for spec in indicators]]
+    content = [DEFINITIONS_REVISION, [[spec.name, spec.parameters] for spec in _specs(indicators)]]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _specs(indicators: object) -> list[IndicatorSpec]:
+    return require_items("indicators", indicators, IndicatorSpec, 'an IndicatorSpec such as indicator("rsi")')
 
 
 def _parameter_text(value: float) -> str:

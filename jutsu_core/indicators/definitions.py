@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from jutsu_core.arguments import require_type
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.inputs import (
     MAX_DEVIATIONS,
@@ -198,8 +199,9 @@ def definition_of(name: str) -> IndicatorDefinition:
         >>> definition_of("atr").inputs
         ('high', 'low', 'close')
     """
+    require_type("name", name, str, f"one of {', '.join(CATALOG)}")
     try:
         return CATALOG[name]
     except KeyError:
-        message = f"indicator must be one of {', '.join(CATALOG)}, was {name!r}"
+        message = f"name of the indicator must be one of {', '.join(CATALOG)}, was {name!r}"
         raise InvalidInputError(message) from None

@@ -17,7 +17,7 @@ from jutsu_core.metrics.figures import Scale, figures_of, iso_time
 from jutsu_core.metrics.kernels import deepest_fall
 from jutsu_core.metrics.risk import sharpe_ratio
 from jutsu_core.metrics.series import FloatArray, IntArray, checked_values, elapsed_days_between
-from jutsu_core.sessions import EXCHANGE_ZONE, zone_of
+from jutsu_core.sessions import EXCHANGE_ZONE
 
 
 class PerformanceAnalyzer:
@@ -46,7 +46,6 @@ class PerformanceAnalyzer:
         annualize_partial_years: bool = False,
         exchange_zone: str = EXCHANGE_ZONE,
     ) -> None:
-        zone_of(exchange_zone)
         self._scale = Scale(
             periods_per_year=periods_per_year,
             risk_free_rate=risk_free_rate,

@@ -25,7 +25,7 @@ from jutsu_core.metrics.series import (
     elapsed_days_between,
     risk_free_per_period,
 )
-from jutsu_core.sessions import EXCHANGE_ZONE, exchange_date
+from jutsu_core.sessions import EXCHANGE_ZONE, exchange_date, zone_of
 
 Label = Callable[[datetime], str]
 
@@ -82,6 +82,7 @@ class Scale:
     def __post_init__(self) -> None:
         risk_free_per_period(self.risk_free_rate, periods_per_year=self.periods_per_year)
         require_flag("annualize_partial_years", self.annualize_partial_years)
+        zone_of(self.exchange_zone)
         if not callable(self.label):
             refuse("label", "a function that makes text of a time", repr(self.label), "leave it out, or take iso_time")
 
@@ -175,16 +176,6 @@ def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale) ->
         "worst_day_date": None if worst is None else at(worst + 1),
         "positive_days": np.count_nonzero(returns > 0) / count if count else None,
     }
-
-
-def label_text(moment: datetime | None, label: Label) -> str | None:
-    """Return ``moment`` as text, or ``None`` where there is none.
-
-    Examples:
-        >>> label_text(None, iso_date) is None
-        True
-    """
-    return None if moment is None else label(moment)
 
 
 def _ratios(returns: FloatArray, scale: Scale, *, is_annualised: bool) -> dict[str, float | None]:

@@ -116,10 +116,10 @@ def checked_fills(name: str, fills: object) -> list[FillEvent]:
     checked: list[FillEvent] = []
     for row, fill in enumerate(fills):
         if not isinstance(fill, FillEvent):
-            refuse(f"trade {row}", "a FillEvent", f"{fill!r} in {name}")
+            refuse(f"{name}: trade {row}", "a FillEvent", shown(fill))
         if row and fill.timestamp < checked[-1].timestamp:
-            before, was = checked[-1].timestamp.isoformat(), f"{fill.timestamp.isoformat()} in {name}"
-            refuse(f"trade {row}", f"at or after {before}", was, "sort them by timestamp, oldest first")
+            before, was = checked[-1].timestamp.isoformat(), fill.timestamp.isoformat()
+            refuse(f"{name}: trade {row}", f"at or after {before}", was, "sort them by timestamp, oldest first")
         checked.append(fill)
     return checked
 
