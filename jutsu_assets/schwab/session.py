@@ -63,7 +63,7 @@ _REFUSED_LOGIN: Mapping[str, str] = MappingProxyType(
     }
 )
 _SECRET_TEXTS = ("access_token", "refresh_token", "id_token")
-_TOKEN_TEXTS = (*_SECRET_TEXTS, "token_type", "scope")
+_TOKEN_TEXTS = (*_SECRET_TEXTS, "scope")
 _LONGEST_CODE, _MOST_DETAILS = 60, 10
 _REFUSALS: Mapping[int, tuple[type[SourceError], str]] = MappingProxyType(
     {
@@ -306,7 +306,8 @@ def _checked_reply(response: httpx.Response, *, what: str) -> httpx.Response:
         raise AuthenticationError(message)
     seconds: Any = body.get("expires_in")
     is_life = type(seconds) in (int, float) and 0 < seconds <= REFRESH_TOKEN_LIFE.total_seconds()
-    return httpx.Response(response.status_code, json=texts | ({"expires_in": int(seconds)} if is_life else {}))
+    life = {"expires_in": int(seconds)} if is_life else {}
+    return httpx.Response(response.status_code, json={"token_type": "Bearer"} | texts | life)
 
 
 def _status_error(response: httpx.Response, what: str) -> SourceError:

@@ -36,6 +36,7 @@ _LARGEST_FILE_BYTES = 2**20
 _LONGEST_TOKEN = 16_384
 _LATEST = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
 _LONG_EXPIRED = 1
+_KIND = "Bearer"
 
 _DAY = timedelta(days=1)
 LOGIN_ENDS_SOON = 2 * _DAY
@@ -380,7 +381,9 @@ def _parsed(raw: bytes, what: str) -> object:
 
 
 def _sound(content: object, what: str) -> WrappedToken:
-    """Return ``content`` if it is a wrapped token; one whose time of expiry is none counts as expired.
+    """Return ``content`` if it is a wrapped token; what is wrong beside the tokens themselves is put right.
+
+    A time of expiry that is none has passed long ago, so that the token is refreshed.
 
     Raises:
         AuthenticationError: It is none.
@@ -401,7 +404,10 @@ def _sound(content: object, what: str) -> WrappedToken:
         )
         raise AuthenticationError(message)
     keep_secret(*(token.get(name) for name in ("access_token", "refresh_token", "id_token")))
-    expires_at = token.get("expires_at", _LONG_EXPIRED)
+    expires_at, kind = token.get("expires_at", _LONG_EXPIRED), token.get("token_type", _KIND)
+    mended: WrappedToken = {}
     if type(expires_at) not in (int, float) or not 0 <= expires_at < _LATEST:
-        return {**content, "token": {**token, "expires_at": _LONG_EXPIRED}}
-    return dict(content)
+        mended["expires_at"] = _LONG_EXPIRED
+    if not isinstance(kind, str) or kind.lower() != _KIND.lower():
+        mended["token_type"] = _KIND
+    return {**content, "token": {**token, **mended}} if mended else dict(content)

@@ -266,6 +266,13 @@ def test_a_time_of_expiry_that_is_none_counts_as_long_over(path: Path, expires_a
     assert FileTokenStore(path).read()["token"] == {**LOGIN["token"], "expires_at": 1}
 
 
+@pytest.mark.parametrize("kind", ["mac", "", 5, None, []])
+def test_a_token_of_another_kind_is_a_bearers(path: Path, kind: object) -> None:
+    token = {**LOGIN["token"], "token_type": kind}
+    path.write_text(json.dumps({**LOGIN, "token": token}), encoding="utf-8")
+    assert FileTokenStore(path).read()["token"]["token_type"] == "Bearer"  # noqa: S105 - no password
+
+
 MADE_AT = datetime.fromtimestamp(LOGIN["creation_timestamp"], tz=UTC)
 
 
