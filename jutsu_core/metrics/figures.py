@@ -174,7 +174,7 @@ def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale) ->
         "best_day_date": None if best is None else at(best + 1),
         "worst_day": None if worst is None else float(returns[worst]),
         "worst_day_date": None if worst is None else at(worst + 1),
-        "positive_days": np.count_nonzero(returns > 0) / count if count else None,
+        "positive_days": int(np.count_nonzero(returns > 0)) / count if count else None,
     }
 
 
