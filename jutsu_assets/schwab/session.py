@@ -20,7 +20,8 @@ from typing import Any
 import httpx
 
 from jutsu_assets.schwab.server_text import keep_secret, shown
-from jutsu_assets.schwab.tokens import REFRESH_TOKEN_LIFE, TokenStore, is_token
+from jutsu_assets.schwab.tokens import REFRESH_TOKEN_LIFE, TokenStore
+from jutsu_assets.schwab.wrapped import is_token
 from jutsu_assets.settings import SCHWAB_ORIGIN
 from jutsu_core.errors import (
     AddressBlockedError,
