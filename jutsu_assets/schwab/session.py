@@ -37,7 +37,6 @@ from jutsu_core.errors import (
 
 TIMEOUT_SECONDS = 30.0
 LEEWAY_SECONDS = 300
-_FINAL_REFUSALS = ("unsupported_token_type", "invalid_client", "invalid_grant")
 _LOGIN_AGAIN = "log in again with `jutsu login`; a login lasts seven days"
 _DEAD = f"the Schwab login is dead ({{code}}); {_LOGIN_AGAIN}"
 _REFUSED_REFRESH: Mapping[str, str] = MappingProxyType(
@@ -51,6 +50,7 @@ _REFUSED_REFRESH: Mapping[str, str] = MappingProxyType(
         "": f"Schwab did not refresh the token ({{code}}); try again later, and if that does not help, {_LOGIN_AGAIN}",
     }
 )
+_FINAL_REFUSALS = frozenset(_REFUSED_REFRESH) - {""}
 _REFUSED_LOGIN: Mapping[str, str] = MappingProxyType(
     {
         "invalid_client": (
@@ -297,7 +297,7 @@ def _checked_reply(response: httpx.Response, *, what: str) -> httpx.Response:
             raise SourceUnavailableError(message)
         raise _status_error(response, what)
     texts = {name: body[name] for name in _TOKEN_TEXTS if isinstance(body.get(name), str)}
-    keep_secret(*(texts.get(name) for name in _SECRET_TEXTS))
+    keep_secret(*(texts[name] for name in _SECRET_TEXTS if is_token(texts.get(name))))
     if "error" in body:
         return httpx.Response(response.status_code, json={"error": shown(body["error"], _LONGEST_CODE)})
     if "access_token" not in body:

@@ -111,6 +111,13 @@ def test_what_looks_like_a_secret_is_not_shown_either(said: str, told: str) -> N
     assert shown(said) == told
 
 
+def test_nothing_is_left_of_a_secret_that_is_very_long() -> None:
+    secret = "".join(f"{number:05}" for number in range(2_000))
+    keep_secret(secret)
+    for said in (secret, quote(secret), base64.b64encode(secret.encode()).decode()):
+        assert shown(f"you said {said}!") == "you said …"
+
+
 def test_a_word_is_no_secret() -> None:
     keep_secret("key", "", None, 5)
     assert shown("the key is wrong") == "the key is wrong"

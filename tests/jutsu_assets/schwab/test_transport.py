@@ -140,7 +140,7 @@ def test_what_went_wrong_is_told_without_what_the_server_said_at_length(kind: ty
     error = kind(f"illegal header line: {secret}\r\n\x1b[31m" + "x" * 100_000)
     with (
         httpx.Client(transport=BoundedTransport(Breaking(error))) as client,
-        pytest.raises(kind, match=r"illegal header line: \*\*\* x+…") as caught,
+        pytest.raises(kind, match=r"illegal header line: \*\*\* (noise)+n?o?i?s?…") as caught,
     ):
         client.get("https://api.schwabapi.com/")
     assert len(str(caught.value)) == 300
