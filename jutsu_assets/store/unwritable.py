@@ -39,9 +39,14 @@ class UnwritableFile:
 
     @property
     def url(self) -> URL:
-        """Return how SQLite opens it without locks and files beside it."""
-        query = {"mode": "ro", "immutable": "1", "uri": "true"}
-        return URL.create("sqlite", database=f"file:{quote(str(self.file.absolute()))}", query=query)
+        """Return how SQLAlchemy opens it without locks and files beside it."""
+        name, _, _ = self.uri.partition("?")
+        return URL.create("sqlite", database=name, query={"mode": "ro", "immutable": "1", "uri": "true"})
+
+    @property
+    def uri(self) -> str:
+        """Return how SQLite itself does."""
+        return f"file:{quote(str(self.file.absolute()))}?mode=ro&immutable=1"
 
     @property
     def is_as_it_was(self) -> bool:
@@ -67,7 +72,7 @@ def unwritable(file: Path) -> UnwritableFile | None:
 
     As usual it is also read where somebody has it open: then the files beside it are there.
     """
-    if all(os.access(path, os.W_OK, effective_ids=_AS_WHO_RUNS) for path in (file, file.parent)):
+    if not file.exists() or all(os.access(path, os.W_OK, effective_ids=_AS_WHO_RUNS) for path in (file, file.parent)):
         return None
     log, index = (file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm"))
     is_open = log.exists() and (index.exists() or log.stat().st_size > 0)
