@@ -187,8 +187,6 @@ class FileTokenStore(TokenStore):
         """
         try:
             target = self._target()
-            if target.is_dir():
-                raise IsADirectoryError(None, "Is a directory")
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
             os.close(handle)
@@ -250,11 +248,13 @@ class FileTokenStore(TokenStore):
         """Return the file itself, where the path is a link to it.
 
         Raises:
-            OSError: The links lead round in a circle.
+            OSError: The links lead round in a circle, or to what is no file and must not be replaced by one.
         """
         target = Path(os.path.realpath(self._path))
         if target.is_symlink():
             raise OSError(None, "Too many levels of symbolic links")
+        if target.exists() and not target.is_file():
+            raise OSError(None, "Is a directory" if target.is_dir() else "Is a device or a pipe")
         return target
 
     def _replace(self, wrapped: Mapping[str, Any]) -> None:

@@ -256,6 +256,17 @@ def test_a_pipe_in_place_of_the_file_is_not_waited_for(path: Path) -> None:
         FileTokenStore(path).read()
 
 
+def test_a_pipe_or_a_device_is_never_replaced_by_a_file(tmp_path: Path, path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    path.symlink_to(tmp_path / "pipe")
+    store = FileTokenStore(path)
+    for use in (store.require_writable, lambda: store.write(LOGIN)):
+        with pytest.raises(AuthenticationError, match="must be writable, but Is a device or a pipe"):
+            use()
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["pipe", path.name]
+
+
 @pytest.mark.parametrize(
     "expires_at", ["soon", None, [], float("nan"), float("inf"), -5, 10**400, 1_764_125_000_000, True]
 )

@@ -123,6 +123,15 @@ def test_a_charset_of_the_servers_choice_is_not_used(charset: str) -> None:
     assert response.headers["Content-Type"] == "application/json"
 
 
+def test_no_cookie_is_kept_and_sent_back() -> None:
+    inner = Inner(Dripping([]), {"Set-Cookie": "grows=" + "x" * 1000})
+    with httpx.Client(transport=BoundedTransport(inner)) as client:
+        for _ in range(2):
+            client.get("https://api.schwabapi.com/")
+    assert "Cookie" not in inner.asked[1].headers
+    assert len(inner.asked) == 2
+
+
 class Breaking(httpx.BaseTransport):
     def __init__(self, error: Exception) -> None:
         self._error = error
