@@ -9,6 +9,7 @@ from pathlib import Path
 from jutsu_assets.instance.beginning import DATABASES, revisions
 from jutsu_assets.instance.home import dagster_home, history_in
 from jutsu_assets.instance.processes import BEGAN_TAG, HOST_TAG, PID_TAG, RunProcess
+from jutsu_assets.store.unwritable import reading_uri
 
 _TAGS_OF_PROCESSES = """
 SELECT runs.run_id, runs.status, tags.key, tags.value FROM runs JOIN run_tags AS tags USING (run_id)
@@ -66,7 +67,7 @@ def _dead(database: Path) -> list[str]:
     if not revisions(database):
         return []
     tags: dict[tuple[str, str], dict[str, str]] = {}
-    with closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
+    with closing(sqlite3.connect(reading_uri(database), timeout=_BUSY_SECONDS, uri=True)) as connection:
         for run_id, status, key, value in connection.execute(_TAGS_OF_PROCESSES, (HOST_TAG, PID_TAG, BEGAN_TAG)):
             tags.setdefault((run_id, status), {})[key] = value
     return [

@@ -79,6 +79,12 @@ def unwritable(file: Path) -> UnwritableFile | None:
     return None if is_open else UnwritableFile(file)
 
 
+def reading_uri(file: Path) -> str:
+    """Return how SQLite opens ``file`` to read it, whether or not it may be written."""
+    still = unwritable(file)
+    return f"file:{quote(str(file.absolute()))}" if still is None else still.uri
+
+
 def is_cut_off(file: Path) -> bool:
     """Return whether there is a file and nothing in it: a store is never that small, whatever becomes of it."""
     return file.is_file() and not file.stat().st_size

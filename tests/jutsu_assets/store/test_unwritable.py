@@ -17,6 +17,8 @@ from jutsu_assets.store import handlers
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database, sqlite_library
 from jutsu_assets.store.handlers import DatabaseDataHandler
+from jutsu_assets.store.health import examine
+from jutsu_assets.store.unwritable import reading_uri
 from jutsu_core.bars import Timeframe
 from jutsu_core.errors import NoDataError, StoreUnavailableError
 from tests.support.builders import RecordingSleeper, SettableClock, bar, days, fetched
@@ -93,6 +95,19 @@ def test_a_store_that_may_only_be_read_is_read_and_left_as_it_is(file: Path, as_
         assert len(handler.get_frame(["AAPL"], BEGIN, FAR)) == len(AAPL)
         with pytest.raises(NoDataError, match="nearest that has: 'AAPL'"):
             handler.get_frame(["APPL"], BEGIN, FAR)
+    assert contents(file.parent) == before
+
+
+@needs_posix
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_store_that_may_only_be_read_is_examined(file: Path, *, deep: bool) -> None:
+    before = contents(file.parent)
+    with without_leave_to_write(file.parent):
+        health = examine(Database(f"sqlite:///{file}", RecordingSleeper(), create=False), deep=deep)
+        assert health.contents is not None
+        assert (health.contents.bars, health.findings) == (len(AAPL), ())
+        with closing(sqlite_library().connect(reading_uri(file), uri=True)) as connection:
+            assert connection.execute("select count(*) from bars").fetchone() == (len(AAPL),)
     assert contents(file.parent) == before
 
 
