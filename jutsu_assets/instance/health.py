@@ -10,6 +10,7 @@ from jutsu_assets.instance.beginning import DATABASES, revisions
 from jutsu_assets.instance.home import dagster_home, history_in
 from jutsu_assets.instance.processes import BEGAN_TAG, HOST_TAG, PID_TAG, RunProcess
 from jutsu_assets.store.unwritable import reading_uri
+from jutsu_core.errors import StoreUnavailableError
 
 _TAGS_OF_PROCESSES = """
 SELECT runs.run_id, runs.status, tags.key, tags.value FROM runs JOIN run_tags AS tags USING (run_id)
@@ -51,6 +52,8 @@ def examine_history(environment: Mapping[str, str], working_directory: Path) -> 
 def _broken(database: Path) -> str | None:
     try:
         found = revisions(database)
+    except StoreUnavailableError as error:  # what is beside the file cannot be read here
+        return str(error)
     except sqlite3.DatabaseError as error:
         return (
             f"{database} of the run history must be a whole SQLite database: {error}; move it away, runs begin it anew"

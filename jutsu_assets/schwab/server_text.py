@@ -15,7 +15,8 @@ HIDDEN = "***"
 _CUT = "…"
 _SHORTEST_SECRET = 8
 """What is shorter is a word of every language; keys, secrets, codes and tokens are longer."""
-_LONGEST_SECRET = 3_000
+_LONGEST_SECRET, _COMPARED = 16_384, 3_000
+"""What is longer is no header; of a long one the beginning is looked for, and what follows it is hidden too."""
 _MOST_SECRETS = 32
 _LOOKED_AT = 8_000
 """Characters of a text that are looked at; what is shown comes from its beginning."""
@@ -51,8 +52,8 @@ def keep_secret(*secrets: object) -> None:
     global _longest_first  # noqa: PLW0603 - what is known is one thing, and readers see it whole
     with _guard:
         for secret in secrets:
-            if isinstance(secret, str) and len(secret) >= _SHORTEST_SECRET:
-                known = secret[:_LONGEST_SECRET]
+            if isinstance(secret, str) and _SHORTEST_SECRET <= len(secret) <= _LONGEST_SECRET:
+                known = secret[:_COMPARED]
                 _known[known] = _known.pop(known, ()) or tuple(_forms(known))
         while len(_known) > _MOST_SECRETS:
             del _known[next(iter(_known))]

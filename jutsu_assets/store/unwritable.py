@@ -71,12 +71,23 @@ def unwritable(file: Path) -> UnwritableFile | None:
     """Return ``file`` where it must be read as one that does not change; None where SQLite reads it as usual.
 
     As usual it is also read where somebody has it open: then the files beside it are there.
+
+    Raises:
+        StoreUnavailableError: What belongs to the file stands in a log beside it that cannot be read here.
     """
     if not file.exists() or all(os.access(path, os.W_OK, effective_ids=_AS_WHO_RUNS) for path in (file, file.parent)):
         return None
     log, index = (file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm"))
-    is_open = log.exists() and (index.exists() or log.stat().st_size > 0)
-    return None if is_open else UnwritableFile(file)
+    if log.exists() and index.exists():
+        return None
+    if log.exists() and log.stat().st_size:
+        message = (
+            f"the log {log} must be in the database file, or have its index {index.name} beside it, to be read where"
+            f" nothing may be written, was without it: open the store once where it may be (jutsu doctor), or copy it"
+            " with jutsu backup"
+        )
+        raise StoreUnavailableError(message)
+    return UnwritableFile(file)
 
 
 def reading_uri(file: Path) -> str:

@@ -6,13 +6,16 @@ from urllib.parse import quote
 
 import pytest
 
+from jutsu_assets.schwab import server_text
 from jutsu_assets.schwab.server_text import LONGEST, keep_secret, kept, shown, shown_value
 
 TOKEN = "I0.b2F1dGgyLmNkYy5zY2h3YWI/Zm9v+Y29t_bGl2ZQ=="  # noqa: S105 - nobody's
 
 
 @pytest.fixture(autouse=True)
-def _secret() -> None:
+def _one_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget those of other tests: a process has the secrets of one user."""
+    monkeypatch.setattr(server_text, "_known", {})
     keep_secret(TOKEN)
 
 

@@ -73,6 +73,11 @@ def hold_something(database: Database) -> None:
     SqlBarStore(database, "scripted", SettableClock()).write("MSFT", D1, fetched(*AAPL))
 
 
+def read_something(database: Database) -> None:
+    with database.reading():
+        pass
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -136,6 +141,24 @@ def test_what_a_writer_keeps_open_is_read_with_what_is_not_in_the_file_yet(file:
         assert file.with_name("jutsu.db-wal").stat().st_size > 0
         with without_leave_to_write(file.parent), DatabaseDataHandler(f"sqlite:///{file}") as handler:
             assert len(handler.get_bars_range("MSFT", BEGIN, FAR)) == len(AAPL)
+
+
+@needs_posix
+def test_a_log_that_was_copied_without_its_index_is_not_left_out_in_silence(file: Path) -> None:
+    with closing(Database(f"sqlite:///{file}", RecordingSleeper())) as database:
+        hold_something(database)
+        copies = file.parent / "copies"
+        copies.mkdir(mode=0o755)
+        for name in ("jutsu.db", "jutsu.db-wal"):
+            shutil.copy(file.with_name(name), copies)
+    sleeper = RecordingSleeper()
+    reader = Database(f"sqlite:///{copies / 'jutsu.db'}", sleeper, create=False)
+    with without_leave_to_write(copies):
+        with pytest.raises(StoreUnavailableError, match=r"jutsu\.db-wal must be in the database file, .*jutsu backup"):
+            read_something(reader)
+        assert sleeper.pauses == [], "no waiting helps"
+    read_something(reader)
+    reader.close()
 
 
 @needs_posix

@@ -99,6 +99,24 @@ def test_other_time_zones_are_turned_into_utc() -> None:
     assert metrics["base_date"] == "2012-03-02T01:00:00+00:00"
 
 
+def test_days_elapse_on_the_exchange_s_dates() -> None:
+    """From the morning of Thursday to the evening of Friday in New York, which is Saturday in UTC."""
+    moments = (datetime(2012, 3, 1, 15, tzinfo=UTC), datetime(2012, 3, 3, 1, tzinfo=UTC))
+    for values, total in ((("1", "2"), 1.0), (("1", "0"), -1.0)):
+        rows = [{"timestamp": at, "total_value": Decimal(value)} for at, value in zip(moments, values, strict=True)]
+        metrics = PerformanceAnalyzer().calculate_metrics([], rows)
+        assert (metrics["elapsed_days"], metrics["total_return"]) == (1, total)
+        assert PerformanceAnalyzer(exchange_zone="Europe/London").calculate_metrics([], rows)["elapsed_days"] == 2
+
+
+def test_an_equity_curve_is_called_so() -> None:
+    newest_first = pd.Series([1.0, 2.0], index=pd.DatetimeIndex(["2012-03-02", "2012-03-01"], tz="UTC"))
+    with pytest.raises(InvalidInputError, match=r"^row 1 of the index of equity_curve must be after 2012-03-02"):
+        PerformanceAnalyzer().calculate_max_drawdown(newest_first)
+    with pytest.raises(InvalidInputError, match=r"^row 1 of equity_curve \(1\) must be finite, was nan"):
+        PerformanceAnalyzer().calculate_max_drawdown(pd.Series([1.0, math.nan]))
+
+
 def test_the_win_rate_of_round_trips() -> None:
     analyzer = PerformanceAnalyzer()
     assert analyzer.calculate_win_rate(TRADES) == 0.5

@@ -93,6 +93,17 @@ def test_under_a_year_nothing_is_annualised_unless_asked() -> None:
     assert sortino_ratio(returns, **rates) is None
 
 
+def test_days_are_counted_between_dates_of_the_exchange() -> None:
+    """Values of two evenings in New York: 364 days by its dates, though one has UTC's next date by summer time."""
+    evenings = pd.DatetimeIndex(["2012-12-31 19:30", "2013-12-30 20:30"], tz="America/New_York")
+    for index in (evenings, evenings.tz_convert("UTC"), evenings.tz_convert("Asia/Tokyo").as_unit("ns")):
+        assert cagr(pd.Series([100.0, 110.0], index=index)) == pytest.approx(1.1 ** (365.25 / 364) - 1)
+    year = pd.DatetimeIndex(["2012-12-31 22:00", "2013-12-31 01:00"], tz="UTC")  # 31 December and 30 December there
+    assert cagr(pd.Series([100.0, 110.0], index=year)) == pytest.approx(1.1 ** (365.25 / 364) - 1)
+    in_tokyo = cagr(pd.Series([100.0, 110.0], index=year), exchange_zone="Asia/Tokyo")  # 1 January and 31 December
+    assert in_tokyo == pytest.approx(1.1 ** (365.25 / 364) - 1)
+
+
 def test_a_rate_too_large_for_a_float_is_undefined() -> None:
     assert cagr(between("2005-01-03", "2005-01-04", 1.0, 1e9), annualize_partial_years=True) is None
 
