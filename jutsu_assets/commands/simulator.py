@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from jutsu_assets.schwab.tokens import FileTokenStore
-from jutsu_assets.simulator.app import SchwabSimulator
+from jutsu_assets.simulator.app import DEFAULT_CALLBACK_URLS, SchwabSimulator
 from jutsu_assets.simulator.catalog import FAULTS, SETTINGS, newest_session
 from jutsu_assets.simulator.folder import history_from_folder
 from jutsu_assets.simulator.market import MarketHistory
@@ -98,6 +98,7 @@ def simulator(
             "SCHWAB_BASE_URL": server.url,
             "SCHWAB_API_KEY": app.key,
             "SCHWAB_APP_SECRET": app.secret,
+            "SCHWAB_CALLBACK_URL": DEFAULT_CALLBACK_URLS.rpartition(",")[2],
             "SCHWAB_TOKEN_PATH": str(token_path.resolve()),
             "JUTSU_HOME": str(_SCRATCH.resolve()),
             "JUTSU_DATABASE_URL": "",
