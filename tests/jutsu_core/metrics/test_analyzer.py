@@ -5,7 +5,9 @@ import math
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -97,6 +99,23 @@ def test_other_time_zones_are_turned_into_utc() -> None:
     rows = [{"timestamp": datetime(2012, 3, 1, 20, 0, tzinfo=eastern), "total_value": 1}]
     metrics = PerformanceAnalyzer().calculate_metrics([], rows)
     assert metrics["base_date"] == "2012-03-02T01:00:00+00:00"
+
+
+def test_rows_of_every_kind_give_the_same_report() -> None:
+    """Nearly all hold plain datetimes and numbers, which are taken by the column; the others row by row."""
+    values = (100, 110, 99, 118)
+    plain = PerformanceAnalyzer().calculate_metrics([], history(*values))
+    unusual: list[list[dict[str, Any]]] = [
+        history(*(Decimal(value) for value in values)),
+        history(*(np.float64(value) for value in values)),
+        [row | {"timestamp": pd.Timestamp(row["timestamp"])} for row in history(*values)],
+        [row | {"timestamp": row["timestamp"].astimezone(ZoneInfo("Asia/Tokyo"))} for row in history(*values)],
+        [row | {"cash": 1} for row in history(*values)],
+    ]
+    for rows in unusual:
+        assert PerformanceAnalyzer().calculate_metrics([], rows) == plain
+    counted = PerformanceAnalyzer(periods_per_year=np.int64(252)).calculate_metrics([], history(*values))  # type: ignore[arg-type]  # NumPy's integers are integers
+    assert json.dumps(counted) == json.dumps(plain)
 
 
 def test_days_elapse_on_the_exchange_s_dates() -> None:
