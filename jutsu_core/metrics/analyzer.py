@@ -15,9 +15,9 @@ from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
 from jutsu_core.metrics.catalog import ANNUALISATION, CATALOG, RISK_FREE, definitions_of
 from jutsu_core.metrics.figures import Scale, figures_of, iso_time
-from jutsu_core.metrics.kernels import deepest_fall
+from jutsu_core.metrics.kernels import deepest_fall, whole_return
 from jutsu_core.metrics.risk import sharpe_ratio
-from jutsu_core.metrics.series import FloatArray, IntArray, checked_values, elapsed_days_between
+from jutsu_core.metrics.series import FloatArray, IntArray, checked_values, elapsed_days_between, require_finite
 from jutsu_core.sessions import EXCHANGE_ZONE
 
 
@@ -125,7 +125,8 @@ class PerformanceAnalyzer:
             InvalidInputError: ``equity_curve`` is empty, unsorted, not finite, or does not start
                 above 0.
         """
-        return deepest_fall(checked_values("equity_curve", equity_curve, positive="first")).depth
+        fall = deepest_fall(checked_values("equity_curve", equity_curve, positive="first"))
+        return require_finite("fall", "equity_curve", fall.depth)
 
     def calculate_win_rate(self, trades: list[FillEvent]) -> float:
         """Return the share of closed round trips with a profit after costs, from 0 to 1.
@@ -162,8 +163,8 @@ class PerformanceAnalyzer:
             "sessions": len(values) - 1,
             "elapsed_days": elapsed_days_between(stamps, self._scale.exchange_zone),
             "is_annualised": False,
-            "total_return": float(values[-1] / values[0] - 1),
-            "max_drawdown": fall.depth,
+            "total_return": require_finite("total return", "total_value", whole_return(values)),
+            "max_drawdown": require_finite("fall", "total_value", fall.depth),
             "max_drawdown_peak": at(fall.peak),
             "max_drawdown_trough": at(fall.trough),
             "max_drawdown_recovery": at(fall.recovery),

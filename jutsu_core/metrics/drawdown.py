@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jutsu_core.metrics.kernels import deepest_fall, falls
-from jutsu_core.metrics.series import checked_values
+from jutsu_core.metrics.series import checked_values, require_finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,9 @@ def drawdown_series(values: "pd.Series[float]") -> "pd.Series[float]":
         >>> drawdown_series(pd.Series([100.0, 80.0, 120.0, 90.0])).round(12).to_list()
         [0.0, -0.2, 0.0, -0.25]
     """
-    array = checked_values("values", values, positive="first")
-    return pd.Series(falls(array), index=values.index, dtype=np.float64)
+    depths = falls(checked_values("values", values, positive="first"))
+    require_finite("fall", "values", float(depths.min()))
+    return pd.Series(depths, index=values.index, dtype=np.float64)
 
 
 def max_drawdown(values: "pd.Series[float]") -> Drawdown:
@@ -77,5 +78,6 @@ def max_drawdown(values: "pd.Series[float]") -> Drawdown:
         Drawdown(depth=0.0, peak=None, trough=None, recovery=None)
     """
     fall = deepest_fall(checked_values("values", values, positive="first"))
+    require_finite("fall", "values", fall.depth)
     peak, trough, recovery = (None if row is None else values.index[row] for row in fall[1:])
     return Drawdown(fall.depth, peak, trough, recovery)

@@ -23,6 +23,7 @@ from jutsu_core.metrics.series import (
     checked_stamps,
     checked_values,
     elapsed_days_between,
+    require_finite,
     risk_free_per_period,
 )
 from jutsu_core.sessions import EXCHANGE_ZONE, exchange_date, zone_of
@@ -162,7 +163,7 @@ def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale) ->
         "sessions": count,
         "elapsed_days": days,
         "is_annualised": is_annualised,
-        "total_return": float(values[-1] / values[0] - 1) if count else None,
+        "total_return": require_finite("total return", name, kernels.whole_return(values)) if count else None,
         "cagr": growth,
         **_ratios(returns, scale, is_annualised=is_annualised),
         "calmar_ratio": None if growth is None or fall.depth == 0 else growth / -fall.depth,

@@ -48,6 +48,7 @@ from tests.support.bad_values import (
     DATES,
     EMPTY,
     EVERY_SERIES,
+    FAR_APART,
     FLAGS,
     FRAMES,
     FRIDAY,
@@ -71,6 +72,7 @@ from tests.support.bad_values import (
     YEARLY,
     ZONES,
     Bad,
+    with_value,
 )
 from tests.support.builders import NOON, SettableClock, bar, event, fetched
 from tests.support.memory_store import MemoryBarStore
@@ -126,9 +128,9 @@ STATE = access.AccessState()
 STATES = (STATE, ANYTHING)
 HOLDER = ("me", SYMBOLS)
 A_MOMENT = (NOON, MOMENTS)
-POSITIVE = (DATED, EVERY_SERIES | EMPTY | BELOW)
+POSITIVE = (DATED, EVERY_SERIES | EMPTY | BELOW | FAR_APART)
 BASED = (DATED, EVERY_SERIES | EMPTY | BELOW_FIRST)
-RETURNS = (DATED / 100, EVERY_SERIES)
+RETURNS = (DATED / 100, EVERY_SERIES | {"beyond sense": with_value(1e200, 3, "float64")})
 CLOSES = (np.array(NUMBERS), ARRAYS)
 DATA = (DATED, EVERY_SERIES | EMPTY)
 PERIOD = (2, PERIODS)
@@ -424,7 +426,7 @@ WITHOUT_ROW = {
     "metrics.figures": {"figures_of": KERNEL},
     "metrics.kernels": {"*": KERNEL},
     "metrics.returns": {"ExtremeReturn": RECORD},
-    "metrics.series": {"checked_values checked_stamps": CHECK, "elapsed_days_between": KERNEL},
+    "metrics.series": {"checked_values checked_stamps require_finite": CHECK, "elapsed_days_between": KERNEL},
     "metrics.trades": {"RoundTrip": RECORD, "checked_fills": CHECK, "match_fills": KERNEL},
     "ports": {
         "Clock Sleeper DataHandler BarSource BarStore": PORT,

@@ -253,6 +253,14 @@ def test_bad_prices_are_refused(values: list[float], message: str) -> None:
         simple_returns(series(*values))
 
 
+@pytest.mark.parametrize("figure", [total_return, drawdown_series, max_drawdown])
+def test_a_figure_too_large_for_a_float_is_refused(figure: Any) -> None:
+    """Of steps that are none of them too large."""
+    values = [1e-200, 1.0, 1e200] if figure is total_return else [1e-150, -1e200]
+    with pytest.raises(InvalidInputError, match=r"^the (total return|fall) of \w+ must be finite, was -?inf; two"):
+        figure(series(*values))
+
+
 @pytest.mark.parametrize("bad", [None, [1.0, 2.0], np.array([1.0])])
 def test_only_a_series_is_accepted(bad: Any) -> None:
     with pytest.raises(InvalidInputError, match="prices must be a pandas Series, was"):
