@@ -151,6 +151,14 @@ class Lines:
         return Path(name)
 
 
+def lines_of(offset: int, block: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a block with where they begin."""
+    for raw in block.split(b"\n"):
+        if raw:
+            yield offset, raw
+        offset += len(raw) + 1
+
+
 def identity_of(path: Path) -> Identity:
     """Return what changes when the file at ``path`` does.
 

@@ -15,10 +15,13 @@ from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
 from jutsu_core.metrics.catalog import ANNUALISATION, CATALOG, RISK_FREE, definitions_of
 from jutsu_core.metrics.figures import Scale, figures_of, iso_time
-from jutsu_core.metrics.kernels import deepest_fall, whole_return
+from jutsu_core.metrics.kernels import DAYS_PER_YEAR, deepest_fall, whole_return
 from jutsu_core.metrics.risk import sharpe_ratio
 from jutsu_core.metrics.series import FloatArray, IntArray, checked_values, elapsed_days_between, require_finite
 from jutsu_core.sessions import EXCHANGE_ZONE
+
+_TELLING_DAYS = 28
+_FAR_OFF = 2.0
 
 
 class PerformanceAnalyzer:
@@ -72,13 +75,15 @@ class PerformanceAnalyzer:
             JSON-ready figures under the names of ``jutsu_core.metrics.catalog``, money as float,
             with ``definitions`` and ``notes``. Undefined is ``None``. An equity that falls to 0
             or below has no returns from there on: only total return and drawdown remain, and a
-            note says so.
+            note says so. So does one of rows that are not nearly ``periods_per_year`` a year.
 
         Raises:
             InvalidInputError: A trade or a row breaks its contract; the message names the first.
         """
         fills = trade_metrics.checked_fills("trades", trades)
-        figures, notes = self._equity_figures(*_equity(portfolio_history))
+        values, stamps = _equity(portfolio_history)
+        figures, notes = self._equity_figures(values, stamps)
+        notes += self._spacing_notes(len(values) - 1, figures["elapsed_days"])
         return {
             **figures,
             **_trade_figures(fills),
@@ -170,6 +175,19 @@ class PerformanceAnalyzer:
             "max_drawdown_recovery": at(fall.recovery),
         }
         return figures, [f"equity is 0 or below on {at(int(ruined[0]))}: returns are undefined from there on"]
+
+    def _spacing_notes(self, periods: int, days: int) -> list[str]:
+        """Return that the rows are not those of ``periods_per_year``, if they lie that far apart or together."""
+        said = self._scale.periods_per_year
+        rate = periods * DAYS_PER_YEAR / days if days else 0.0
+        # A day or a week has too few rows to tell: minutes are dense in a session, and sessions in a week.
+        if days < _TELLING_DAYS or said / _FAR_OFF <= rate <= said * _FAR_OFF:
+            return []
+        note = (
+            f"the rows are about {rate:,.0f} a year and were measured with periods_per_year={said}: what is annualised"
+            f" from single periods is of another kind of row; say periods_per_year={max(1, round(rate))} or the like"
+        )
+        return [note]
 
     def _definitions(self) -> dict[str, Any]:
         return {
