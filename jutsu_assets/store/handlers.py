@@ -134,7 +134,8 @@ class DatabaseDataHandler(DataHandler):
             versions = self._versions(rows.connection)
             if self._symbols is not None and not skips:
                 self._refuse_missing(rows, [symbol for symbol in self._symbols if symbol not in versions])
-        symbols = [symbol for symbol in self._symbols or sorted(versions) if symbol in versions]
+        chosen = sorted(versions) if self._symbols is None else self._symbols
+        symbols = [symbol for symbol in chosen if symbol in versions]
         at_a_time = max(_LEAST_STREAMED_ROWS, _STREAMED_ROWS // max(1, len(symbols)))
         yield from merge_in_time_order(self._stream(symbol, versions[symbol], at_a_time) for symbol in symbols)
 
