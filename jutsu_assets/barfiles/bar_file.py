@@ -129,9 +129,9 @@ class BarFile:
         end = len(block) if self._survey.falls else block.rfind(b"\n", 0, len(block) - 1) + 1
         at = begin if self._survey.falls else begin + end
         edge = block[: block.find(b"\n") + 1 or len(block)] if self._survey.falls else block[end:]
-        for start, lines in ((at, edge), (begin, block)):
-            for own, bar in self._rows_of(start, lines):
-                if own == symbol and bar.timestamp == stamp:
+        for start, raw in chain(lines_of(at, edge), lines_of(begin, block)):
+            if self._is_at(raw, symbol, stamp):
+                for _, bar in self._rows_of(start, raw):
                     return bar
         # It was left out, or its block was cut otherwise.
         return max((bar for own, bar in self.rows((symbol,)) if own == symbol), default=None)
@@ -211,6 +211,15 @@ class BarFile:
             except RowFaultError as fault:
                 problem = str(fault)
             yield _Judged(at, raw, stamp, row, problem)
+
+    def _is_at(self, raw: bytes, symbol: str, stamp: datetime) -> bool:
+        """Return whether a line is of a symbol and a time."""
+        if self.has_symbols and symbol.encode() not in raw:
+            return False  # most lines of a file of many symbols
+        with suppress(RowFaultError):
+            cells = self._reader.cells(raw)
+            return bool(cells) and self._reader.place(cells) == (symbol, stamp)
+        return False
 
     def _has_misplaced(self, offset: int, length: int) -> bool:
         offsets = list(self._survey.misplaced)  # nearly always none

@@ -134,8 +134,9 @@ class Order:
         return [Misplaced(last, doubt)]
 
     def doubts(self) -> list[Misplaced]:
-        """Return the rows of which no other tells that they are in their place."""
-        return [Misplaced(track.doubt, track.last) for track in self._tracks.values() if track.doubt and track.last]
+        """Return the last two rows of a symbol, each for the other, where no third one tells which is misplaced."""
+        pairs = [(track.doubt, track.last) for track in self._tracks.values() if track.doubt and track.last]
+        return [Misplaced(*rows) for doubt, last in pairs for rows in ((doubt, last), (last, doubt))]
 
     @property
     def is_scattered(self) -> bool:
