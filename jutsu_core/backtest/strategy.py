@@ -15,12 +15,13 @@ from jutsu_core.events import MarketDataEvent
 class Tape:
     """The bars that have come so far."""
 
-    __slots__ = ("bars", "now", "traded")
+    __slots__ = ("bars", "closes", "now", "traded")
 
     def __init__(self) -> None:
         self.now: datetime | None = None
         self.traded: tuple[str, ...] = ()
         self.bars: dict[str, list[MarketDataEvent]] = {}
+        self.closes: dict[str, list[Decimal]] = {}
 
     def add(self, now: datetime, bars: Iterable[MarketDataEvent]) -> None:
         """Keep the ``bars`` of one instant, ordered by symbol."""
@@ -28,6 +29,7 @@ class Tape:
         self.traded = tuple(bar.symbol for bar in bars)
         for bar in bars:
             self.bars.setdefault(bar.symbol, []).append(bar)
+            self.closes.setdefault(bar.symbol, []).append(bar.close)
 
 
 class View:
@@ -89,7 +91,7 @@ class View:
         Raises:
             InvalidInputError: No bar of ``symbol`` has come.
         """
-        self._known(symbol)
+        self._require_known(symbol)
         return self._portfolio.position(symbol)
 
     def bars(self, symbol: str, count: int) -> tuple[MarketDataEvent, ...]:
@@ -98,18 +100,21 @@ class View:
         Raises:
             InvalidInputError: No bar of ``symbol`` has come, or ``count`` is no integer of at least 1.
         """
-        bars = self._known(symbol)
-        return tuple(bars[-require_integer("count", count, minimum=1) :])
+        self._require_known(symbol)
+        return tuple(self._tape.bars[symbol][-require_integer("count", count, minimum=1) :])
 
     def closes(self, symbol: str, count: int) -> tuple[Decimal, ...]:
-        """Return the closes of :meth:`bars`."""
-        return tuple(bar.close for bar in self.bars(symbol, count))
+        """Return the closes of the last ``count`` bars of ``symbol``, as :meth:`bars` does.
 
-    def _known(self, symbol: object) -> list[MarketDataEvent]:
-        bars = self._tape.bars.get(symbol) if isinstance(symbol, str) else None
-        if bars is None:
+        Raises:
+            InvalidInputError: No bar of ``symbol`` has come, or ``count`` is no integer of at least 1.
+        """
+        self._require_known(symbol)
+        return tuple(self._tape.closes[symbol][-require_integer("count", count, minimum=1) :])
+
+    def _require_known(self, symbol: object) -> None:
+        if not isinstance(symbol, str) or symbol not in self._tape.bars:
             refuse("symbol", f"one of which a bar has come ({', '.join(self.symbols) or 'none yet'})", shown(symbol))
-        return bars
 
 
 class Strategy(ABC):
