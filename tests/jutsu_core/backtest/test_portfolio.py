@@ -46,7 +46,7 @@ CUTS = {
 def test_an_order_is_cut_to_what_can_be_borne(name: str) -> None:
     portfolio, quantity, price, traded, limit = CUTS[name]
     portfolio.mark("A", Decimal(price))
-    assert portfolio.bearable("A", Decimal(quantity), Decimal(price)) == (traded, limit)
+    assert portfolio.bearable("A", Decimal(quantity), Decimal(price)) == (Decimal(traded), limit)
 
 
 @settings(max_examples=150, deadline=None)
@@ -78,9 +78,9 @@ def test_one_lot_more_would_not_be_borne(
 def test_another_short_needs_its_cover_too() -> None:
     portfolio = holding(-60, "10", allows_short=True)
     portfolio.mark("B", Decimal(1))
-    assert portfolio.bearable("B", Decimal(500), Decimal(1)) == (400, "cash")
+    assert portfolio.bearable("B", Decimal(500), Decimal(1)) == (Decimal(400), "cash")
     portfolio.mark("A", Decimal(12))
-    assert portfolio.bearable("B", Decimal(500), Decimal(1)) == (160, "cash")
+    assert portfolio.bearable("B", Decimal(500), Decimal(1)) == (Decimal(160), "cash")
 
 
 def test_positions_cannot_be_changed_from_outside() -> None:
