@@ -18,8 +18,8 @@ from jutsu_core.bars import Timeframe, session_timestamp
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.metrics.analyzer import PerformanceAnalyzer
-from tests.jutsu_core.backtest.plans import Calls, Plan
 from tests.support.builders import NOON
+from tests.support.strategies import Calls, Plan
 from tests.support.streamed_bars import StreamedBars, UnmergedBars, priced
 
 FRIDAY, MONDAY, TUESDAY, WEDNESDAY = (date(2013, 3, day) for day in (1, 4, 5, 6))

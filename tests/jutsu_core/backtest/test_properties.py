@@ -14,7 +14,7 @@ from jutsu_core.backtest.loop import BacktestResult, EventLoop
 from jutsu_core.backtest.portfolio import TradingCosts
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.metrics.analyzer import PerformanceAnalyzer
-from tests.jutsu_core.backtest.plans import Whim
+from tests.support.strategies import Whim
 from tests.support.streamed_bars import StreamedBars, priced
 
 BEGIN = date(2013, 1, 1)
