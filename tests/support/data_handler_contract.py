@@ -14,11 +14,14 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
+from jutsu_core.backtest.loop import EventLoop
 from jutsu_core.bars import BAR_COLUMNS, Bar, bars_to_frame, from_micros, session_timestamp
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import DataHandler
 from tests.support.builders import bar
+from tests.support.strategies import Whim
+from tests.support.streamed_bars import StreamedBars
 
 History = dict[str, list[Bar]]
 
@@ -174,6 +177,12 @@ class DataHandlerContract(DailyBoundsContract):
         assert {type(price) for price in (latest.open, latest.high, latest.low, latest.close)} == {Decimal}
         assert type(latest.volume) is int
         assert latest.volume == 19_730_304
+
+    def test_a_backtest_over_it_is_the_one_over_its_bars(self, handler: DataHandler, history: History) -> None:
+        in_memory = StreamedBars(*(events_of(history, symbol) for symbol in history))
+        results = [EventLoop(bars, Whim(1), cash=Decimal(100_000)).run() for bars in (handler, in_memory)]
+        assert results[0] == results[1]
+        assert results[0].fills
 
     def test_times_come_out_in_utc(self, handler: DataHandler) -> None:
         events = [
