@@ -15,6 +15,8 @@ from jutsu_core.errors import InvalidInputError
 
 _SMALL_BLOCK = 4_096
 _BLOCKS_TO_TELL = 64
+_STRAYS = 10
+"""So many rows out of place are rows; more of them, and a tenth of the file, are a file in no order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,13 @@ class Surveyor:
             raise _NotSmoothError
         for wrong in order.doubts():
             self._misplace(wrong, misplaced)
-        self._check(order, calendar)
+        if order.is_scattered or order.strays > max(_STRAYS, calendar.rows // 10):
+            message = (
+                f"{self._lines.path}: must be in the order of time, or of its symbols, was in none: a tenth of its rows"
+                " or more are out of place; sort it"
+            )
+            raise InvalidInputError(message)
+        self._check(calendar)
         weekend = calendar.weekend() if self._reading.weekends == "error" else frozenset()
         runs = tuple(pairwise([*order.runs, self._lines.size]))
         return Survey(order.falls, runs, order.latest, dict(sorted(misplaced.items())), weekend)
@@ -136,10 +144,7 @@ class Surveyor:
         except RowFaultError:
             return None
 
-    def _check(self, order: Order, calendar: Calendar) -> None:
-        if order.is_scattered:
-            message = f"{self._lines.path}: must be in the order of time, or of its symbols, was in none; sort it"
-            raise InvalidInputError(message)
+    def _check(self, calendar: Calendar) -> None:
         if contradiction := calendar.contradiction():
             frame = self._reading.timeframe.value
             message = (

@@ -338,6 +338,17 @@ def test_bad_rows_are_left_out_and_remembered(tmp_path: Path, rows: str, days: l
         found(handler(tmp_path, H + rows))
 
 
+def test_a_file_in_no_order_is_refused_however_bad_rows_are_treated(tmp_path: Path) -> None:
+    days = [day for n in range(60) if (day := date(2024, 1, 1) + timedelta(days=n)).weekday() < 5]
+    rows = [f"{day},1,2,1,2,10\n" for day in (*days[20:], *days[:20])]
+    for on_bad_row, problem in (
+        ("error", "line 26, column Date: must be after"),
+        ("quarantine", "a tenth of its rows"),
+    ):
+        with pytest.raises(InvalidInputError, match=problem):
+            found(handler(tmp_path, H + "".join(rows), on_bad_row=on_bad_row))
+
+
 def test_a_compressed_file_is_read_and_a_broken_one_refused(tmp_path: Path) -> None:
     path, whole = tmp_path / "BRK.B.csv.gz", gzip.compress((H + GOOD).encode())
     path.write_bytes(whole)
