@@ -9,7 +9,7 @@ What does not belong here: formulas (``trend``, ``momentum``, ``volatility``).
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -18,8 +18,9 @@ import pandas as pd
 
 from jutsu_core.arguments import require_items
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, IndicatorDefinition, definition_of
-from jutsu_core.indicators.inputs import FloatArray, require_bars
+from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, definition_of
+from jutsu_core.indicators.inputs import FloatArray, require_bars, row_name
+from jutsu_core.indicators.records import IndicatorDefinition, array_lines
 
 
 class IndicatorColumn(NamedTuple):
@@ -52,19 +53,10 @@ class IndicatorSpec:
         if len(self.arguments) != len(definition.parameters):
             message = f"{self.name} must have {len(definition.parameters)} arguments, was {self.arguments!r}"
             raise InvalidInputError(message)
-        checked = tuple(
-            parameter.check(value) for parameter, value in zip(definition.parameters, self.arguments, strict=True)
-        )
+        names = (parameter.name for parameter in definition.parameters)
+        chosen = definition.checked(dict(zip(names, self.arguments, strict=True)))
         # 2 and 2.0 deviations are one configuration, with one name and one fingerprint.
-        object.__setattr__(self, "arguments", checked)
-        chosen = self.parameters
-        for parameter in definition.parameters:
-            if parameter.above is not None and chosen[parameter.name] <= chosen[parameter.above]:
-                message = (
-                    f"{parameter.name} must be greater than {parameter.above} "
-                    f"({chosen[parameter.above]}), was {chosen[parameter.name]}"
-                )
-                raise InvalidInputError(message)
+        object.__setattr__(self, "arguments", tuple(chosen.values()))
 
     @property
     def definition(self) -> IndicatorDefinition:
@@ -86,16 +78,17 @@ class IndicatorSpec:
     def columns(self) -> tuple[IndicatorColumn, ...]:
         """Return the columns that it fills, in order."""
         texts = {name: _parameter_text(value) for name, value in self.parameters.items()}
-        suffix = "_".join(text.replace(".", "p") for text in texts.values())
+        warm_up = self.warm_up_bars
         return tuple(
-            IndicatorColumn(
-                name=f"{result.name}_{suffix}",
-                description=result.description.format_map(texts),
-                warm_up_bars=self.warm_up_bars,
-                unit=result.unit,
-            )
-            for result in self.definition.results
+            IndicatorColumn(name, result.description.format_map(texts), warm_up, result.unit)
+            for name, result in zip(self.column_names, self.definition.results, strict=True)
         )
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Return the names of the columns that it fills, in order."""
+        suffix = "".join(f"_{_parameter_text(value).replace('.', 'p')}" for value in self.arguments)
+        return tuple(f"{result.name}{suffix}" for result in self.definition.results)
 
 
 def indicator(name: str, **parameters: float) -> IndicatorSpec:
@@ -202,13 +195,33 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
     if taken:
         message = f"bars must not have the columns to be computed, was with {taken[0]}"
         raise InvalidInputError(message)
-    series: list[FloatArray] = []
     for spec in indicators:
-        definition = spec.definition
-        result = definition.function(*(inputs[name] for name in definition.inputs), **spec.parameters)
-        series.extend(result if isinstance(result, tuple) else (result,))
-    computed = {column.name: values for column, values in zip(columns, series, strict=True)}
+        spec.definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
+    computed = compute_arrays(inputs, indicators)
     return pd.concat([bars, pd.DataFrame(computed, index=bars.index)], axis="columns")
+
+
+def compute_arrays(
+    columns: Mapping[str, FloatArray], indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS
+) -> dict[str, FloatArray]:
+    """Return an array for every result of ``indicators``, by column name: what ``compute_indicators`` is a frame of.
+
+    Args:
+        columns: Opens, highs, lows, closes and volumes of the bars of one symbol by ``open``, ``high``, ``low``,
+            ``close`` and ``volume``: float64 of one length, oldest first, that were checked before, as
+            ``require_bars`` and ``IndicatorDefinition.require_inputs`` do.
+        indicators: What to compute.
+
+    Examples:
+        >>> import numpy as np
+        >>> compute_arrays({"close": np.array([1.0, 2.0, 6.0])}, [indicator("sma", period=2)])
+        {'sma_2': array([nan, 1.5, 4. ])}
+    """
+    # All indicators share the lines, and with them the running sums of each.
+    lines = array_lines(columns)
+    length = len(next(iter(columns.values()), ()))
+    arrays = [array for spec in indicators for array in spec.definition.computed(lines, spec.parameters, length)]
+    return dict(zip((column for spec in indicators for column in spec.column_names), arrays, strict=True))
 
 
 def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> str:

@@ -3,10 +3,9 @@
 What does not belong here: averages of prices (``trend``), the width of moves (``volatility``).
 """
 
-import numpy as np
-
-from jutsu_core.indicators.averages import all_missing, wilder_average
-from jutsu_core.indicators.inputs import FloatArray, require_period, require_series
+from jutsu_core.indicators.inputs import FloatArray
+from jutsu_core.indicators.lines import Line
+from jutsu_core.indicators.records import IndicatorDefinition, index, period_of
 
 NEUTRAL_RSI = 50.0
 """The RSI of a price that has never changed: no gain, no loss, and so no direction."""
@@ -45,18 +44,30 @@ def rsi(closes: FloatArray, *, period: int = 14) -> FloatArray:
         J. Welles Wilder (1978), New Concepts in Technical Trading Systems, section VI.
 
     Examples:
+        >>> import numpy as np
         >>> rsi(np.array([10.0, 11.0, 10.0, 12.0]), period=2)
         array([        nan,         nan, 50.        , 83.33333333])
     """
-    span = require_period("period", period)
-    series = require_series("closes", closes)
-    changes = np.diff(series, prepend=series[:1])
-    average_gain = wilder_average(np.maximum(changes, 0.0), span)
-    average_loss = wilder_average(np.maximum(-changes, 0.0), span)
-    total = average_gain + average_loss
-    index = all_missing(len(series))
+    (values,) = RSI.values(closes, period=period)
+    return values
+
+
+def _rsi(close: Line, period: int) -> Line:
+    change = close.change()
+    gain = change.larger(0.0).wilder(period)
+    loss = (change * -1.0).larger(0.0).wilder(period)
     # Dividing first keeps "only gains" at exactly 100.
-    np.divide(average_gain, total, out=index, where=total > 0)
-    index *= 100.0
-    index[total == 0] = NEUTRAL_RSI
-    return index
+    return gain.over(gain + loss, NEUTRAL_RSI / 100.0) * 100.0
+
+
+RSI = IndicatorDefinition(
+    name="rsi",
+    title="Relative strength index",
+    inputs=("close",),
+    parameters=(period_of(14),),
+    results=(index("rsi", "Wilder's relative strength index over {period} changes; 50 before any change"),),
+    formula=_rsi,
+    function=rsi,
+)
+
+RECORDS = (RSI,)

@@ -5,16 +5,9 @@ What does not belong here: how fast prices move (``momentum``), how widely (``vo
 
 from typing import NamedTuple
 
-import talib
-
-from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.averages import (
-    all_missing,
-    exponential_average,
-    require_kernel_defaults,
-    window_mean,
-)
-from jutsu_core.indicators.inputs import FloatArray, require_period, require_series
+from jutsu_core.indicators.inputs import FloatArray
+from jutsu_core.indicators.lines import Line
+from jutsu_core.indicators.records import IndicatorDefinition, distance, level, period_of
 
 
 class MacdSeries(NamedTuple):
@@ -53,8 +46,8 @@ def sma(closes: FloatArray, *, period: int) -> FloatArray:
         >>> sma(np.array([10.0, 11.0, 12.0, 16.0]), period=3)
         array([nan, nan, 11., 13.])
     """
-    span = require_period("period", period)
-    return window_mean(require_series("closes", closes), span)
+    (averages,) = SMA.values(closes, period=period)
+    return averages
 
 
 def ema(closes: FloatArray, *, period: int) -> FloatArray:
@@ -88,8 +81,8 @@ def ema(closes: FloatArray, *, period: int) -> FloatArray:
         >>> ema(np.array([10.0, 11.0, 12.0, 14.0]), period=3)
         array([ nan,  nan, 11. , 12.5])
     """
-    span = require_period("period", period)
-    return exponential_average(require_series("closes", closes), span)
+    (averages,) = EMA.values(closes, period=period)
+    return averages
 
 
 def macd(closes: FloatArray, *, fast: int = 12, slow: int = 26, signal: int = 9) -> MacdSeries:
@@ -131,15 +124,49 @@ def macd(closes: FloatArray, *, fast: int = 12, slow: int = 26, signal: int = 9)
         >>> macd(np.array([1.0, 2.0, 4.0, 8.0]), fast=2, slow=3, signal=1).macd.round(4)
         array([   nan,    nan, 0.6667, 1.1667])
     """
-    fast_span = require_period("fast", fast, minimum=2)
-    slow_span = require_period("slow", slow, minimum=2)
-    signal_span = require_period("signal", signal)
-    # TA-Lib would swap the two silently and return the series of another configuration.
-    if slow_span <= fast_span:
-        message = f"slow must be greater than fast ({fast_span}), was {slow_span}"
-        raise InvalidInputError(message)
-    series = require_series("closes", closes)
-    require_kernel_defaults("EMA")
-    if len(series) < slow_span + signal_span - 1:
-        return MacdSeries(*(all_missing(len(series)) for _ in range(3)))
-    return MacdSeries(*talib.MACD(series, fastperiod=fast_span, slowperiod=slow_span, signalperiod=signal_span))
+    return MacdSeries(*MACD.values(closes, fast=fast, slow=slow, signal=signal))
+
+
+def _macd(close: Line, fast: int, slow: int, signal: int) -> tuple[Line, ...]:
+    distance_of_both = close.skip(slow - fast).exponential(fast) - close.exponential(slow)
+    average = distance_of_both.exponential(signal)
+    return distance_of_both, average, distance_of_both - average
+
+
+SMA = IndicatorDefinition(
+    name="sma",
+    title="Simple moving average",
+    inputs=("close",),
+    parameters=(period_of(None),),
+    results=(level("sma", "Simple moving average of the last {period} closes"),),
+    formula=Line.mean,
+    function=sma,
+)
+EMA = IndicatorDefinition(
+    name="ema",
+    title="Exponential moving average",
+    inputs=("close",),
+    parameters=(period_of(None),),
+    results=(level("ema", "Exponential moving average of the closes, period {period}, SMA start"),),
+    formula=Line.exponential,
+    function=ema,
+)
+MACD = IndicatorDefinition(
+    name="macd",
+    title="Moving average convergence/divergence",
+    inputs=("close",),
+    parameters=(
+        period_of(12, "fast", minimum=2),
+        period_of(26, "slow", minimum=2, above="fast"),
+        period_of(9, "signal"),
+    ),
+    results=(
+        distance("macd", "EMA {fast} less EMA {slow} of the closes, started together"),
+        distance("macd_signal", "EMA {signal} of macd {fast}/{slow}"),
+        distance("macd_histogram", "macd {fast}/{slow} less its signal {signal}"),
+    ),
+    formula=_macd,
+    function=macd,
+)
+
+RECORDS = (SMA, EMA, MACD)

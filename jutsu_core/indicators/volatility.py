@@ -5,22 +5,9 @@ What does not belong here: direction (``trend``) and speed (``momentum``).
 
 from typing import NamedTuple
 
-import talib
-
-from jutsu_core.indicators.averages import (
-    all_missing,
-    require_kernel_defaults,
-    window_deviation,
-    window_mean,
-)
-from jutsu_core.indicators.inputs import (
-    MAX_DEVIATIONS,
-    FloatArray,
-    require_equal_lengths,
-    require_number,
-    require_period,
-    require_series,
-)
+from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
+from jutsu_core.indicators.lines import Line
+from jutsu_core.indicators.records import IndicatorDefinition, distance, level, number_of, period_of
 
 
 class BollingerBands(NamedTuple):
@@ -63,12 +50,7 @@ def bollinger_bands(closes: FloatArray, *, period: int = 20, deviations: float =
         >>> bands.upper, bands.lower
         (array([nan,  4.,  3.]), array([nan,  0.,  3.]))
     """
-    span = require_period("period", period)
-    factor = require_number("deviations", deviations, above=0, maximum=MAX_DEVIATIONS)
-    series = require_series("closes", closes)
-    middle = window_mean(series, span)
-    reach = factor * window_deviation(series, middle, span)
-    return BollingerBands(upper=middle + reach, middle=middle, lower=middle - reach)
+    return BollingerBands(*BOLLINGER_BANDS.values(closes, period=period, deviations=deviations))
 
 
 def atr(highs: FloatArray, lows: FloatArray, closes: FloatArray, *, period: int = 14) -> FloatArray:
@@ -107,13 +89,51 @@ def atr(highs: FloatArray, lows: FloatArray, closes: FloatArray, *, period: int 
         >>> atr(highs, lows, np.array([10.0, 12.0, 14.0]), period=1)
         array([nan,  2.,  3.])
     """
-    span = require_period("period", period)
-    high = require_series("highs", highs)
-    low = require_series("lows", lows)
-    close = require_series("closes", closes)
-    require_equal_lengths(highs=high, lows=low, closes=close)
-    require_kernel_defaults("ATR")
-    if len(close) <= span:
-        return all_missing(len(close))
-    average: FloatArray = talib.ATR(high, low, close, timeperiod=span)
-    return average
+    (averages,) = ATR.values(highs, lows, closes, period=period)
+    return averages
+
+
+def _bollinger_bands(close: Line, period: int, deviations: float) -> tuple[Line, ...]:
+    middle = close.mean(period)
+    reach = close.deviation(period) * deviations
+    return middle + reach, middle, middle - reach
+
+
+def true_range(high: Line, low: Line, close: Line) -> Line:
+    """Return Wilder's true range, from the second bar on: the first has no close before it.
+
+    Formula:
+        TR[t] = max(high[t] - low[t], |high[t] - close[t-1]|, |low[t] - close[t-1]|)
+    """
+    before = close.lag(1)
+    return (high - low).larger((high - before).magnitude()).larger((low - before).magnitude())
+
+
+def _atr(high: Line, low: Line, close: Line, period: int) -> Line:
+    return true_range(high, low, close).wilder(period)
+
+
+BOLLINGER_BANDS = IndicatorDefinition(
+    name="bollinger_bands",
+    title="Bollinger bands",
+    inputs=("close",),
+    parameters=(period_of(20), number_of("deviations", 2.0, maximum=MAX_DEVIATIONS)),
+    results=(
+        level("bollinger_upper", "SMA of {period} closes plus {deviations} population standard deviations"),
+        level("bollinger_middle", "SMA of {period} closes, the middle of the Bollinger bands"),
+        level("bollinger_lower", "SMA of {period} closes less {deviations} population standard deviations"),
+    ),
+    formula=_bollinger_bands,
+    function=bollinger_bands,
+)
+ATR = IndicatorDefinition(
+    name="atr",
+    title="Average true range",
+    inputs=("high", "low", "close"),
+    parameters=(period_of(14),),
+    results=(distance("atr", "Wilder's average true range over {period} bars", least=0.0),),
+    formula=_atr,
+    function=atr,
+)
+
+RECORDS = (BOLLINGER_BANDS, ATR)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.catalog import IndicatorSpec, indicator
-from jutsu_core.indicators.definitions import CATALOG, PRICE_UNIT
+from jutsu_core.indicators.definitions import CATALOG
 from jutsu_core.indicators.inputs import FloatArray
+from jutsu_core.indicators.records import PRICE_UNIT
 from tests.jutsu_core.indicators.references import random_bars
 
 SHORT = {
