@@ -13,7 +13,9 @@ What does not belong here: checking inputs (``jutsu_core.indicators.inputs``) an
 with an indicator's name.
 """
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cache, cached_property
+from math import fsum
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,7 @@ MOST_RAMP = 511
 
 _EXACT_FLOAT = 2**53
 _CORRECTIONS = 8
+_SPLIT = 2.0**27 + 1.0
 
 
 class WholePrices:
@@ -253,21 +256,67 @@ def _quotient(numerators: IntArray, denominator: int) -> FloatArray:
     return quotients
 
 
+def fused(factor: float, weight: float, addend: float) -> float:
+    """Return factor · weight + addend with one rounding, as a fused multiply-add does.
+
+    Examples:
+        >>> fused(0.1, 10.0, -1.0) == 5.551115123125783e-17
+        True
+    """
+    # Halves of 26 bits have exact products, and fsum rounds their sum once.
+    split = _SPLIT * factor
+    high = split - (split - factor)
+    low = factor - high
+    split = _SPLIT * weight
+    weight_high = split - (split - weight)
+    weight_low = weight - weight_high
+    return fsum((high * weight_high, high * weight_low, low * weight_high, low * weight_low, addend))
+
+
+def rounded_twice(factor: float, weight: float, addend: float) -> float:
+    """Return factor · weight + addend, the product rounded before the sum is.
+
+    Examples:
+        >>> rounded_twice(0.1, 10.0, -1.0)
+        0.0
+    """
+    return factor * weight + addend
+
+
+@cache
+def kernel_multiply_add() -> Callable[[float, float, float], float]:
+    """Return how the kernel of recursive averages multiplies and adds on this machine.
+
+    TA-Lib is built with and without fused arithmetic, and the two differ in the last bit. Whoever
+    continues its series by hand has to do as it does.
+    """
+    values = np.modf(np.arange(2_000.0) * 0.754_877_666)[0] * 100.0
+    averages = talib.EMA(values, timeperiod=12)[11:].tolist()
+    steps = list(zip(averages[:-1], values[12:].tolist(), averages[1:], strict=True))
+
+    def misses(multiply_add: Callable[[float, float, float], float]) -> int:
+        return sum(multiply_add(value - before, 2.0 / 13, before) != after for before, value, after in steps)
+
+    return min((rounded_twice, fused), key=misses)
+
+
 def _lead(start: float, weight: float) -> list[float]:
     """Return values after which an exponential average that began at 0 is exactly ``start``."""
+    multiply_add = kernel_multiply_add()
     values: list[float] = []
     average = 0.0
     while average != start and len(values) < _CORRECTIONS:
         value = average + (start - average) / weight
-        average = (value - average) * weight + average
+        average = multiply_add(value - average, weight, average)
         values.append(value)
     return values
 
 
 def _smoothed_by_hand(values: FloatArray, start: float, period: int) -> FloatArray:
     weight = 2.0 / (period + 1)
+    multiply_add = kernel_multiply_add()
     averages = [average := start]
     for value in values.tolist():
-        average = (value - average) * weight + average
+        average = multiply_add(value - average, weight, average)
         averages.append(average)
     return np.array(averages)

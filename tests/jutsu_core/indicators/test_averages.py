@@ -1,13 +1,14 @@
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from talib import set_unstable_period  # type: ignore[attr-defined]  # re-exported without being declared
 
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.averages import highest, lowest, smoothed
+from jutsu_core.indicators.averages import fused, highest, kernel_multiply_add, lowest, smoothed
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.momentum import rsi
 from jutsu_core.indicators.trend import ema, macd
@@ -24,13 +25,20 @@ def restored_kernel() -> Iterator[None]:
 
 @given(start=st.floats(-1e9, 1e9), period=st.integers(2, 400))
 def test_a_recursive_average_begins_with_the_very_start(start: float, period: int) -> None:
+    assume(start == 0 or abs(start) > 1e-200)
     values = random_walk(30)
     averages = smoothed(values, start, period)
     assert averages[0] == start
     expected = start
     for value, average in zip(values.tolist(), averages[1:].tolist(), strict=True):
-        expected = (value - expected) * (2.0 / (period + 1)) + expected
+        expected = kernel_multiply_add()(value - expected, 2.0 / (period + 1), expected)
         assert average == expected
+
+
+@given(factor=st.floats(-1e9, 1e9), weight=st.floats(1e-6, 1), addend=st.floats(-1e9, 1e9))
+def test_a_fused_step_rounds_once(factor: float, weight: float, addend: float) -> None:
+    assume(abs(factor) > 1e-200)
+    assert fused(factor, weight, addend) == float(Fraction(factor) * Fraction(weight) + Fraction(addend))
 
 
 def test_a_period_beyond_the_kernel_s_limit_is_smoothed_all_the_same() -> None:
