@@ -203,7 +203,7 @@ def distance_sums(values: FloatArray, centers: FloatArray, period: int, *, squar
     """
     count = len(centers)
     totals, scratch = np.zeros(count), np.empty(count)
-    for first in range(period):
+    for first in range(period if count else 0):
         np.subtract(values[first : first + count], centers, out=scratch)
         if squared:
             np.multiply(scratch, scratch, out=scratch)

@@ -10,11 +10,12 @@ What does not belong here: formulas and records (the families) and choices of pa
 """
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 
 from jutsu_core.arguments import require_type
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators import momentum, trend, volatility
+from jutsu_core.indicators import direction, historical, momentum, oscillators, trend, volatility, volume
 from jutsu_core.indicators.records import IndicatorDefinition
 
 DEFINITIONS_REVISION = 2
@@ -22,8 +23,12 @@ DEFINITIONS_REVISION = 2
 
 _DEFINITIONS: tuple[IndicatorDefinition, ...] = (
     *trend.RECORDS,
+    *direction.RECORDS,
     *momentum.RECORDS,
+    *oscillators.RECORDS,
     *volatility.RECORDS,
+    *historical.RECORDS,
+    *volume.RECORDS,
 )
 
 CATALOG: Mapping[str, IndicatorDefinition] = MappingProxyType(
@@ -45,5 +50,7 @@ def definition_of(name: str) -> IndicatorDefinition:
     try:
         return CATALOG[name]
     except KeyError:
-        message = f"name of the indicator must be one of {', '.join(CATALOG)}, was {name!r}"
+        near = get_close_matches(name.lower(), CATALOG, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        message = f"name of the indicator must be one of {', '.join(CATALOG)}, was {name!r}{hint}"
         raise InvalidInputError(message) from None

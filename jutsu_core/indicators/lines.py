@@ -184,9 +184,9 @@ class Line(ABC):
         """Return ``above`` where this line is above ``other``, else ``otherwise``."""
         return self.apply(CHOOSE, other, above, otherwise)
 
-    def change(self, bars: int = 1) -> "Line":
-        """Return how much the line rose in ``bars`` bars."""
-        return self - self.lag(bars)
+    def change(self, period: int = 1) -> "Line":
+        """Return how much the line rose in ``period`` bars."""
+        return self - self.lag(period)
 
     def exponential(self, period: int) -> "Line":
         """Return the exponential average, weight 2 / (period + 1), started by the mean of ``period`` numbers."""

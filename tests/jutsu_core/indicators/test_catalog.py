@@ -67,7 +67,7 @@ def test_one_configuration_has_one_form() -> None:
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
-        ("wma", {}, "indicator must be one of sma, ema, .*, was 'wma'"),
+        ("vma", {}, r"indicator must be one of sma, ema, .*, was 'vma' \(did you mean .*\?\)"),
         ("sma", {}, "period of sma must be given"),
         ("sma", {"period": 5, "span": 3}, "parameters of sma must be among period, was 'span'"),
         ("sma", {"period": 5.0}, "period must be an integer"),
