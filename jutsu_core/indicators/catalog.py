@@ -237,9 +237,13 @@ def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS
         >>> catalog_fingerprint([indicator("rsi")]) == catalog_fingerprint([indicator("rsi", period=14)])
         True
     """
-    content = [DEFINITIONS_REVISION, [[spec.name, spec.parameters] for spec in _specs(indicators)]]
+    content = [DEFINITIONS_REVISION, [_identity(spec) for spec in _specs(indicators)]]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _identity(spec: IndicatorSpec) -> list[object]:
+    return [spec.name, spec.definition.revision, spec.parameters]
 
 
 def _specs(indicators: object) -> list[IndicatorSpec]:

@@ -3,7 +3,7 @@
 To add an indicator: write its formula, its function and its record in the module of its family, and
 name the record here; then its answers (``tests/jutsu_core/indicators/answers``) and the docs page,
 which ``python -m jutsu_core.indicators.page`` renews. To change what an existing one
-computes: raise ``DEFINITIONS_REVISION``, so that stored series are known to be of the old kind.
+computes: raise its record's ``revision``, so that stored series are known to be of the old kind.
 
 What does not belong here: formulas and records (the families) and choices of parameters
 (``catalog``).
@@ -19,7 +19,7 @@ from jutsu_core.indicators import direction, historical, momentum, oscillators, 
 from jutsu_core.indicators.records import IndicatorDefinition
 
 DEFINITIONS_REVISION = 2
-"""Raised whenever an indicator's formula, start or warm-up changes."""
+"""Raised whenever what all of them are built of changes: the sums and averages of lines."""
 
 _DEFINITIONS: tuple[IndicatorDefinition, ...] = (
     *trend.RECORDS,

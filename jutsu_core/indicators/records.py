@@ -103,6 +103,8 @@ class IndicatorDefinition:
         formula: The indicator itself, of lines.
         function: The indicator as a function of arrays, which says formula, warm-up and source.
         needs_positive_prices: Whether it divides by prices or takes their logarithm.
+        revision: Raised whenever this formula, its start or its warm-up changes; series that carry it are then
+            computed again, and no others.
     """
 
     name: str
@@ -113,6 +115,7 @@ class IndicatorDefinition:
     formula: Callable[..., Line | tuple[Line, ...]]
     function: Callable[..., FloatArray | tuple[FloatArray, ...]]
     needs_positive_prices: bool = False
+    revision: int = 1
 
     def checked(self, parameters: Mapping[str, object]) -> dict[str, float]:
         """Return ``parameters`` in their order, each an ``int`` or a ``float``.
