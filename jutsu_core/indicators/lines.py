@@ -431,6 +431,18 @@ def distance_of(values: list[float]) -> float:
     return distance_of(values[rest:]) + total if half > 1 else total
 
 
+def ramp_of(values: list[float]) -> float:
+    """Return what ``distance_of`` does, with weights 1 to the number of values, with the bits of ``Line``."""
+    half = newest_half(len(values))
+    rest = len(values) - half
+    total = (values[rest - 1] - values[-1]) * (rest * (rest + 1) / 2)
+    if rest > 1:
+        total = ramp_of(values[:rest]) + total
+    if half > 1:
+        total = (ramp_of(values[rest:]) + distance_of(values[rest:]) * rest) + total
+    return total
+
+
 def since_highest(values: FloatArray, period: int) -> FloatArray:
     """Return how many values ago the highest of each window of ``period + 1`` was; of equals, the last.
 
