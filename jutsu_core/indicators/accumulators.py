@@ -69,7 +69,12 @@ class Accumulator:
             for name in (*PRICE_INPUTS, "volume")
             if name in read
         }
-        self._results = [line for spec in indicators for line in spec.definition.lines(self._inputs, spec.parameters)]
+        self._results: list[StreamLine] = [
+            line
+            for spec in indicators
+            for line in spec.definition.lines(dict(self._inputs), spec.parameters)
+            if isinstance(line, StreamLine)
+        ]
         self._times: list[datetime] = []
         self._tape.close()
 
@@ -230,7 +235,7 @@ class StreamLine(Line):
             return begin(*row) if self.tape.bars == start else step(states[-1], *row)
 
         self.tape.steps.append((states, advance, start))
-        return tuple(self.tape.line(start, lambda place=place: states[-1][place]) for place in range(results))
+        return tuple(self.tape.line(start, _picked(states, place)) for place in range(results))
 
     def _smoothed(self, first: int, period: int) -> "StreamLine":
         start, window, read, tape = self.start + first - 1, self.window(first), _reader(self), self.tape
@@ -356,7 +361,8 @@ class _Whole:
             if self._sum(others, period):
                 numbers = window()
                 return numbers[-1] if period == 1 else numbers[-1] + ramp_of(numbers) / weight
-            return sum(map(mul, weights, micros[-period:])) / (weight * MICROS_PER_UNIT)
+            total: int = sum(map(mul, weights, micros[-period:]))
+            return total / (weight * MICROS_PER_UNIT)
 
         return step
 
@@ -376,6 +382,10 @@ class _Whole:
             return sqrt(total / period)
 
         return step
+
+
+def _picked(states: list[Any], place: int) -> Callable[[], float]:
+    return lambda: states[-1][place]
 
 
 def _reader(line: Line) -> Callable[[], float]:

@@ -2,7 +2,7 @@
 
 To add an indicator: write its formula, its function and its record in the module of its family, and
 name the record here; then its answers (``tests/jutsu_core/indicators/answers``) and the docs page,
-which ``python -m jutsu_core.indicators.page`` renews. To change what an existing one
+which ``make indicators-page`` renews. To change what an existing one
 computes: raise its record's ``revision``, so that stored series are known to be of the old kind.
 
 What does not belong here: formulas and records (the families) and choices of parameters

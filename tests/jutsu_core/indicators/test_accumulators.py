@@ -65,16 +65,17 @@ def test_real_bars_have_the_bits_of_the_series() -> None:
     prices = (table[["open", "high", "low", "close"]] * 1e6).round().astype(np.int64)
     columns = (prices[name].tolist() for name in ("open", "high", "low", "close"))
     times = (moment.to_pydatetime().replace(tzinfo=UTC) for moment in table["date"])
-    bars = [Bar(*row) for row in zip(times, *columns, table["volume"].astype(np.int64).tolist(), strict=True)]
+    bars = [Bar._make(row) for row in zip(times, *columns, table["volume"].astype(np.int64).tolist(), strict=True)]
     accumulator = Accumulator(EVERY)
     assert rows([accumulator.update(bar) for bar in bars]) == series(bars, EVERY)
 
 
 def test_prices_beyond_whole_micros_have_the_bits_of_the_series() -> None:
     """So large that a window of them is summed in floats, and too wide for a whole variance."""
+    factors = [10**6 if 40 < day < 60 else 7_001 for day in range(120)]
     bars = [
-        Bar(bar.timestamp, *(price * (10**6 if 40 < day < 60 else 7_001) for price in bar[1:5]), bar.volume)
-        for day, bar in enumerate(random_bars(120))
+        Bar(bar.timestamp, bar.open * by, bar.high * by, bar.low * by, bar.close * by, bar.volume)
+        for bar, by in zip(random_bars(120), factors, strict=True)
     ]
     specs = [indicator("wma", period=5), indicator("bollinger_bands", period=7), indicator("ema", period=50)]
     accumulator = Accumulator(specs)
