@@ -64,7 +64,7 @@ class Accumulator:
         }
         self._tape = _Tape(limit)
         read = {name for definition in definitions for name in definition.inputs}
-        self._inputs = {
+        self._inputs: dict[str, StreamLine] = {
             name: self._tape.line(0, is_price=name in PRICE_INPUTS)
             for name in (*PRICE_INPUTS, "volume")
             if name in read
@@ -72,7 +72,7 @@ class Accumulator:
         self._results: list[StreamLine] = [
             line
             for spec in indicators
-            for line in spec.definition.lines(dict(self._inputs), spec.parameters)
+            for line in spec.definition.lines({**self._inputs}, spec.parameters)
             if isinstance(line, StreamLine)
         ]
         self._times: list[datetime] = []
