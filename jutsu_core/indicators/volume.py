@@ -12,6 +12,7 @@ from jutsu_core.indicators.lines import Line, State
 from jutsu_core.indicators.momentum import typical_price
 from jutsu_core.indicators.records import (
     INDEX_UNIT,
+    MONEY_UNIT,
     PLAIN_UNIT,
     VOLUME_UNIT,
     IndicatorDefinition,
@@ -247,6 +248,39 @@ def mfi(
     return values
 
 
+def force_index(closes: FloatArray, volumes: FloatArray, *, period: int = 13) -> FloatArray:
+    """Return Elder's force index: the change of the close times the volume behind it, smoothed.
+
+    Formula:
+        raw[t] = (close[t] - close[t-1]) · volume[t]
+        FI = EMA of raw over ``period`` bars
+
+    Args:
+        closes: Finite prices, oldest first.
+        volumes: As many, 0 or more.
+        period: Period of the average, 1 or more; 1 is the raw index.
+
+    Returns:
+        As many values as ``closes``, in the unit of prices times that of volume; NaN until the warm-up is over.
+
+    Raises:
+        InvalidInputError: A series or ``period`` breaks its contract, the lengths differ, or there is no volume.
+
+    Warm-up:
+        The first ``period`` bars have no value. The start fades as that of ``ema`` does.
+
+    References:
+        Alexander Elder (1993), Trading for a Living, ch. 8.
+
+    Examples:
+        >>> import numpy as np
+        >>> force_index(np.array([1.0, 3.0]), np.array([5.0, 10.0]), period=1)
+        array([nan, 20.])
+    """
+    (values,) = FORCE_INDEX.values(closes, volumes, period=period)
+    return values
+
+
 def _rolling_vwap(high: Line, low: Line, close: Line, volume: Line, period: int) -> Line:
     return typical_price(high, low, close).mean_by(volume, period)
 
@@ -294,6 +328,10 @@ def _mfi(high: Line, low: Line, close: Line, volume: Line, period: int) -> Line:
     rising = typical.choose(before, flow, 0.0).total(period)
     falling = before.choose(typical, flow, 0.0).total(period)
     return (rising.over(rising + falling, 0.5) * 100.0).within(0.0, 100.0)
+
+
+def _force_index(close: Line, volume: Line, period: int) -> Line:
+    return (close.change() * volume).exponential(period)
 
 
 ROLLING_VWAP = IndicatorDefinition(
@@ -386,4 +424,21 @@ MFI = IndicatorDefinition(
     needs_positive_prices=True,
 )
 
-RECORDS = (ROLLING_VWAP, OBV, ACCUMULATION_DISTRIBUTION, CHAIKIN_OSCILLATOR, CHAIKIN_MONEY_FLOW, MFI)
+FORCE_INDEX = IndicatorDefinition(
+    name="force_index",
+    title="Force index",
+    inputs=("close", "volume"),
+    parameters=(period_of(13),),
+    results=(
+        ResultDefinition(
+            name="force_index",
+            description="EMA {period} of the change of the close times volume",
+            unit=MONEY_UNIT,
+            when_prices_move="stays",
+        ),
+    ),
+    formula=_force_index,
+    function=force_index,
+)
+
+RECORDS = (ROLLING_VWAP, OBV, ACCUMULATION_DISTRIBUTION, CHAIKIN_OSCILLATOR, CHAIKIN_MONEY_FLOW, MFI, FORCE_INDEX)

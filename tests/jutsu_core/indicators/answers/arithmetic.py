@@ -66,6 +66,7 @@ CHOICES: dict[str, dict[str, float]] = {
     "chaikin_oscillator": {"fast": 3, "slow": 6},
     "chaikin_money_flow": {"period": 5},
     "mfi": {"period": 5},
+    "force_index": {"period": 4},
 }
 """Short periods, so that the bars hold every phase of an indicator."""
 
@@ -524,6 +525,11 @@ def mfi(bars: Bars, period: int) -> list[Column]:
     falling = each(lambda now, last, money: money if now < last else NOTHING, price, before(price), flow)
     up, down = (over_windows(column, period, added) for column in (rising, falling))
     return [each(lambda one, two: 100 * quotient(one, one + two, HALF), up, down)]
+
+
+def force_index(bars: Bars, period: int) -> list[Column]:
+    moved = each(lambda now, last, volume: (now - last) * volume, bars["close"], before(bars["close"]), bars["volume"])
+    return [exponential(moved, period)]
 
 
 def read_bars() -> Bars:
