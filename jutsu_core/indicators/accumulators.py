@@ -17,7 +17,7 @@ from jutsu_core.bars import MICROS_PER_UNIT, Bar, require_aware
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.averages import WIDEST_WINDOW, kernel_multiply_add, whole_micros
 from jutsu_core.indicators.catalog import IndicatorSpec, indicator_columns
-from jutsu_core.indicators.lines import ExactKind, Line, Operation, State, mean_of, ramp_of
+from jutsu_core.indicators.lines import ExactKind, Line, Operation, State, mean_of, ramp_of, start_of
 from jutsu_core.indicators.records import PRICE_INPUTS
 
 MOST_REMEMBERED = 1_000_000
@@ -244,7 +244,7 @@ class StreamLine(Line):
 
         def step() -> float:
             if tape.bars == start:
-                return mean_of(window(), is_price=self.is_price)
+                return start_of(window(), is_price=self.is_price)
             return multiply_add(read() - own[-1], weight, own[-1]) if period > 1 else read()
 
         tape.steps.append((own, step, start))
@@ -347,7 +347,7 @@ class _Whole:
 
         def step() -> float:
             if self._sum(others, period):
-                return mean_of(window(), is_price=False)
+                return mean_of(window())
             return self._sum(sums, period) / divisor
 
         return step

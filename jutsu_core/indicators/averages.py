@@ -52,11 +52,16 @@ class WholePrices:
     """
 
     def __init__(self, values: FloatArray) -> None:
-        rounded = np.rint(values * float(MICROS_PER_UNIT))
-        is_whole = (rounded / MICROS_PER_UNIT == values) & (np.abs(rounded) <= MOST_MICROS)
-        self._are_all = bool(is_whole.all())
-        self._others = None if self._are_all else _running(~is_whole)
-        self.micros: IntArray = (rounded if self._are_all else np.where(is_whole, rounded, 0.0)).astype(np.int64)
+        rounded = values * float(MICROS_PER_UNIT)
+        np.rint(rounded, out=rounded)
+        is_whole = rounded / MICROS_PER_UNIT == values
+        self._are_all = bool(is_whole.all()) and _reach(rounded) <= MOST_MICROS
+        self._others = None
+        if not self._are_all:
+            is_whole &= np.abs(rounded) <= MOST_MICROS
+            self._others = _running(~is_whole)
+            rounded[~is_whole] = 0.0
+        self.micros: IntArray = rounded.astype(np.int64)
         self._sums = _running(self.micros)
 
     @cached_property
@@ -74,6 +79,12 @@ class WholePrices:
     def is_whole(self, period: int) -> npt.NDArray[np.bool_] | None:
         """Return which windows hold nothing but whole micros, from the first whole window on; None if all do."""
         return None if self._others is None else self._others[period:] == self._others[:-period]
+
+    def first_mean(self, period: int) -> float | None:
+        """Return the correctly rounded mean of the first window, None where it holds something else."""
+        if self._others is not None and self._others[period]:
+            return None
+        return int(self._sums[period]) / (period * MICROS_PER_UNIT)
 
     def mean(self, period: int) -> FloatArray:
         """Return the correctly rounded mean of each window, from the first on."""
@@ -137,9 +148,6 @@ def smoothed(values: FloatArray, start: float, period: int) -> FloatArray:
     Returns:
         One value more than ``values``.
 
-    Raises:
-        InvalidInputError: TA-Lib's process-wide settings were changed.
-
     Examples:
         >>> smoothed(np.array([4.0, 5.0]), 2.0, 3)
         array([2., 3., 4.])
@@ -148,7 +156,6 @@ def smoothed(values: FloatArray, start: float, period: int) -> FloatArray:
         return np.concatenate(((start,), values))
     if period > MAX_PERIOD:
         return _smoothed_by_hand(values, start, period)
-    require_kernel_defaults("EMA")
     # The kernel begins with a mean of its own. After one of zeros, a few values lead it to the start.
     lead = _lead(start, 2.0 / (period + 1))
     first = period + len(lead)
@@ -246,11 +253,16 @@ def _running(values: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> IntArray:
     return sums
 
 
+def _reach(values: IntArray | FloatArray) -> float:
+    """Return the largest absolute value."""
+    return max(values.max(), -values.min()) if len(values) else 0
+
+
 def _quotient(numerators: IntArray, denominator: int) -> FloatArray:
     """Return the correctly rounded quotients."""
     quotients = numerators / float(denominator)
     # Beyond 2⁵³ the numerator itself would be rounded first; Python divides whole numbers exactly.
-    if len(numerators) and max(int(numerators.max()), -int(numerators.min())) >= _EXACT_FLOAT:
+    if _reach(numerators) >= _EXACT_FLOAT:
         for place in np.flatnonzero(np.abs(numerators) >= _EXACT_FLOAT).tolist():
             quotients[place] = int(numerators[place]) / denominator
     return quotients

@@ -12,12 +12,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import pandas as pd
 
 from jutsu_core.arguments import require_items
 from jutsu_core.errors import InvalidInputError
+from jutsu_core.indicators.averages import require_kernel_defaults
 from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, definition_of
 from jutsu_core.indicators.inputs import FloatArray, require_bars, row_name
 from jutsu_core.indicators.records import IndicatorDefinition, array_lines
@@ -72,7 +74,7 @@ class IndicatorSpec:
     @property
     def warm_up_bars(self) -> int:
         """Return the number of leading bars without a value."""
-        return self.definition.warm_up_bars(self.parameters)
+        return _warm_up_bars(self)
 
     @property
     def columns(self) -> tuple[IndicatorColumn, ...]:
@@ -87,8 +89,19 @@ class IndicatorSpec:
     @property
     def column_names(self) -> tuple[str, ...]:
         """Return the names of the columns that it fills, in order."""
-        suffix = "".join(f"_{_parameter_text(value).replace('.', 'p')}" for value in self.arguments)
-        return tuple(f"{result.name}{suffix}" for result in self.definition.results)
+        return _column_names(self)
+
+
+# A schema is asked for again with every symbol.
+@lru_cache(maxsize=1024)
+def _warm_up_bars(spec: IndicatorSpec) -> int:
+    return spec.definition.warm_up_bars(spec.parameters)
+
+
+@lru_cache(maxsize=1024)
+def _column_names(spec: IndicatorSpec) -> tuple[str, ...]:
+    suffix = "".join(f"_{_parameter_text(value).replace('.', 'p')}" for value in spec.arguments)
+    return tuple(f"{result.name}{suffix}" for result in spec.definition.results)
 
 
 def indicator(name: str, **parameters: float) -> IndicatorSpec:
@@ -212,11 +225,15 @@ def compute_arrays(
             ``require_bars`` and ``IndicatorDefinition.require_inputs`` do.
         indicators: What to compute.
 
+    Raises:
+        InvalidInputError: TA-Lib's process-wide settings were changed.
+
     Examples:
         >>> import numpy as np
         >>> compute_arrays({"close": np.array([1.0, 2.0, 6.0])}, [indicator("sma", period=2)])
         {'sma_2': array([nan, 1.5, 4. ])}
     """
+    require_kernel_defaults("EMA")
     # All indicators share the lines, and with them the running sums of each.
     lines = array_lines(columns)
     length = len(next(iter(columns.values()), ()))

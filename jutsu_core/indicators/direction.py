@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import talib
 
-from jutsu_core.indicators.averages import kernel_multiply_add, require_kernel_defaults
+from jutsu_core.indicators.averages import kernel_multiply_add
 from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
 from jutsu_core.indicators.lines import Line, State
 from jutsu_core.indicators.records import IndicatorDefinition, index, level, number_of, period_of
@@ -284,7 +284,6 @@ def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration
     ) -> tuple[FloatArray, ...]:
         if not len(tops):
             return (np.empty(0),)
-        require_kernel_defaults()
         tops, bottoms = np.concatenate((tops_before[:1], tops)), np.concatenate((bottoms_before[:1], bottoms))
         stops: FloatArray = talib.SAR(tops, bottoms, acceleration=first_speed, maximum=most)
         return (stops[1:],)

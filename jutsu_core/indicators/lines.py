@@ -11,7 +11,7 @@ What does not belong here: checking inputs (``inputs``) and anything with an ind
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from math import sqrt
+from math import fsum, sqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,7 +24,6 @@ from jutsu_core.indicators.averages import (
     distance_sums,
     highest,
     lowest,
-    require_kernel_defaults,
     smoothed,
     whole_micros,
 )
@@ -47,8 +46,13 @@ def _choose_arrays(left: FloatArray, right: FloatArray, above: FloatArray, other
 
 
 def _ratio_arrays(left: FloatArray, right: FloatArray, otherwise: float) -> FloatArray:
+    is_defined = right != 0
+    # A masked division costs three times a plain one.
+    if is_defined.all():
+        quotients: FloatArray = np.divide(left, right)
+        return quotients
     quotients = np.full(len(left), otherwise)
-    np.divide(left, right, out=quotients, where=right != 0)
+    np.divide(left, right, out=quotients, where=is_defined)
     return quotients
 
 
@@ -319,11 +323,16 @@ class ArrayLine(Line):
         return row
 
     def apply(self, operation: Operation, *others: "Line | float") -> "ArrayLine":  # noqa: D102 - as the base says
-        lines = [self, *(other for other in others if isinstance(other, ArrayLine))]
-        start = max(line.start for line in lines)
-        operands = (
-            other.values[start - other.start :] if isinstance(other, ArrayLine) else other for other in (self, *others)
-        )
+        start = self.start
+        for other in others:
+            if isinstance(other, ArrayLine) and other.start > start:
+                start = other.start
+        operands: list[FloatArray | float] = [self.values if start == self.start else self.values[start - self.start :]]
+        for other in others:
+            if isinstance(other, ArrayLine):
+                operands.append(other.values if start == other.start else other.values[start - other.start :])
+            elif not isinstance(other, Line):
+                operands.append(other)
         return ArrayLine(operation.arrays(*operands), start)
 
     def lag(self, bars: int) -> "ArrayLine":  # noqa: D102
@@ -367,7 +376,9 @@ class ArrayLine(Line):
     def _smoothed(self, first: int, period: int) -> "ArrayLine":
         if len(self.values) < first:
             return ArrayLine(self.values[:0], self.start + first - 1)
-        start = mean_of(self.values[:first].tolist(), is_price=self._is_price)
+        start = self._whole.first_mean(first) if self._is_price else None
+        if start is None:
+            start = start_of(self.values[:first].tolist(), is_price=False)
         return ArrayLine(smoothed(self.values[first:], start, period), self.start + first - 1)
 
     @cached_property
@@ -407,18 +418,30 @@ def newest_half(period: int) -> int:
     return 1 << ((period - 1).bit_length() - 1)
 
 
-def mean_of(values: list[float], *, is_price: bool) -> float:
-    """Return the mean of one window, with the bits of ``Line.mean``.
+def mean_of(values: list[float]) -> float:
+    """Return the mean of one window of floats, with the bits of ``Line.mean``.
 
     Examples:
-        >>> mean_of([0.1] * 10, is_price=True)
+        >>> mean_of([1 / 3] * 10) == 1 / 3
+        True
+    """
+    return values[-1] if len(values) == 1 else values[-1] + distance_of(values) / len(values)
+
+
+def start_of(values: list[float], *, is_price: bool) -> float:
+    """Return the mean of the values that an exponential average starts with.
+
+    Examples:
+        >>> start_of([0.1] * 10, is_price=False)
         0.1
     """
     if is_price:
         micros = [whole_micros(value) for value in values]
         if None not in micros:
             return sum(filter(None, micros)) / (len(micros) * MICROS_PER_UNIT)
-    return values[-1] if len(values) == 1 else values[-1] + distance_of(values) / len(values)
+    # Measured from the last, so that equal values start with exactly that value.
+    last = values[-1]
+    return last + fsum(value - last for value in values) / len(values)
 
 
 def distance_of(values: list[float]) -> float:
@@ -452,7 +475,6 @@ def since_highest(values: FloatArray, period: int) -> FloatArray:
     """
     if len(values) <= period:
         return values[:0]
-    require_kernel_defaults()
     _, up = talib.AROON(values, values, timeperiod=period)
     return np.rint(period - up[period:] * period / 100)
 

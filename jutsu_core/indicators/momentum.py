@@ -319,8 +319,8 @@ def momentum(closes: FloatArray, *, period: int = 10) -> FloatArray:
 
 def _rsi(close: Line, period: int) -> Line:
     change = close.change()
-    gain = change.larger(0.0).wilder(period)
-    loss = (change * -1.0).larger(0.0).wilder(period)
+    rise = change.larger(0.0)
+    gain, loss = rise.wilder(period), (rise - change).wilder(period)
     # Dividing first keeps "only gains" at exactly 100.
     return gain.over(gain + loss, NEUTRAL_RSI / 100.0) * 100.0
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from jutsu_core.arguments import refuse
 from jutsu_core.errors import InvalidInputError
+from jutsu_core.indicators.averages import require_kernel_defaults
 from jutsu_core.indicators.inputs import (
     MAX_PERIOD,
     FloatArray,
@@ -174,7 +175,8 @@ class IndicatorDefinition:
         """Return the results for ``series``, after checking everything.
 
         Raises:
-            InvalidInputError: A parameter or a series breaks its contract.
+            InvalidInputError: A parameter or a series breaks its contract, or TA-Lib's process-wide settings
+                were changed.
         """
         chosen = self.checked(parameters)
         names = [f"{name}s" for name in self.inputs]
@@ -182,6 +184,7 @@ class IndicatorDefinition:
         require_equal_lengths(**dict(zip(names, arrays, strict=True)))
         columns: dict[str, FloatArray] = dict(zip(self.inputs, arrays, strict=True))
         self.require_inputs(columns, lambda name, row: f"{name}s[{row}]")
+        require_kernel_defaults("EMA")
         return self.computed(array_lines(columns), chosen, len(arrays[0]))
 
     def computed(

@@ -5,8 +5,10 @@ What does not belong here: direction (``trend``) and speed (``momentum``).
 
 from typing import NamedTuple
 
+import numpy as np
+
 from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
-from jutsu_core.indicators.lines import Line
+from jutsu_core.indicators.lines import Line, State
 from jutsu_core.indicators.records import (
     PERCENT_UNIT,
     PLAIN_UNIT,
@@ -305,8 +307,20 @@ def true_range(high: Line, low: Line, close: Line) -> Line:
     Formula:
         TR[t] = max(high[t] - low[t], |high[t] - close[t-1]|, |low[t] - close[t-1]|)
     """
-    before = close.lag(1)
-    return (high - low).larger((high - before).magnitude()).larger((low - before).magnitude())
+    (ranges,) = high.scan(_range_of, lambda _, *prices: _range_of(*prices), low, close.lag(1), kernel=_ranges_of)
+    return ranges
+
+
+def _range_of(high: float, low: float, before: float) -> State:
+    return (max(high - low, abs(high - before), abs(low - before)),)
+
+
+def _ranges_of(high: FloatArray, low: FloatArray, before: FloatArray) -> tuple[FloatArray, ...]:
+    ranges, gaps = high - low, high - before
+    np.maximum(ranges, np.abs(gaps, out=gaps), out=ranges)
+    np.subtract(low, before, out=gaps)
+    np.maximum(ranges, np.abs(gaps, out=gaps), out=ranges)
+    return (ranges,)
 
 
 def _atr(high: Line, low: Line, close: Line, period: int) -> Line:
