@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from jutsu_core.arguments import require_items
@@ -163,16 +164,9 @@ def indicator_columns(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) 
         >>> indicator_columns([indicator("atr")])[0].name
         'atr_14'
     """
-    columns: list[IndicatorColumn] = []
-    seen: set[str] = set()
-    for spec in _specs(indicators):
-        for column in spec.columns:
-            if column.name in seen:
-                message = f"indicators must fill different columns, was {column.name} twice"
-                raise InvalidInputError(message)
-            seen.add(column.name)
-            columns.append(column)
-    return columns
+    specs = _specs(indicators)
+    _names(specs)
+    return [column for spec in specs for column in spec.columns]
 
 
 def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> pd.DataFrame:
@@ -203,15 +197,15 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
     """
     inputs = require_bars(bars)
     indicators = _specs(indicators)
-    columns = indicator_columns(indicators)
-    taken = [column.name for column in columns if column.name in bars.columns]
+    names = _names(indicators)
+    taken = [name for name in names if name in bars.columns]
     if taken:
         message = f"bars must not have the columns to be computed, was with {taken[0]}"
         raise InvalidInputError(message)
     for spec in indicators:
         spec.definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
-    computed = compute_arrays(inputs, indicators)
-    return pd.concat([bars, pd.DataFrame(computed, index=bars.index)], axis="columns")
+    computed = pd.DataFrame(_computed(inputs, indicators).T, index=bars.index, columns=names, copy=False)
+    return pd.concat([bars, computed], axis="columns")
 
 
 def compute_arrays(
@@ -233,12 +227,31 @@ def compute_arrays(
         >>> compute_arrays({"close": np.array([1.0, 2.0, 6.0])}, [indicator("sma", period=2)])
         {'sma_2': array([nan, 1.5, 4. ])}
     """
+    return dict(zip(_names(indicators), _computed(columns, indicators), strict=True))
+
+
+def _names(indicators: Sequence[IndicatorSpec]) -> list[str]:
+    """Return the names of all columns; refuse two that are the same."""
+    names = [name for spec in indicators for name in spec.column_names]
+    if len(set(names)) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        message = f"indicators must fill different columns, was {twice} twice"
+        raise InvalidInputError(message)
+    return names
+
+
+def _computed(columns: Mapping[str, FloatArray], indicators: Sequence[IndicatorSpec]) -> FloatArray:
+    """Return a row for every result of ``indicators``: one block, which a frame takes over as it is."""
     require_kernel_defaults("EMA")
     # All indicators share the lines, and with them the running sums of each.
     lines = array_lines(columns)
-    length = len(next(iter(columns.values()), ()))
-    arrays = [array for spec in indicators for array in spec.definition.computed(lines, spec.parameters, length)]
-    return dict(zip((column for spec in indicators for column in spec.column_names), arrays, strict=True))
+    counts = [len(spec.definition.results) for spec in indicators]
+    table = np.empty((sum(counts), len(next(iter(columns.values()), ()))))
+    place = 0
+    for spec, count in zip(indicators, counts, strict=True):
+        spec.definition.compute(lines, spec.parameters, table[place : place + count])
+        place += count
+    return table
 
 
 def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> str:

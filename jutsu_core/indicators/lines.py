@@ -317,10 +317,14 @@ class ArrayLine(Line):
     def padded(self, length: int) -> FloatArray:
         """Return a new array of ``length`` numbers, NaN before the line's first."""
         row = np.empty(length)
+        self.write(row)
+        return row
+
+    def write(self, row: FloatArray) -> None:
+        """Write the line into ``row``, which has a place for every bar; NaN before the line's first number."""
         row[: self.start] = np.nan
         # Which zero a minimum or a maximum takes is the machine's choice; + 0.0 leaves one.
-        np.add(self.values[: max(length - self.start, 0)], 0.0, out=row[self.start :])
-        return row
+        np.add(self.values[: max(len(row) - self.start, 0)], 0.0, out=row[self.start :])
 
     def apply(self, operation: Operation, *others: "Line | float") -> "ArrayLine":  # noqa: D102 - as the base says
         start = self.start

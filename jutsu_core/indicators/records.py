@@ -185,14 +185,15 @@ class IndicatorDefinition:
         columns: dict[str, FloatArray] = dict(zip(self.inputs, arrays, strict=True))
         self.require_inputs(columns, lambda name, row: f"{name}s[{row}]")
         require_kernel_defaults("EMA")
-        return self.computed(array_lines(columns), chosen, len(arrays[0]))
+        rows = np.empty((len(self.results), len(arrays[0])))
+        self.compute(array_lines(columns), chosen, rows)
+        return tuple(rows)
 
-    def computed(
-        self, inputs: Mapping[str, Line], parameters: Mapping[str, float], length: int
-    ) -> tuple[FloatArray, ...]:
-        """Return the results as arrays of ``length`` numbers, NaN until the warm-up is over."""
-        lines = self.lines(inputs, parameters)
-        return tuple(line.padded(length) for line in lines if isinstance(line, ArrayLine))
+    def compute(self, inputs: Mapping[str, Line], parameters: Mapping[str, float], rows: FloatArray) -> None:
+        """Write the results into ``rows``, one a result, NaN until the warm-up is over."""
+        for line, row in zip(self.lines(inputs, parameters), rows, strict=True):
+            if isinstance(line, ArrayLine):
+                line.write(row)
 
 
 def array_lines(columns: Mapping[str, FloatArray]) -> dict[str, Line]:
