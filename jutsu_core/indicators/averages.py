@@ -52,13 +52,15 @@ class WholePrices:
     """
 
     def __init__(self, values: FloatArray) -> None:
-        rounded = values * float(MICROS_PER_UNIT)
-        np.rint(rounded, out=rounded)
+        rounded = np.rint(values * float(MICROS_PER_UNIT))
         is_whole = rounded / MICROS_PER_UNIT == values
-        self._are_all = bool(is_whole.all()) and _reach(rounded) <= MOST_MICROS
-        self._others = None
-        if not self._are_all:
-            is_whole &= np.abs(rounded) <= MOST_MICROS
+        magnitudes = np.abs(rounded)
+        self._most = float(magnitudes.max()) if len(values) else 0.0
+        if self._most > MOST_MICROS:
+            is_whole &= magnitudes <= MOST_MICROS
+            self._most = MOST_MICROS
+        self._others: IntArray | None = None
+        if np.count_nonzero(is_whole) < len(values):
             self._others = _running(~is_whole)
             rounded[~is_whole] = 0.0
         self.micros: IntArray = rounded.astype(np.int64)
@@ -88,13 +90,15 @@ class WholePrices:
 
     def mean(self, period: int) -> FloatArray:
         """Return the correctly rounded mean of each window, from the first on."""
-        return _quotient(self._sums[period:] - self._sums[:-period], period * MICROS_PER_UNIT)
+        sums = self._sums[period:] - self._sums[:-period]
+        return _quotient(sums, period * MICROS_PER_UNIT, self._most * period)
 
     def weighted_mean(self, period: int) -> FloatArray:
         """Return the correctly rounded mean with weights 1 to ``period``, for periods up to ``MOST_RAMP``."""
         # Σ (n-j)·m[t-j] = n·P[t] - (P[t-1] + … + P[t-n]), of sums that wrap and a result that fits.
         ramp = period * self._sums[period:] - (self._ramps[period:-1] - self._ramps[: len(self._sums) - period])
-        return _quotient(ramp, period * (period + 1) // 2 * MICROS_PER_UNIT)
+        weight = period * (period + 1) // 2
+        return _quotient(ramp, weight * MICROS_PER_UNIT, self._most * weight)
 
     def deviation(self, period: int) -> tuple[FloatArray, npt.NDArray[np.bool_] | None]:
         """Return the population standard deviation of each window, and which are exact; None if all are."""
@@ -249,20 +253,15 @@ def require_kernel_defaults(*functions: str) -> None:
 def _running(values: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> IntArray:
     """Return the sums of the first 0, 1, … values."""
     sums = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(values, out=sums[1:])
+    np.add.accumulate(values, out=sums[1:], dtype=np.int64)
     return sums
 
 
-def _reach(values: IntArray | FloatArray) -> float:
-    """Return the largest absolute value."""
-    return max(values.max(), -values.min()) if len(values) else 0
-
-
-def _quotient(numerators: IntArray, denominator: int) -> FloatArray:
-    """Return the correctly rounded quotients."""
+def _quotient(numerators: IntArray, denominator: int, most: float) -> FloatArray:
+    """Return the correctly rounded quotients of numerators that are at most ``most``."""
     quotients = numerators / float(denominator)
     # Beyond 2⁵³ the numerator itself would be rounded first; Python divides whole numbers exactly.
-    if _reach(numerators) >= _EXACT_FLOAT:
+    if most >= _EXACT_FLOAT:
         for place in np.flatnonzero(np.abs(numerators) >= _EXACT_FLOAT).tolist():
             quotients[place] = int(numerators[place]) / denominator
     return quotients

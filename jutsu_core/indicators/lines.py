@@ -10,7 +10,6 @@ What does not belong here: checking inputs (``inputs``) and anything with an ind
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import cached_property
 from math import fsum, sqrt
 from typing import Literal, NamedTuple
 
@@ -229,9 +228,10 @@ class Line(ABC):
     def _kept(self, what: str, period: int, make: Callable[[], "Line"]) -> "Line":
         """Return the line that was made for the same once before, or make it."""
         key = (what, period)
-        if key not in self._shared:
-            self._shared[key] = make()
-        return self._shared[key]
+        line = self._shared.get(key)
+        if line is None:
+            line = self._shared[key] = make()
+        return line
 
     # A window of n is the newest half of it, a power of two, and the rest that came before. Halves
     # are shared, so that a window costs the logarithm of its length.
@@ -308,6 +308,7 @@ class ArrayLine(Line):
         self.values = values
         self.start = start
         self._is_price = is_price
+        self._made_whole: WholePrices | None = None
 
     @property
     def length(self) -> int:
@@ -385,9 +386,12 @@ class ArrayLine(Line):
             start = start_of(self.values[:first].tolist(), is_price=False)
         return ArrayLine(smoothed(self.values[first:], start, period), self.start + first - 1)
 
-    @cached_property
+    @property
     def _whole(self) -> WholePrices:
-        return WholePrices(self.values)
+        # Two threads may both make it: they make the same.
+        if self._made_whole is None:
+            self._made_whole = WholePrices(self.values)
+        return self._made_whole
 
     def _exact(self, kind: ExactKind, period: int) -> "ArrayLine | None":
         if not self._is_price or len(self.values) < period:

@@ -142,7 +142,9 @@ class IndicatorDefinition:
             parameters: As ``checked`` returns them.
         """
         made = self.formula(*(inputs[name] for name in self.inputs), **parameters)
-        lines = made if isinstance(made, tuple) else (made,)
+        if isinstance(made, Line):
+            return (made,)
+        lines = made
         start = max(line.start for line in lines)
         return tuple(line if line.start == start else line.skip(start - line.start) for line in lines)
 
@@ -162,6 +164,8 @@ class IndicatorDefinition:
             InvalidInputError: A price is not above 0 where it must be, a volume is below 0, or there is no
                 volume at all.
         """
+        if not self.needs_positive_prices and "volume" not in self.inputs:
+            return
         for name in self.inputs:
             values = series[name]
             if name == "volume":
@@ -179,13 +183,15 @@ class IndicatorDefinition:
                 were changed.
         """
         chosen = self.checked(parameters)
-        names = [f"{name}s" for name in self.inputs]
-        arrays = [require_series(name, values) for name, values in zip(names, series, strict=True)]
-        require_equal_lengths(**dict(zip(names, arrays, strict=True)))
-        columns: dict[str, FloatArray] = dict(zip(self.inputs, arrays, strict=True))
+        columns: dict[str, FloatArray] = {
+            name: require_series(f"{name}s", values) for name, values in zip(self.inputs, series, strict=True)
+        }
+        length = len(columns[self.inputs[0]])
+        if any(len(values) != length for values in columns.values()):
+            require_equal_lengths(**{f"{name}s": values for name, values in columns.items()})
         self.require_inputs(columns, lambda name, row: f"{name}s[{row}]")
         require_kernel_defaults("EMA")
-        rows = np.empty((len(self.results), len(arrays[0])))
+        rows = np.empty((len(self.results), length))
         self.compute(array_lines(columns), chosen, rows)
         return tuple(rows)
 
