@@ -26,7 +26,8 @@ MOST_REMEMBERED = 1_000_000
 class Accumulator:
     """The values of indicators, bar by bar.
 
-    ``update`` returns, to the bit, what the last row of ``compute_indicators`` over all bars so far holds.
+    ``update`` returns, to the bit, what the last row of ``compute_indicators`` over all bars so far holds. What
+    only a whole history shows, that an index never has any volume, is not refused here.
 
     Args:
         indicators: What to compute; the order is that of the values.

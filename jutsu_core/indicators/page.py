@@ -37,6 +37,9 @@ history begins; otherwise the page says how the start fades. A window of prices,
 exactly and its mean correctly rounded. What an indicator cannot be made of, such as prices that are not
 above 0 or an index that has no volume, is refused and named.
 
+Averages that fade come from TA-Lib, which is built with and without fused arithmetic: their last bits are those of
+the machine that computed them, the same for series and accumulators.
+
 To add one: its formula, function and record in the module of its family; its arithmetic and answers in
 `tests/jutsu_core/indicators/answers`; this page. Columns, schemas, run config, laws and tests follow from the record.
 

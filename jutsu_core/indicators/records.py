@@ -244,5 +244,5 @@ def _require_volume(indicator: str, volumes: FloatArray, what: Callable[[str, in
         row = int(np.argmax(volumes < 0))
         refuse(what("volume", row), "0 or more", f"{volumes[row]:g}", "correct the bar")
     if not volumes.any():
-        remedy = f"{indicator} needs volume, which an index has none of: leave it out for this symbol"
+        remedy = f"{indicator} needs volume, which an index has none of: choose indicators without it"
         refuse("volume", "above 0 in some bar", f"0 in all {len(volumes):,}", remedy)

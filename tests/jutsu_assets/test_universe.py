@@ -29,7 +29,7 @@ def test_the_file_that_ships_is_sound() -> None:
     assert universe.calendar == "XNYS"
     assert universe.performance.periods_per_year == 252
     assert universe.daily_indicators[: len(DEFAULT_INDICATORS)] == DEFAULT_INDICATORS
-    assert [spec.name for spec in universe.daily_indicators[len(DEFAULT_INDICATORS) :]] == ["adx", "obv"]
+    assert [spec.name for spec in universe.daily_indicators[len(DEFAULT_INDICATORS) :]] == ["adx", "stochastic"]
 
 
 def test_share_classes_and_indexes_are_symbols(tmp_path: Path) -> None:
