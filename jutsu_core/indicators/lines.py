@@ -69,6 +69,7 @@ CHOOSE = Operation(_choose_arrays, _choose_numbers)
 RATIO = Operation(_ratio_arrays, lambda left, right, otherwise: left / right if right != 0 else otherwise)
 
 State = tuple[float, ...]
+_FEW = 64
 ExactKind = Literal["mean", "weighted_mean", "deviation"]
 
 
@@ -381,7 +382,11 @@ class ArrayLine(Line):
     def _smoothed(self, first: int, period: int) -> "ArrayLine":
         if len(self.values) < first:
             return ArrayLine(self.values[:0], self.start + first - 1)
-        start = self._whole.first_mean(first) if self._is_price else None
+        # The running sums of all prices cost more than a few prices one by one; both give the same bits.
+        if self._is_price and (self._made_whole is not None or first > _FEW):
+            start = self._whole.first_mean(first)
+        else:
+            start = start_of(self.values[:first].tolist(), is_price=self._is_price)
         if start is None:
             start = start_of(self.values[:first].tolist(), is_price=False)
         return ArrayLine(smoothed(self.values[first:], start, period), self.start + first - 1)
