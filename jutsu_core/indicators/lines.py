@@ -70,6 +70,7 @@ RATIO = Operation(_ratio_arrays, lambda left, right, otherwise: left / right if 
 
 State = tuple[float, ...]
 _FEW = 64
+_NUMBERS = (float, int)
 ExactKind = Literal["mean", "weighted_mean", "deviation"]
 
 
@@ -329,16 +330,17 @@ class ArrayLine(Line):
         np.add(self.values[: max(len(row) - self.start, 0)], 0.0, out=row[self.start :])
 
     def apply(self, operation: Operation, *others: "Line | float") -> "ArrayLine":  # noqa: D102 - as the base says
+        # Numbers first: to ask a number whether it is a line costs more than the arithmetic.
         start = self.start
         for other in others:
-            if isinstance(other, ArrayLine) and other.start > start:
+            if not isinstance(other, _NUMBERS) and other.start > start:
                 start = other.start
-        operands: list[FloatArray | float] = [self.values if start == self.start else self.values[start - self.start :]]
+        operands: list[FloatArray | float] = [self.values[start - self.start :]]
         for other in others:
-            if isinstance(other, ArrayLine):
-                operands.append(other.values if start == other.start else other.values[start - other.start :])
-            elif not isinstance(other, Line):
+            if isinstance(other, _NUMBERS):
                 operands.append(other)
+            elif isinstance(other, ArrayLine):
+                operands.append(other.values[start - other.start :])
         return ArrayLine(operation.arrays(*operands), start)
 
     def lag(self, bars: int) -> "ArrayLine":  # noqa: D102

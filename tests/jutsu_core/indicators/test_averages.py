@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from talib import set_unstable_period  # type: ignore[attr-defined]  # re-exported without being declared
 
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.averages import fused, highest, kernel_multiply_add, lowest, smoothed
+from jutsu_core.indicators.averages import distance_sums, fused, highest, kernel_multiply_add, lowest, smoothed
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.momentum import rsi
 from jutsu_core.indicators.trend import ema, macd
@@ -43,6 +43,23 @@ def test_a_fused_step_rounds_once(factor: float, weight: float, addend: float) -
 
 def test_a_period_beyond_the_kernel_s_limit_is_smoothed_all_the_same() -> None:
     assert smoothed(np.array([2.0]), 1.0, 199_999).tolist() == [1.0, 1.00001]
+
+
+@pytest.mark.parametrize("squared", [True, False])
+@pytest.mark.parametrize("period", [1, 2, 9, 60])
+def test_distances_of_a_window_have_the_same_bits_in_every_length_of_series(period: int, *, squared: bool) -> None:
+    """And the order of the sum is that of the window, oldest first."""
+    values, centers = random_walk(40_000), random_walk(40_000, seed=3)
+    long = distance_sums(values, centers[period - 1 :], period, squared=squared)
+    for count in (1, 2, 3, 17, 400):
+        end = count + period - 1
+        short = distance_sums(values[:end], centers[period - 1 : end], period, squared=squared)
+        assert short.tobytes() == long[:count].tobytes()
+    by_hand = 0.0
+    for value in values[:period].tolist():
+        far = value - float(centers[period - 1])
+        by_hand += far * far if squared else abs(far)
+    assert long[0] == by_hand
 
 
 @pytest.mark.parametrize("find", [highest, lowest])
