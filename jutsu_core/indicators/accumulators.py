@@ -17,7 +17,8 @@ from jutsu_core.bars import MICROS_PER_UNIT, Bar, require_aware
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.averages import WIDEST_WINDOW, kernel_multiply_add, whole_micros
 from jutsu_core.indicators.catalog import IndicatorSpec, indicator_columns
-from jutsu_core.indicators.lines import ExactKind, Line, Operation, State, mean_of, ramp_of, start_of
+from jutsu_core.indicators.lines import ExactKind, Line, Operation, State
+from jutsu_core.indicators.one_window import mean_of, ramp_of, start_of
 from jutsu_core.indicators.records import PRICE_INPUTS
 
 MOST_REMEMBERED = 1_000_000

@@ -2,7 +2,7 @@
 
 A ``Line`` is a row of numbers that begins at some bar and has one for each bar from there on. An
 indicator's formula takes lines and returns lines; it neither knows nor asks whether a line is a
-whole array (``ArrayLine``) or grows by the bar (``jutsu_core.indicators.accumulators``). Both do
+whole array (``array_lines``) or grows by the bar (``jutsu_core.indicators.accumulators``). Both do
 the same operations on the same numbers in the same order, so both give the same bits.
 
 What does not belong here: checking inputs (``inputs``) and anything with an indicator's name.
@@ -10,23 +10,14 @@ What does not belong here: checking inputs (``inputs``) and anything with an ind
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from math import fsum, sqrt
+from math import sqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
-import talib
 
-from jutsu_core.bars import MICROS_PER_UNIT
-from jutsu_core.indicators.averages import (
-    MOST_RAMP,
-    WholePrices,
-    distance_sums,
-    highest,
-    lowest,
-    smoothed,
-    whole_micros,
-)
+from jutsu_core.indicators.averages import MOST_RAMP
 from jutsu_core.indicators.inputs import FloatArray
+from jutsu_core.indicators.one_window import newest_half
 
 
 class Operation(NamedTuple):
@@ -69,8 +60,6 @@ CHOOSE = Operation(_choose_arrays, _choose_numbers)
 RATIO = Operation(_ratio_arrays, lambda left, right, otherwise: left / right if right != 0 else otherwise)
 
 State = tuple[float, ...]
-_FEW = 64
-_NUMBERS = (float, int)
 ExactKind = Literal["mean", "weighted_mean", "deviation"]
 
 
@@ -289,220 +278,3 @@ class Line(ABC):
 
     def _spread(self, period: int) -> "Line":
         return (self.distances(self.mean(period), period, squared=True) / float(period)).root()
-
-
-class ArrayLine(Line):
-    """A line whose numbers are all known.
-
-    Args:
-        values: The numbers, oldest first; never written to.
-        start: Place of the bar of the first.
-        prices: Whether they are prices, whose whole micros are summed exactly.
-
-    Examples:
-        >>> close = ArrayLine(np.array([1.0, 2.0, 6.0]), is_price=True)
-        >>> close.mean(2).padded(3)
-        array([nan, 1.5, 4. ])
-    """
-
-    def __init__(self, values: FloatArray, start: int = 0, *, is_price: bool = False) -> None:
-        super().__init__()
-        self.values = values
-        self.start = start
-        self._is_price = is_price
-        self._made_whole: WholePrices | None = None
-
-    @property
-    def length(self) -> int:
-        """Return how many bars there are, those without a number counted too; no less than ``start``."""
-        return self.start + len(self.values)
-
-    def padded(self, length: int) -> FloatArray:
-        """Return a new array of ``length`` numbers, NaN before the line's first."""
-        row = np.empty(length)
-        self.write(row)
-        return row
-
-    def write(self, row: FloatArray) -> None:
-        """Write the line into ``row``, which has a place for every bar; NaN before the line's first number."""
-        row[: self.start] = np.nan
-        # Which zero a minimum or a maximum takes is the machine's choice; + 0.0 leaves one.
-        np.add(self.values[: max(len(row) - self.start, 0)], 0.0, out=row[self.start :])
-
-    def apply(self, operation: Operation, *others: "Line | float") -> "ArrayLine":  # noqa: D102 - as the base says
-        # Numbers first: to ask a number whether it is a line costs more than the arithmetic.
-        start = self.start
-        for other in others:
-            if not isinstance(other, _NUMBERS) and other.start > start:
-                start = other.start
-        operands: list[FloatArray | float] = [self.values[start - self.start :]]
-        for other in others:
-            if isinstance(other, _NUMBERS):
-                operands.append(other)
-            elif isinstance(other, ArrayLine):
-                operands.append(other.values[start - other.start :])
-        return ArrayLine(operation.arrays(*operands), start)
-
-    def lag(self, bars: int) -> "ArrayLine":  # noqa: D102
-        kept = max(len(self.values) - bars, 0)
-        return ArrayLine(self.values[:kept], self.start + bars)
-
-    def skip(self, bars: int) -> "ArrayLine":  # noqa: D102
-        return ArrayLine(self.values[bars:], self.start + bars, is_price=self._is_price)
-
-    def highest(self, period: int) -> "ArrayLine":  # noqa: D102
-        return ArrayLine(highest(self.values, period), self.start + period - 1)
-
-    def lowest(self, period: int) -> "ArrayLine":  # noqa: D102
-        return ArrayLine(lowest(self.values, period), self.start + period - 1)
-
-    def since_highest(self, period: int) -> "ArrayLine":  # noqa: D102
-        return ArrayLine(since_highest(self.values, period), self.start + period)
-
-    def cumulative(self) -> "ArrayLine":  # noqa: D102
-        return ArrayLine(np.cumsum(self.values), self.start)
-
-    def distances(self, center: Line, period: int, *, squared: bool) -> "ArrayLine":  # noqa: D102
-        if not isinstance(center, ArrayLine):
-            raise TypeError
-        return ArrayLine(distance_sums(self.values, center.values, period, squared=squared), center.start)
-
-    def scan(  # noqa: D102
-        self,
-        begin: Callable[..., State],
-        step: Callable[..., State],
-        *others: Line,
-        results: int = 1,
-        kernel: Callable[..., tuple[FloatArray, ...]] | None = None,
-    ) -> tuple[Line, ...]:
-        lines = [line for line in (self, *others) if isinstance(line, ArrayLine)]
-        start = max(line.start for line in lines)
-        columns = [line.values[start - line.start :] for line in lines]
-        made = _scanned(begin, step, columns, results) if kernel is None else kernel(*columns)
-        return tuple(ArrayLine(column, start) for column in made)
-
-    def _smoothed(self, first: int, period: int) -> "ArrayLine":
-        if len(self.values) < first:
-            return ArrayLine(self.values[:0], self.start + first - 1)
-        # The running sums of all prices cost more than a few prices one by one; both give the same bits.
-        if self._is_price and (self._made_whole is not None or first > _FEW):
-            start = self._whole.first_mean(first)
-        else:
-            start = start_of(self.values[:first].tolist(), is_price=self._is_price)
-        if start is None:
-            start = start_of(self.values[:first].tolist(), is_price=False)
-        return ArrayLine(smoothed(self.values[first:], start, period), self.start + first - 1)
-
-    @property
-    def _whole(self) -> WholePrices:
-        # Two threads may both make it: they make the same.
-        if self._made_whole is None:
-            self._made_whole = WholePrices(self.values)
-        return self._made_whole
-
-    def _exact(self, kind: ExactKind, period: int) -> "ArrayLine | None":
-        if not self._is_price or len(self.values) < period:
-            return None
-        whole = self._whole
-        is_exact = whole.is_whole(period)
-        if is_exact is not None and not is_exact.any():
-            return None
-        if kind == "deviation":
-            values, is_narrow = whole.deviation(period)
-            if is_narrow is not None:
-                is_exact = is_narrow if is_exact is None else is_exact & is_narrow
-        else:
-            values = whole.mean(period) if kind == "mean" else whole.weighted_mean(period)
-        if is_exact is not None and not is_exact.all():
-            values = np.where(is_exact, values, self._in_floats(kind, period))
-        return ArrayLine(values, self.start + period - 1)
-
-    def _in_floats(self, kind: ExactKind, period: int) -> FloatArray:
-        made = {"mean": self._mean_of_floats, "weighted_mean": self._weighted_mean_of_floats, "deviation": self._spread}
-        line = made[kind](period)
-        return line.values if isinstance(line, ArrayLine) else np.empty(0)
-
-
-def newest_half(period: int) -> int:
-    """Return the largest power of two below ``period``, which is 2 or more.
-
-    Examples:
-        >>> newest_half(20), newest_half(16), newest_half(2)
-        (16, 8, 1)
-    """
-    return 1 << ((period - 1).bit_length() - 1)
-
-
-def mean_of(values: list[float]) -> float:
-    """Return the mean of one window of floats, with the bits of ``Line.mean``.
-
-    Examples:
-        >>> mean_of([1 / 3] * 10) == 1 / 3
-        True
-    """
-    return values[-1] if len(values) == 1 else values[-1] + distance_of(values) / len(values)
-
-
-def start_of(values: list[float], *, is_price: bool) -> float:
-    """Return the mean of the values that an exponential average starts with.
-
-    Examples:
-        >>> start_of([0.1] * 10, is_price=False)
-        0.1
-    """
-    if is_price:
-        micros = [whole_micros(value) for value in values]
-        if None not in micros:
-            return sum(filter(None, micros)) / (len(micros) * MICROS_PER_UNIT)
-    # Measured from the last, so that equal values start with exactly that value.
-    last = values[-1]
-    return last + fsum(value - last for value in values) / len(values)
-
-
-def distance_of(values: list[float]) -> float:
-    """Return the sum of what two or more numbers differ from the last, with the bits of ``Line.mean``."""
-    half = newest_half(len(values))
-    rest = len(values) - half
-    total = (values[rest - 1] - values[-1]) * rest
-    if rest > 1:
-        total = distance_of(values[:rest]) + total
-    return distance_of(values[rest:]) + total if half > 1 else total
-
-
-def ramp_of(values: list[float]) -> float:
-    """Return what ``distance_of`` does, with weights 1 to the number of values, with the bits of ``Line``."""
-    half = newest_half(len(values))
-    rest = len(values) - half
-    total = (values[rest - 1] - values[-1]) * (rest * (rest + 1) / 2)
-    if rest > 1:
-        total = ramp_of(values[:rest]) + total
-    if half > 1:
-        total = (ramp_of(values[rest:]) + distance_of(values[rest:]) * rest) + total
-    return total
-
-
-def since_highest(values: FloatArray, period: int) -> FloatArray:
-    """Return how many values ago the highest of each window of ``period + 1`` was; of equals, the last.
-
-    Examples:
-        >>> since_highest(np.array([3.0, 1.0, 2.0, 2.0]), 2)
-        array([2., 0.])
-    """
-    if len(values) <= period:
-        return values[:0]
-    _, up = talib.AROON(values, values, timeperiod=period)
-    return np.rint(period - up[period:] * period / 100)
-
-
-def _scanned(
-    begin: Callable[..., State], step: Callable[..., State], columns: list[FloatArray], results: int
-) -> tuple[FloatArray, ...]:
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    first = next(rows, None)
-    if first is None:
-        return tuple(np.empty(0) for _ in range(results))
-    states = [state := begin(*first)]
-    for row in rows:
-        state = step(state, *row)
-        states.append(state)
-    return tuple(np.array([state[place] for state in states]) for place in range(results))

@@ -14,6 +14,7 @@ import numpy as np
 
 from jutsu_core.arguments import refuse
 from jutsu_core.errors import InvalidInputError
+from jutsu_core.indicators.array_lines import ArrayLine
 from jutsu_core.indicators.averages import require_kernel_defaults
 from jutsu_core.indicators.inputs import (
     MAX_PERIOD,
@@ -23,7 +24,7 @@ from jutsu_core.indicators.inputs import (
     require_period,
     require_series,
 )
-from jutsu_core.indicators.lines import ArrayLine, Line
+from jutsu_core.indicators.lines import Line
 
 InputName = Literal["open", "high", "low", "close", "volume"]
 Move = Literal["moves", "stays", "changes"]

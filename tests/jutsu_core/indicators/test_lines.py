@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jutsu_core.indicators.array_lines import ArrayLine
 from jutsu_core.indicators.averages import MOST_MICROS, WIDEST_WINDOW, whole_micros
 from jutsu_core.indicators.inputs import FloatArray
-from jutsu_core.indicators.lines import ArrayLine, Line, mean_of, ramp_of, start_of
+from jutsu_core.indicators.lines import Line
+from jutsu_core.indicators.one_window import mean_of, ramp_of, start_of
 from tests.jutsu_core.indicators.references import random_walk
 
 WINDOWS: dict[str, Callable[[Line, int], Line]] = {
