@@ -143,7 +143,8 @@ def parabolic_sar(
 
     Warm-up:
         The first bar has no value. Wilder leaves the first side to the trader; as in TA-Lib it is short where
-        the second bar's low fell by more than its high rose, else long. The choice is forgotten at the first turn.
+        the second bar's low fell by more than its high rose, else long. The other choice gives another series until
+        two turns in a row fall on the same bars.
 
     References:
         J. Welles Wilder (1978), New Concepts in Technical Trading Systems, section II.

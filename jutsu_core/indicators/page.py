@@ -76,7 +76,8 @@ def _section(definition: IndicatorDefinition) -> Iterator[str]:
     yield f"## {definition.name}\n"
     summary = _lines(said[""]).removeprefix("Return ")
     yield f"**{definition.title}** (`{module}`): {summary}\n"
-    yield f"```text\n{said['Formula']}\n```\n"
+    formula = said["Formula"].replace("``", "")
+    yield f"```text\n{formula}\n```\n"
     if definition.parameters:
         yield "| parameter | values | default |\n| --- | --- | --- |"
         yield from map(_parameter, definition.parameters)
