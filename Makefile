@@ -13,7 +13,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 .PHONY: help setup demo dev check test proof coverage bench scale soak lock clean
 
 help:            ## show the targets
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -68,6 +68,10 @@ lock: $(VENV)/.python  ## renew requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --upgrade pyproject.toml --output-file requirements.lock
+
+indicators-page: $(VENV)/.dev  ## write docs/indicators.md, which is made of the catalogue
+	@$(BIN)/python -c "from jutsu_core.indicators.page import indicators_page; print(indicators_page(), end='')" \
+	  > docs/indicators.md
 
 clean:           ## remove what was created, data included
 	rm -rf $(VENV) var

@@ -11,11 +11,23 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import exchange_calendars
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from jutsu_assets.indicator_sets import REFUSED, STANDARD, as_indicator, as_set, chosen_set, refusal
 from jutsu_assets.plain_yaml import Document, read_document, shown
 from jutsu_core.errors import ConfigurationError
+from jutsu_core.indicators.catalog import IndicatorSpec
 from jutsu_core.ports import Clock
 
 EARLIEST_START = date(1985, 1, 1)
@@ -50,7 +62,11 @@ _MUST_BE = {
     "schedules": "a group of keys such as repair_requests: 200",
     "schedules.repair_requests": "a whole number from 1 to 5000: symbols that the nightly repair asks for at most",
     "schedules.verification_weeks": "a whole number from 1 to 52: in so many weeks each history is compared once",
+    "indicator_sets": "a group of sets such as swing: [rsi, {sma: {period: 20}}]",
+    "indicators": "a group of timeframes and their sets such as 1d: swing",
+    "indicators.1d": "the name of a set, such as standard",
 }
+_SET_MUST_BE = "a list of indicators such as [rsi, {sma: {period: 20}}] with at least one"
 
 
 class PerformanceSettings(BaseModel):
@@ -69,6 +85,19 @@ class ScheduleSettings(BaseModel):
 
     repair_requests: Annotated[int, Field(strict=True, ge=1, le=5000)] = 200
     verification_weeks: Annotated[int, Field(strict=True, ge=1, le=52)] = 8
+
+
+class IndicatorSettings(BaseModel):
+    """Which set of indicators each timeframe gets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    daily: Annotated[str, Field(alias="1d", strict=True)] = STANDARD
+
+
+IndicatorSet = Annotated[
+    tuple[Annotated[IndicatorSpec, PlainValidator(as_indicator)], ...], Field(min_length=1), AfterValidator(as_set)
+]
 
 
 def _ticker(symbol: str) -> str:
@@ -100,6 +129,8 @@ class Universe(BaseModel):
         schedules: How much the graph asks for by itself.
         newest_session_from_quotes: Whether the newest session of many symbols is taken from one
             request for quotes, where nothing else is missing.
+        indicator_sets: Sets of indicators by name, besides the one named ``standard``.
+        indicators: Which set each timeframe gets.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -110,6 +141,32 @@ class Universe(BaseModel):
     performance: PerformanceSettings = PerformanceSettings()
     schedules: ScheduleSettings = ScheduleSettings()
     newest_session_from_quotes: Annotated[bool, Field(strict=True)] = False
+    indicator_sets: dict[str, IndicatorSet] = Field(default_factory=dict)
+    indicators: IndicatorSettings = IndicatorSettings()
+
+    @property
+    def daily_indicators(self) -> tuple[IndicatorSpec, ...]:
+        """Return the indicators of daily bars."""
+        return chosen_set(self.indicators.daily, self.indicator_sets)
+
+    @field_validator("indicator_sets")
+    @classmethod
+    def _standard_is_built_in(cls, sets: dict[str, IndicatorSet]) -> dict[str, IndicatorSet]:
+        if STANDARD in sets:
+            said = f"the set {STANDARD} is built in; give yours another name"
+            raise refusal(said, [STANDARD])
+        return sets
+
+    @field_validator("indicators")
+    @classmethod
+    def _set_is_known(cls, chosen: IndicatorSettings, info: ValidationInfo) -> IndicatorSettings:
+        # Sets that are wrong themselves are missing here; they have their own findings.
+        names = [STANDARD, *info.data.get("indicator_sets", [chosen.daily])]
+        if chosen.daily not in names:
+            known = f"must be one of {', '.join(names)}, was {shown(chosen.daily)}{_nearest(chosen.daily, names)}"
+            said = f"{known}; choose one, or add it to indicator_sets"
+            raise refusal(said, ["1d"])
+        return chosen
 
     @field_validator("symbols")
     @classmethod
@@ -189,9 +246,9 @@ def _refusal(path: Path, findings: list[str]) -> str:
 
 def _finding(item: dict[str, Any], document: Document) -> str:
     """Return in plain words what the library that reads the values found: line, key, value, what it must be, remedy."""
-    place = tuple(item["loc"])
+    place = (*item["loc"], *(item["ctx"]["under"] if item["type"] == REFUSED else ()))
     line = document.lines.get(place)
-    said = _complaint(item, place, document)
+    said = (_refused if item["type"] == REFUSED else _complaint)(item, place, document)
     return said if line is None else f"line {line}: {said}"
 
 
@@ -211,7 +268,20 @@ def _complaint(item: dict[str, Any], place: tuple[str | int, ...], document: Doc
     if place[0] == "symbols" and len(place) > 1:
         remedy = item["ctx"]["remedy"] if item["type"] == _TICKER else _as_ticker(document.written.get(place))
         return f"key 'symbols' must hold tickers in capitals, but no. {int(place[1]) + 1} was {was}; {remedy}"
-    return f"key {key!r} must be {_MUST_BE[key]}, was {was}"
+    must_be = _SET_MUST_BE if place[0] == "indicator_sets" and len(place) > 1 else _MUST_BE[key]
+    return f"key {key!r} must be {must_be}, was {was}"
+
+
+def _refused(item: dict[str, Any], place: tuple[str | int, ...], document: Document) -> str:
+    held = _as_written(_value_at(document, place), document.written.get(place))
+    return f"key '{'.'.join(map(str, place))}' holds {held}: {item['ctx']['said']}"
+
+
+def _value_at(document: Document, place: tuple[str | int, ...]) -> object:
+    value = document.content
+    for part in place:
+        value = value[part]
+    return value
 
 
 def _repeated(first: dict[str, int], again: dict[str, int], document: Document) -> str:

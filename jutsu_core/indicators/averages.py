@@ -1,23 +1,127 @@
-"""The averages that indicators are built of, over inputs that were already checked.
+"""Sums and averages over arrays that were already checked: what indicators are built of.
 
-Two kinds. A **window** average sees only its window: each window is summed afresh in the
-same order, so a value depends neither on where the history starts nor on anything that has
-left the window. A **recursive** average starts at the first value and folds in one value
-after another; it comes from TA-Lib.
+Two kinds. A **window** average sees only its window: the bits of a value depend on the values in
+its window and on nothing else, neither on where the history starts nor on what has left the
+window. A **recursive** average is given a start and folds in one value after another.
+
+Prices are whole micros (``jutsu_core.bars``), and whole numbers add up without error: over them a
+window's sum is the difference of two running sums, exact whatever the length, and its mean is the
+one division of two exact numbers, correctly rounded. A window that holds anything else is summed
+in floats, measured from its last value, in an order that depends on its length alone.
 
 What does not belong here: checking inputs (``jutsu_core.indicators.inputs``) and anything
 with an indicator's name.
 """
 
+from collections.abc import Callable
+from functools import cache, cached_property
+from math import fsum
+
 import numpy as np
+import numpy.typing as npt
 import talib
 from talib import get_compatibility, get_unstable_period  # type: ignore[attr-defined]  # re-exported without being declared
 
+from jutsu_core.bars import MICROS_PER_UNIT
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.inputs import FloatArray
+from jutsu_core.indicators.inputs import MAX_PERIOD, FloatArray
 
-_BLOCK = 4096
-"""Windows computed together: a block and its scratch space stay in a core's cache."""
+IntArray = npt.NDArray[np.int64]
+
+MOST_MICROS = 2**46
+"""Above it (70 million a share) a price counts as a float: no sum of ``MAX_PERIOD`` prices below overflows."""
+
+WIDEST_WINDOW = 6_074_000_999
+"""Micros: largest product of a window's length and range whose variance, n²·range² / 4, is below 2⁶³."""
+
+MOST_RAMP = 511
+"""Longest window whose weighted sum, weights 1 to n, is below 2⁶³ for every price up to ``MOST_MICROS``."""
+
+_EXACT_FLOAT = 2**53
+_CORRECTIONS = 8
+_SPLIT = 2.0**27 + 1.0
+
+
+class WholePrices:
+    """Prices as whole micros, with running sums that all windows share.
+
+    A price is whole if ``micros / 1_000_000`` is the very float; the others are counted.
+
+    Args:
+        values: Finite numbers, oldest first.
+    """
+
+    def __init__(self, values: FloatArray) -> None:
+        rounded = np.rint(values * float(MICROS_PER_UNIT))
+        is_whole = rounded / MICROS_PER_UNIT == values
+        magnitudes = np.abs(rounded)
+        self._most = float(magnitudes.max()) if len(values) else 0.0
+        if self._most > MOST_MICROS:
+            is_whole &= magnitudes <= MOST_MICROS
+            self._most = MOST_MICROS
+        self._others: IntArray | None = None
+        if np.count_nonzero(is_whole) < len(values):
+            self._others = _running(~is_whole)
+            rounded[~is_whole] = 0.0
+        self.micros: IntArray = rounded.astype(np.int64)
+        self._sums = _running(self.micros)
+
+    @cached_property
+    def _squares(self) -> IntArray:
+        return _running(self.micros * self.micros)
+
+    @cached_property
+    def _ramps(self) -> IntArray:
+        return _running(self._sums)
+
+    @cached_property
+    def _range(self) -> int:
+        return int(self.micros.max() - self.micros.min()) if len(self.micros) else 0
+
+    def is_whole(self, period: int) -> npt.NDArray[np.bool_] | None:
+        """Return which windows hold nothing but whole micros, from the first whole window on; None if all do."""
+        return None if self._others is None else self._others[period:] == self._others[:-period]
+
+    def first_mean(self, period: int) -> float | None:
+        """Return the correctly rounded mean of the first window, None where it holds something else."""
+        if self._others is not None and self._others[period]:
+            return None
+        return int(self._sums[period]) / (period * MICROS_PER_UNIT)
+
+    def mean(self, period: int) -> FloatArray:
+        """Return the correctly rounded mean of each window, from the first on."""
+        sums = self._sums[period:] - self._sums[:-period]
+        return _quotient(sums, period * MICROS_PER_UNIT, self._most * period)
+
+    def weighted_mean(self, period: int) -> FloatArray:
+        """Return the correctly rounded mean with weights 1 to ``period``, for periods up to ``MOST_RAMP``."""
+        # Σ (n-j)·m[t-j] = n·P[t] - (P[t-1] + … + P[t-n]), of sums that wrap and a result that fits.
+        ramp = period * self._sums[period:] - (self._ramps[period:-1] - self._ramps[: len(self._sums) - period])
+        weight = period * (period + 1) // 2
+        return _quotient(ramp, weight * MICROS_PER_UNIT, self._most * weight)
+
+    def deviation(self, period: int) -> tuple[FloatArray, npt.NDArray[np.bool_] | None]:
+        """Return the population standard deviation of each window, and which are exact; None if all are."""
+        sums = self._sums[period:] - self._sums[:-period]
+        spread = period * (self._squares[period:] - self._squares[:-period]) - sums * sums
+        is_narrow = None
+        if period * self._range > WIDEST_WINDOW:
+            as_floats = self.micros.astype(np.float64)
+            ranges = highest(as_floats, period) - lowest(as_floats, period)
+            is_narrow = period * ranges <= WIDEST_WINDOW
+            spread = np.where(is_narrow, spread, 0)
+        return np.sqrt(spread) / (period * MICROS_PER_UNIT), is_narrow
+
+
+def whole_micros(price: float) -> int | None:
+    """Return ``price`` in whole micros, or None if it is none in the sense of ``WholePrices``.
+
+    Examples:
+        >>> whole_micros(0.1), whole_micros(1e-7)
+        (100000, None)
+    """
+    micros = round(price * MICROS_PER_UNIT)
+    return micros if micros / MICROS_PER_UNIT == price and abs(micros) <= MOST_MICROS else None
 
 
 def all_missing(length: int) -> FloatArray:
@@ -30,131 +134,94 @@ def all_missing(length: int) -> FloatArray:
     return np.full(length, np.nan)
 
 
-def window_mean(values: FloatArray, period: int) -> FloatArray:
-    """Return the mean of the last ``period`` values at each place.
+def smoothed(values: FloatArray, start: float, period: int) -> FloatArray:
+    """Return the exponential average with weight 2 / (period + 1), from the value before the first on.
 
     Formula:
-        mean[t] = x[t] + ((x[t-period+1] - x[t]) + … + (x[t-1] - x[t])) / period
+        e[0] = start
+        e[t+1] = e[t] + (x[t] - e[t]) · 2 / (period + 1)
 
-    Measured from the window's last value, so that equal values give exactly that value.
+    Equal values that equal the start leave it where it is, to the bit. Wilder's average over n
+    values is the one of period 2·n - 1, whose weight is 1 / n.
 
     Args:
         values: Finite numbers, oldest first.
-        period: Length of the window.
-
-    Returns:
-        As many values, the first ``period - 1`` NaN.
-
-    Examples:
-        >>> window_mean(np.array([1.0, 2.0, 6.0]), 2)
-        array([nan, 1.5, 4. ])
-    """
-    means = all_missing(len(values))
-    for start in range(period - 1, len(values), _BLOCK):
-        stop = min(start + _BLOCK, len(values))
-        last = values[start:stop]
-        total = np.zeros(stop - start)
-        scratch = np.empty(stop - start)
-        for lag in range(period - 1, 0, -1):
-            np.subtract(values[start - lag : stop - lag], last, out=scratch)
-            total += scratch
-        means[start:stop] = last + total / period
-    return means
-
-
-def window_deviation(values: FloatArray, means: FloatArray, period: int) -> FloatArray:
-    """Return the population standard deviation (ddof 0) of the last ``period`` values at each place.
-
-    Formula:
-        sd[t] = √(((x[t-period+1] - mean[t])² + … + (x[t] - mean[t])²) / period)
-
-    Args:
-        values: Finite numbers, oldest first.
-        means: ``window_mean(values, period)``.
-        period: Length of the window.
-
-    Returns:
-        As many values, the first ``period - 1`` NaN.
-
-    Examples:
-        >>> numbers = np.array([1.0, 3.0, 3.0])
-        >>> window_deviation(numbers, window_mean(numbers, 2), 2)
-        array([nan,  1.,  0.])
-    """
-    deviations = all_missing(len(values))
-    for start in range(period - 1, len(values), _BLOCK):
-        stop = min(start + _BLOCK, len(values))
-        mean = means[start:stop]
-        total = np.zeros(stop - start)
-        scratch = np.empty(stop - start)
-        for lag in range(period - 1, -1, -1):
-            np.subtract(values[start - lag : stop - lag], mean, out=scratch)
-            np.multiply(scratch, scratch, out=scratch)
-            total += scratch
-        deviations[start:stop] = np.sqrt(total / period)
-    return deviations
-
-
-def exponential_average(values: FloatArray, period: int) -> FloatArray:
-    """Return the exponential average with weight 2 / (period + 1), started by a simple mean.
-
-    Formula:
-        e[period-1] = (x[0] + … + x[period-1]) / period
-        e[t] = e[t-1] + (x[t] - e[t-1]) · 2 / (period + 1)
-
-    Args:
-        values: Finite numbers, oldest first.
-        period: 1 or more; 1 gives the values themselves.
-
-    Returns:
-        As many values, the first ``period - 1`` NaN.
-
-    Raises:
-        InvalidInputError: TA-Lib's process-wide settings were changed.
-
-    Examples:
-        >>> exponential_average(np.array([1.0, 2.0, 3.0, 5.0]), 3)
-        array([nan, nan, 2. , 3.5])
-    """
-    require_kernel_defaults("EMA")
-    if period == 1:
-        return values.copy()
-    if len(values) < period:
-        return all_missing(len(values))
-    averages: FloatArray = talib.EMA(values, timeperiod=period)
-    return averages
-
-
-def wilder_average(values: FloatArray, period: int) -> FloatArray:
-    """Return Wilder's average of the values after the first, which has no predecessor to differ from.
-
-    Formula:
-        w[period] = (x[1] + … + x[period]) / period
-        w[t] = (w[t-1] · (period - 1) + x[t]) / period
-
-    The kernel is TA-Lib's ATR: over a bar from 0 to x whose neighbours close at 0 the true
-    range is x itself. Its RSI hides the two averages that tell "no change" from "only losses".
-
-    Args:
-        values: Finite numbers of 0 or more, oldest first; the first is not read.
+        start: The average before them.
         period: 1 or more.
 
     Returns:
-        As many values, the first ``period`` NaN.
-
-    Raises:
-        InvalidInputError: TA-Lib's process-wide settings were changed.
+        One value more than ``values``.
 
     Examples:
-        >>> wilder_average(np.array([9.0, 1.0, 3.0, 5.0]), 2)
-        array([nan, nan, 2. , 3.5])
+        >>> smoothed(np.array([4.0, 5.0]), 2.0, 3)
+        array([2., 3., 4.])
     """
-    require_kernel_defaults("ATR")
-    if len(values) <= period:
-        return all_missing(len(values))
-    zeros = np.zeros(len(values))
-    averages: FloatArray = talib.ATR(values, zeros, zeros, timeperiod=period)
-    return averages
+    if period == 1:
+        return np.concatenate(((start,), values))
+    if period > MAX_PERIOD:
+        return _smoothed_by_hand(values, start, period)
+    # The kernel begins with a mean of its own. After one of zeros, a few values lead it to the start.
+    lead = _lead(start, 2.0 / (period + 1))
+    first = period + len(lead)
+    row = np.zeros(first + len(values))
+    row[period:first] = lead
+    row[first:] = values
+    averages: FloatArray = talib.EMA(row, timeperiod=period)
+    return averages[first - 1 :]
+
+
+def highest(values: FloatArray, period: int) -> FloatArray:
+    """Return the highest value of each window, from the first whole window on.
+
+    Examples:
+        >>> highest(np.array([3.0, 1.0, 2.0]), 2)
+        array([3., 2.])
+    """
+    if period == 1 or len(values) < period:
+        return values[period - 1 :].copy()
+    extremes: FloatArray = talib.MAX(values, timeperiod=period)
+    return extremes[period - 1 :]
+
+
+def lowest(values: FloatArray, period: int) -> FloatArray:
+    """Return the lowest value of each window, from the first whole window on.
+
+    Examples:
+        >>> lowest(np.array([3.0, 1.0, 2.0]), 2)
+        array([1., 1.])
+    """
+    if period == 1 or len(values) < period:
+        return values[period - 1 :].copy()
+    extremes: FloatArray = talib.MIN(values, timeperiod=period)
+    return extremes[period - 1 :]
+
+
+def distance_sums(values: FloatArray, centers: FloatArray, period: int, *, squared: bool) -> FloatArray:
+    """Return the sum over each window of the distances from its centre, or of their squares.
+
+    Formula:
+        d[t] = |x[t-period+1] - c[t]| + … + |x[t] - c[t]|, added in this order
+
+    Args:
+        values: Finite numbers, oldest first.
+        centers: One for each whole window.
+        period: Length of the window.
+        squared: Whether the distances are squared.
+
+    Examples:
+        >>> distance_sums(np.array([1.0, 3.0, 3.0]), np.array([2.0, 3.0]), 2, squared=True)
+        array([2., 0.])
+    """
+    count = len(centers)
+    totals, scratch = np.zeros(count), np.empty(count)
+    for first in range(period if count else 0):
+        np.subtract(values[first : first + count], centers, out=scratch)
+        if squared:
+            np.multiply(scratch, scratch, out=scratch)
+        else:
+            np.abs(scratch, out=scratch)
+        totals += scratch
+    return totals
 
 
 def require_kernel_defaults(*functions: str) -> None:
@@ -181,3 +248,86 @@ def require_kernel_defaults(*functions: str) -> None:
     if mode:
         message = f"TA-Lib's compatibility mode must be 0, was {mode}; call talib.set_compatibility(0)"
         raise InvalidInputError(message)
+
+
+def _running(values: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> IntArray:
+    """Return the sums of the first 0, 1, … values."""
+    sums = np.zeros(len(values) + 1, dtype=np.int64)
+    np.add.accumulate(values, out=sums[1:], dtype=np.int64)
+    return sums
+
+
+def _quotient(numerators: IntArray, denominator: int, most: float) -> FloatArray:
+    """Return the correctly rounded quotients of numerators that are at most ``most``."""
+    quotients = numerators / float(denominator)
+    # Beyond 2⁵³ the numerator itself would be rounded first; Python divides whole numbers exactly.
+    if most >= _EXACT_FLOAT:
+        for place in np.flatnonzero(np.abs(numerators) >= _EXACT_FLOAT).tolist():
+            quotients[place] = int(numerators[place]) / denominator
+    return quotients
+
+
+def fused(factor: float, weight: float, addend: float) -> float:
+    """Return factor · weight + addend with one rounding, as a fused multiply-add does.
+
+    Examples:
+        >>> fused(0.1, 10.0, -1.0) == 5.551115123125783e-17
+        True
+    """
+    # Halves of 26 bits have exact products, and fsum rounds their sum once.
+    split = _SPLIT * factor
+    high = split - (split - factor)
+    low = factor - high
+    split = _SPLIT * weight
+    weight_high = split - (split - weight)
+    weight_low = weight - weight_high
+    return fsum((high * weight_high, high * weight_low, low * weight_high, low * weight_low, addend))
+
+
+def rounded_twice(factor: float, weight: float, addend: float) -> float:
+    """Return factor · weight + addend, the product rounded before the sum is.
+
+    Examples:
+        >>> rounded_twice(0.1, 10.0, -1.0)
+        0.0
+    """
+    return factor * weight + addend
+
+
+@cache
+def kernel_multiply_add() -> Callable[[float, float, float], float]:
+    """Return how the kernel of recursive averages multiplies and adds on this machine.
+
+    TA-Lib is built with and without fused arithmetic, and the two differ in the last bit. Whoever
+    continues its series by hand has to do as it does.
+    """
+    values = np.modf(np.arange(2_000.0) * 0.754_877_666)[0] * 100.0
+    averages = talib.EMA(values, timeperiod=12)[11:].tolist()
+    steps = list(zip(averages[:-1], values[12:].tolist(), averages[1:], strict=True))
+
+    def misses(multiply_add: Callable[[float, float, float], float]) -> int:
+        return sum(multiply_add(value - before, 2.0 / 13, before) != after for before, value, after in steps)
+
+    return min((rounded_twice, fused), key=misses)
+
+
+def _lead(start: float, weight: float) -> list[float]:
+    """Return values after which an exponential average that began at 0 is exactly ``start``."""
+    multiply_add = kernel_multiply_add()
+    values: list[float] = []
+    average = 0.0
+    while average != start and len(values) < _CORRECTIONS:
+        value = average + (start - average) / weight
+        average = multiply_add(value - average, weight, average)
+        values.append(value)
+    return values
+
+
+def _smoothed_by_hand(values: FloatArray, start: float, period: int) -> FloatArray:
+    weight = 2.0 / (period + 1)
+    multiply_add = kernel_multiply_add()
+    averages = [average := start]
+    for value in values.tolist():
+        average = multiply_add(value - average, weight, average)
+        averages.append(average)
+    return np.array(averages)

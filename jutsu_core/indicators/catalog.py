@@ -9,17 +9,21 @@ What does not belong here: formulas (``trend``, ``momentum``, ``volatility``).
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from jutsu_core.arguments import require_items
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, IndicatorDefinition, definition_of
-from jutsu_core.indicators.inputs import FloatArray, require_bars
+from jutsu_core.indicators.averages import require_kernel_defaults
+from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, definition_of
+from jutsu_core.indicators.inputs import FloatArray, require_bars, row_name
+from jutsu_core.indicators.records import IndicatorDefinition, array_lines
 
 
 class IndicatorColumn(NamedTuple):
@@ -52,19 +56,10 @@ class IndicatorSpec:
         if len(self.arguments) != len(definition.parameters):
             message = f"{self.name} must have {len(definition.parameters)} arguments, was {self.arguments!r}"
             raise InvalidInputError(message)
-        checked = tuple(
-            parameter.check(value) for parameter, value in zip(definition.parameters, self.arguments, strict=True)
-        )
+        names = (parameter.name for parameter in definition.parameters)
+        chosen = definition.checked(dict(zip(names, self.arguments, strict=True)))
         # 2 and 2.0 deviations are one configuration, with one name and one fingerprint.
-        object.__setattr__(self, "arguments", checked)
-        chosen = self.parameters
-        for parameter in definition.parameters:
-            if parameter.above is not None and chosen[parameter.name] <= chosen[parameter.above]:
-                message = (
-                    f"{parameter.name} must be greater than {parameter.above} "
-                    f"({chosen[parameter.above]}), was {chosen[parameter.name]}"
-                )
-                raise InvalidInputError(message)
+        object.__setattr__(self, "arguments", tuple(chosen.values()))
 
     @property
     def definition(self) -> IndicatorDefinition:
@@ -80,22 +75,34 @@ class IndicatorSpec:
     @property
     def warm_up_bars(self) -> int:
         """Return the number of leading bars without a value."""
-        return self.definition.warm_up_bars(self.parameters)
+        return _warm_up_bars(self)
 
     @property
     def columns(self) -> tuple[IndicatorColumn, ...]:
         """Return the columns that it fills, in order."""
         texts = {name: _parameter_text(value) for name, value in self.parameters.items()}
-        suffix = "_".join(text.replace(".", "p") for text in texts.values())
+        warm_up = self.warm_up_bars
         return tuple(
-            IndicatorColumn(
-                name=f"{result.name}_{suffix}",
-                description=result.description.format_map(texts),
-                warm_up_bars=self.warm_up_bars,
-                unit=result.unit,
-            )
-            for result in self.definition.results
+            IndicatorColumn(name, result.description.format_map(texts), warm_up, result.unit)
+            for name, result in zip(self.column_names, self.definition.results, strict=True)
         )
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Return the names of the columns that it fills, in order."""
+        return _column_names(self)
+
+
+# A schema is asked for again with every symbol.
+@lru_cache(maxsize=1024)
+def _warm_up_bars(spec: IndicatorSpec) -> int:
+    return spec.definition.warm_up_bars(spec.parameters)
+
+
+@lru_cache(maxsize=1024)
+def _column_names(spec: IndicatorSpec) -> tuple[str, ...]:
+    suffix = "".join(f"_{_parameter_text(value).replace('.', 'p')}" for value in spec.arguments)
+    return tuple(f"{result.name}{suffix}" for result in spec.definition.results)
 
 
 def indicator(name: str, **parameters: float) -> IndicatorSpec:
@@ -157,16 +164,9 @@ def indicator_columns(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) 
         >>> indicator_columns([indicator("atr")])[0].name
         'atr_14'
     """
-    columns: list[IndicatorColumn] = []
-    seen: set[str] = set()
-    for spec in _specs(indicators):
-        for column in spec.columns:
-            if column.name in seen:
-                message = f"indicators must fill different columns, was {column.name} twice"
-                raise InvalidInputError(message)
-            seen.add(column.name)
-            columns.append(column)
-    return columns
+    specs = _specs(indicators)
+    _names(specs)
+    return [column for spec in specs for column in spec.columns]
 
 
 def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> pd.DataFrame:
@@ -197,18 +197,61 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
     """
     inputs = require_bars(bars)
     indicators = _specs(indicators)
-    columns = indicator_columns(indicators)
-    taken = [column.name for column in columns if column.name in bars.columns]
+    names = _names(indicators)
+    taken = [name for name in names if name in bars.columns]
     if taken:
         message = f"bars must not have the columns to be computed, was with {taken[0]}"
         raise InvalidInputError(message)
-    series: list[FloatArray] = []
     for spec in indicators:
-        definition = spec.definition
-        result = definition.function(*(inputs[name] for name in definition.inputs), **spec.parameters)
-        series.extend(result if isinstance(result, tuple) else (result,))
-    computed = {column.name: values for column, values in zip(columns, series, strict=True)}
-    return pd.concat([bars, pd.DataFrame(computed, index=bars.index)], axis="columns")
+        spec.definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
+    computed = pd.DataFrame(_computed(inputs, indicators).T, index=bars.index, columns=names, copy=False)
+    return pd.concat([bars, computed], axis="columns")
+
+
+def compute_arrays(
+    columns: Mapping[str, FloatArray], indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS
+) -> dict[str, FloatArray]:
+    """Return an array for every result of ``indicators``, by column name: what ``compute_indicators`` is a frame of.
+
+    Args:
+        columns: Opens, highs, lows, closes and volumes of the bars of one symbol by ``open``, ``high``, ``low``,
+            ``close`` and ``volume``: float64 of one length, oldest first, that were checked before, as
+            ``require_bars`` and ``IndicatorDefinition.require_inputs`` do.
+        indicators: What to compute.
+
+    Raises:
+        InvalidInputError: TA-Lib's process-wide settings were changed.
+
+    Examples:
+        >>> import numpy as np
+        >>> compute_arrays({"close": np.array([1.0, 2.0, 6.0])}, [indicator("sma", period=2)])
+        {'sma_2': array([nan, 1.5, 4. ])}
+    """
+    return dict(zip(_names(indicators), _computed(columns, indicators), strict=True))
+
+
+def _names(indicators: Sequence[IndicatorSpec]) -> list[str]:
+    """Return the names of all columns; refuse two that are the same."""
+    names = [name for spec in indicators for name in spec.column_names]
+    if len(set(names)) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        message = f"indicators must fill different columns, was {twice} twice"
+        raise InvalidInputError(message)
+    return names
+
+
+def _computed(columns: Mapping[str, FloatArray], indicators: Sequence[IndicatorSpec]) -> FloatArray:
+    """Return a row for every result of ``indicators``: one block, which a frame takes over as it is."""
+    require_kernel_defaults("EMA")
+    # All indicators share the lines, and with them the running sums of each.
+    lines = array_lines(columns)
+    counts = [len(spec.definition.results) for spec in indicators]
+    table = np.empty((sum(counts), len(next(iter(columns.values()), ()))))
+    place = 0
+    for spec, count in zip(indicators, counts, strict=True):
+        spec.definition.compute(lines, spec.parameters, table[place : place + count])
+        place += count
+    return table
 
 
 def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> str:
@@ -224,9 +267,13 @@ def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS
         >>> catalog_fingerprint([indicator("rsi")]) == catalog_fingerprint([indicator("rsi", period=14)])
         True
     """
-    content = [DEFINITIONS_REVISION, [[spec.name, spec.parameters] for spec in _specs(indicators)]]
+    content = [DEFINITIONS_REVISION, [_identity(spec) for spec in _specs(indicators)]]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _identity(spec: IndicatorSpec) -> list[object]:
+    return [spec.name, spec.definition.revision, spec.parameters]
 
 
 def _specs(indicators: object) -> list[IndicatorSpec]:

@@ -182,7 +182,7 @@ def _require_one_symbol(bars: pd.DataFrame) -> None:
     is_other = (symbols != first).fillna(value=True).to_numpy(dtype=bool) | symbols.isna().to_numpy()
     if is_other.any():
         row = int(np.argmax(is_other))
-        message = f"{_row_name(bars, row)}: symbol must be {first}, was {symbols.iloc[row]}"
+        message = f"{row_name(bars, row)}: symbol must be {first}, was {symbols.iloc[row]}"
         raise InvalidInputError(message)
 
 
@@ -198,7 +198,7 @@ def _require_increasing(bars: pd.DataFrame) -> None:
     if not is_late_enough.all():
         row = int(np.argmin(is_late_enough))
         before = times.iloc[row - 1].isoformat() if row else "any time"
-        message = f"{_row_name(bars, row)}: timestamp must be after {before}, was {times.iloc[row]}"
+        message = f"{row_name(bars, row)}: timestamp must be after {before}, was {times.iloc[row]}"
         raise InvalidInputError(message)
 
 
@@ -212,11 +212,11 @@ def _finite_column(bars: pd.DataFrame, name: str) -> FloatArray:
     is_finite = np.isfinite(values)
     if not is_finite.all():
         row = int(np.argmin(is_finite))
-        message = f"{_row_name(bars, row)}: {name} must be a finite number, was {values[row]}"
+        message = f"{row_name(bars, row)}: {name} must be a finite number, was {values[row]}"
         raise InvalidInputError(message)
     return values
 
 
-def _row_name(bars: pd.DataFrame, row: int) -> str:
+def row_name(bars: pd.DataFrame, row: int) -> str:
     """Return how an error calls the row at position ``row``."""
     return f"row {row} of bars ({bars['timestamp'].iloc[row]})"

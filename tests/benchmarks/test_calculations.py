@@ -9,9 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import talib
+from numpy.typing import NDArray
 
 from jutsu_core.bars import Bar, bars_to_frame, session_timestamp
-from jutsu_core.indicators.catalog import compute_indicators
+from jutsu_core.indicators.accumulators import Accumulator
+from jutsu_core.indicators.catalog import (
+    DEFAULT_INDICATORS,
+    IndicatorSpec,
+    compute_arrays,
+    compute_indicators,
+    indicator,
+)
 from jutsu_core.indicators.latest import calculate_bollinger_bands, calculate_rsi, calculate_sma
 from jutsu_core.metrics.analyzer import PerformanceAnalyzer
 from jutsu_core.metrics.periods import symbol_performance
@@ -59,6 +68,65 @@ def test_indicators_baseline_pandas(benchmark: Any) -> None:
         )
 
     assert len(benchmark(compute)) == 5_040
+
+
+def inputs_of(bars: tuple[Bar, ...]) -> dict[str, NDArray[np.float64]]:
+    frame = bars_to_frame("IBM", bars)
+    return {name: frame[name].to_numpy(dtype=np.float64) for name in ("open", "high", "low", "close", "volume")}
+
+
+@pytest.mark.benchmark(group="9 indicators of 5,040 bars")
+def test_indicators_of_arrays(benchmark: Any) -> None:
+    assert len(benchmark(compute_arrays, inputs_of(random_bars(5_040)))) == 13
+
+
+@pytest.mark.benchmark(group="9 indicators of 5,040 bars")
+def test_indicators_baseline_talib(benchmark: Any) -> None:
+    """The bare loop over arrays, nothing checked."""
+    inputs = inputs_of(random_bars(5_040))
+    high, low, close = inputs["high"], inputs["low"], inputs["close"]
+
+    def compute() -> int:
+        averages = [talib.SMA(close, period) for period in (20, 50, 200)] + [talib.EMA(close, p) for p in (12, 26)]
+        others = (talib.RSI(close, 14), *talib.BBANDS(close, 20), *talib.MACD(close), talib.ATR(high, low, close, 14))
+        return len(averages) + len(others)
+
+    assert benchmark(compute) == 13
+
+
+@pytest.mark.benchmark(group="one indicator of 1,000 bars")
+@pytest.mark.parametrize(
+    "spec",
+    [indicator("sma", period=20), indicator("ema", period=20), indicator("rsi"), indicator("adx"), indicator("cci")],
+    ids=lambda spec: spec.name,
+)
+def test_one_indicator(benchmark: Any, spec: IndicatorSpec) -> None:
+    inputs = inputs_of(random_bars(1_000))
+    series = [inputs[name] for name in spec.definition.inputs]
+    assert len(np.atleast_2d(benchmark(spec.definition.function, *series, **spec.parameters))[0]) == 1_000
+
+
+@pytest.mark.benchmark(group="one indicator of 1,000 bars")
+@pytest.mark.parametrize("name", ["SMA", "EMA", "RSI", "ADX", "CCI"])
+def test_one_indicator_baseline_talib(benchmark: Any, name: str) -> None:
+    inputs = inputs_of(random_bars(1_000))
+    reads = ("high", "low", "close") if name in {"ADX", "CCI"} else ("close",)
+    assert len(benchmark(getattr(talib, name), *(inputs[one] for one in reads), 14)) == 1_000
+
+
+@pytest.mark.benchmark(group="one bar of 9 indicators")
+def test_one_bar_of_an_accumulator(benchmark: Any) -> None:
+    accumulator = Accumulator(DEFAULT_INDICATORS)
+    *history, last = random_bars(400)
+    for bar in history:
+        accumulator.update(bar)
+
+    def once() -> tuple[float, ...]:
+        values = accumulator.update(last)
+        accumulator.rollback(1)
+        return values
+
+    assert len(benchmark(once)) == 13
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from jutsu_assets.universe import load_universe
 from jutsu_core.errors import ConfigurationError
+from jutsu_core.indicators.catalog import DEFAULT_INDICATORS, indicator
 from tests.support.builders import SettableClock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,11 +28,79 @@ def test_the_file_that_ships_is_sound() -> None:
     assert universe.history_start == date(2000, 3, 1)
     assert universe.calendar == "XNYS"
     assert universe.performance.periods_per_year == 252
+    assert universe.daily_indicators[: len(DEFAULT_INDICATORS)] == DEFAULT_INDICATORS
+    assert [spec.name for spec in universe.daily_indicators[len(DEFAULT_INDICATORS) :]] == ["adx", "stochastic"]
 
 
 def test_share_classes_and_indexes_are_symbols(tmp_path: Path) -> None:
     universe = load_universe(write(tmp_path, "symbols: [BRK/B, $SPX, 'ON']\nhistory_start: 2000-01-03\n"))
     assert universe.symbols == ("BRK/B", "$SPX", "ON")
+
+
+def test_a_set_of_indicators_is_chosen_by_timeframe(tmp_path: Path) -> None:
+    text = SOUND + FOLLOWED + "indicator_sets:\n  swing: [rsi, {sma: {period: 20}}, macd: ]\nindicators: {1d: swing}\n"
+    universe = load_universe(write(tmp_path, text))
+    assert universe.daily_indicators == (indicator("rsi"), indicator("sma", period=20), indicator("macd"))
+
+
+def test_the_standard_set_is_used_where_none_is_chosen(tmp_path: Path) -> None:
+    assert load_universe(write(tmp_path, SOUND + FOLLOWED)).daily_indicators == DEFAULT_INDICATORS
+
+
+SETS = "indicator_sets:\n  swing:\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            SETS + "  - foo",
+            "line 5: key 'indicator_sets.swing.0' holds 'foo': name of the indicator must be one of sma, ",
+        ),
+        (
+            SETS + "  - {boo: {}}",
+            "line 5: key 'indicator_sets.swing.0.boo' holds {}: name of the indicator must be one",
+        ),
+        (
+            SETS + "  - sma:\n      period: 0",
+            "line 6: key 'indicator_sets.swing.0.sma.period' holds 0: period must be an integer from 1 to 100000, was",
+        ),
+        (SETS + "  - sma: {period: yes}", "holds yes, which YAML reads as true: period must be an integer from 1 to"),
+        (SETS + "  - sma: {period: 2.5}", "holds 2.5: period must be an integer from 1 to 100000, was 2.5"),
+        (
+            SETS + "  - sma",
+            "line 5: key 'indicator_sets.swing.0' holds 'sma': period of sma must be given, was missing",
+        ),
+        (
+            SETS + "  - rsi\n  - rsi: {span: 3}",
+            "line 6: key 'indicator_sets.swing.1.rsi.span' holds 3: parameters of rsi",
+        ),
+        (SETS + "  - macd: {fast: 26}", "swing.0.macd' holds {fast: 26}: slow must be greater than fast (26), was 26"),
+        (SETS + "  - bollinger_bands: {deviations: 0}", "deviations must be a number above 0 and at most 100, was 0"),
+        (SETS + "  - [rsi]", "holds ['rsi']: an entry must be the name of an indicator, such as rsi, or one name with"),
+        (
+            SETS + "  - rsi\n  - atr\n  - rsi: {period: 14}",
+            "line 7: key 'indicator_sets.swing.2' holds {rsi: {period: 14}}: ",
+        ),
+        (SETS + "  - rsi\n  - rsi", "must fill different columns, was rsi_14 twice, in no. 1 too"),
+        ("indicator_sets: {swing: []}", "key 'indicator_sets.swing' must be a list of indicators such as [rsi, "),
+        ("indicator_sets: {swing: rsi}", "key 'indicator_sets.swing' must be a list of indicators such as [rsi, "),
+        ("indicator_sets: [rsi]", "line 3: key 'indicator_sets' must be a group of sets such as swing: [rsi, "),
+        ("indicator_sets: {standard: [rsi]}", "the set standard is built in; give yours another name"),
+        ("indicators: {1d: swing}", "key 'indicators.1d' holds 'swing': must be one of standard, was 'swing'; choose"),
+        ("indicators: {1d: Standart}", "must be one of standard, was 'Standart' (did you mean standard?); choose one"),
+        ("indicators: {1d: 5}", "line 3: key 'indicators.1d' must be the name of a set, such as standard, was 5"),
+        ("indicators: {5m: standard}", "key 'indicators.5m' is not known (value 'standard')"),
+        ("indicators: swing", "key 'indicators' must be a group of timeframes and their sets such as 1d: swing"),
+    ],
+)
+def test_a_set_that_cannot_be_is_refused_in_the_catalogue_s_words(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, SOUND + FOLLOWED + text + "\n")
+    message = refused(path)
+    assert message.startswith(f"universe file {path}: ")
+    assert said in message
+    assert "\n" not in message
+    assert message.count("line ") == 1
 
 
 SOUND = "history_start: 2000-01-03\n"

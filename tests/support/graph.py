@@ -83,10 +83,19 @@ def open_graph(
     history: MarketHistory | None = None,
     is_stale: bool = False,
     newest_session_from_quotes: bool = False,
+    followed: Mapping[str, Any] | None = None,
 ) -> Iterator[Graph]:
-    """Yield the production graph, its store below ``folder``, its source a simulator."""
+    """Yield the production graph, its store below ``folder``, its source a simulator.
+
+    ``followed`` holds further keys of the universe.
+    """
     settings = Settings.from_environment({"JUTSU_HOME": str(folder)}, folder=folder)
-    universe = Universe(symbols=symbols, history_start=start, newest_session_from_quotes=newest_session_from_quotes)
+    universe = Universe(
+        symbols=symbols,
+        history_start=start,
+        newest_session_from_quotes=newest_session_from_quotes,
+        **(followed or {}),
+    )
     simulator = SchwabSimulator(history, now=clock.now if clock else lambda: now, faults=faults)
     database = MarketDatabase(settings.database_url, source=settings.source, clock=clock)
     machine, login = SettableClock(), simulator.issue_login()

@@ -57,7 +57,9 @@ def build_daily_assets(
             name=DAILY,
             specs=[
                 bars_spec(**shared),
-                indicators_spec(**shared, automation_condition=follows_its_inputs(DAILY_INDICATORS)),
+                indicators_spec(
+                    universe.daily_indicators, **shared, automation_condition=follows_its_inputs(DAILY_INDICATORS)
+                ),
                 performance_spec(**shared, automation_condition=follows_its_inputs(SYMBOL_PERFORMANCE)),
             ],
             check_specs=[*check_specs(DAILY_BARS, partitions), login.spec(DAILY_BARS)],
@@ -84,7 +86,7 @@ def build_daily_assets(
                 ),
                 database,
                 {
-                    DAILY_INDICATORS: IndicatorsUpdate(lake, database.source),
+                    DAILY_INDICATORS: IndicatorsUpdate(lake, database.source, universe.daily_indicators),
                     SYMBOL_PERFORMANCE: PerformanceUpdate(universe, database, report_folder),
                 },
             )

@@ -1,6 +1,7 @@
 """``daily_indicators``: each symbol's indicator series over its whole stored history."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -12,7 +13,7 @@ from jutsu_assets.graph.recording import Made
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.store.manifest import SeriesFile
 from jutsu_core.indicators.catalog import (
-    DEFAULT_INDICATORS,
+    IndicatorSpec,
     catalog_fingerprint,
     compute_indicators,
     indicator_columns,
@@ -22,17 +23,17 @@ from jutsu_core.ports import PartitionVersion
 DAILY_INDICATORS = "daily_indicators"
 
 
-def indicators_spec(**shared: Any) -> dg.AssetSpec:  # noqa: ANN401 - Dagster's own keywords
-    """Return what Dagster knows of ``daily_indicators``."""
-    columns = indicator_columns(DEFAULT_INDICATORS)
+def indicators_spec(indicators: Sequence[IndicatorSpec], **shared: Any) -> dg.AssetSpec:  # noqa: ANN401 - Dagster's
+    """Return what Dagster knows of ``daily_indicators`` that carry ``indicators``."""
+    columns = indicator_columns(indicators)
     return dg.AssetSpec(
         DAILY_INDICATORS,
         deps=[DAILY_BARS],
         kinds={"talib", "parquet"},
-        code_version=catalog_fingerprint(DEFAULT_INDICATORS),
+        code_version=catalog_fingerprint(indicators),
         metadata={
             "dagster/column_schema": indicator_schema(columns),
-            "dagster/column_lineage": indicator_lineage(DAILY_BARS, DEFAULT_INDICATORS),
+            "dagster/column_lineage": indicator_lineage(DAILY_BARS, indicators),
         },
         description=(
             "Indicators of each symbol's daily bars, computed over the whole stored history and kept as one"
@@ -48,12 +49,14 @@ class IndicatorsUpdate:
     Args:
         lake: Where series are kept.
         source: Where the bars come from.
+        indicators: What a series carries.
     """
 
-    def __init__(self, lake: Lake, source: str) -> None:
+    def __init__(self, lake: Lake, source: str, indicators: Sequence[IndicatorSpec]) -> None:
         self._lake = lake
         self._source = source
-        self._fingerprint = catalog_fingerprint(DEFAULT_INDICATORS)
+        self._indicators = indicators
+        self._fingerprint = catalog_fingerprint(indicators)
 
     def make(self, subject: Subject) -> Made:
         """Compute and publish the series of ``subject``, unless its current file was made of the same and is whole.
@@ -64,11 +67,12 @@ class IndicatorsUpdate:
         """
         version = subject.held()
         input_hash = f"{_bars_part(version)}-{self._fingerprint}"
+        former = self._lake.manifest.current(DAILY_INDICATORS, subject.symbol)
         began = time.perf_counter()
         file, fault = self._lake.standing(DAILY_INDICATORS, subject.symbol, input_hash)
         is_current = file is not None
         if file is None:
-            series = compute_indicators(subject.frame, DEFAULT_INDICATORS)
+            series = compute_indicators(subject.frame, self._indicators)
             file = self._lake.publish(DAILY_INDICATORS, subject.symbol, series, input_hash=input_hash)
         metadata: dict[str, Any] = {
             "was_rewritten": not is_current,
@@ -82,6 +86,8 @@ class IndicatorsUpdate:
                 "compute_seconds": round(time.perf_counter() - began, 3),
             }
         said = "unchanged" if is_current else "written"
+        if former is not None and is_made_of(former, version) and former.input_hash != input_hash:
+            metadata["recomputed"] = said = "written, because the indicators or their definitions changed"
         if fault is not None:
             metadata["mended"] = f"the former file {fault}"
             said = f"written again, because the file {fault}"

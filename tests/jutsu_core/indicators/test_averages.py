@@ -1,12 +1,15 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 
 import numpy as np
-import pandas as pd
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from talib import set_unstable_period  # type: ignore[attr-defined]  # re-exported without being declared
 
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.averages import window_deviation, window_mean
+from jutsu_core.indicators.averages import distance_sums, fused, highest, kernel_multiply_add, lowest, smoothed
+from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.momentum import rsi
 from jutsu_core.indicators.trend import ema, macd
 from jutsu_core.indicators.volatility import atr
@@ -20,39 +23,49 @@ def restored_kernel() -> Iterator[None]:
     set_unstable_period("ALL", 0)
 
 
-@pytest.mark.parametrize("period", [1, 2, 37, 200, 5_000])
-def test_window_averages_agree_with_pandas(period: int) -> None:
-    """More values than one block holds, so that windows cross from block to block."""
-    values = random_walk(9_000)
-    rolling = pd.Series(values).rolling(period)
-    means = window_mean(values, period)
-    np.testing.assert_allclose(means, rolling.mean(), rtol=1e-11)
-    np.testing.assert_allclose(window_deviation(values, means, period), rolling.std(ddof=0), atol=1e-6)
+@given(start=st.floats(-1e9, 1e9), period=st.integers(2, 400))
+def test_a_recursive_average_begins_with_the_very_start(start: float, period: int) -> None:
+    assume(start == 0 or abs(start) > 1e-200)
+    values = random_walk(30)
+    averages = smoothed(values, start, period)
+    assert averages[0] == start
+    expected = start
+    for value, average in zip(values.tolist(), averages[1:].tolist(), strict=True):
+        expected = kernel_multiply_add()(value - expected, 2.0 / (period + 1), expected)
+        assert average == expected
 
 
-def test_a_window_does_not_see_what_came_before_it() -> None:
-    """Bit for bit: the same window in a history that starts later, and in other blocks."""
-    values = random_walk(9_000)
-    for start in (1, 13, 4_096, 8_000):
-        whole, tail = window_mean(values, 50), window_mean(values[start:], 50)
-        assert whole[start + 49 :].tobytes() == tail[49:].tobytes()
-        whole_sd = window_deviation(values, whole, 50)
-        tail_sd = window_deviation(values[start:], tail, 50)
-        assert whole_sd[start + 49 :].tobytes() == tail_sd[49:].tobytes()
+@given(factor=st.floats(-1e9, 1e9), weight=st.floats(1e-6, 1), addend=st.floats(-1e9, 1e9))
+def test_a_fused_step_rounds_once(factor: float, weight: float, addend: float) -> None:
+    assume(abs(factor) > 1e-200)
+    assert fused(factor, weight, addend) == float(Fraction(factor) * Fraction(weight) + Fraction(addend))
 
 
-def test_a_spike_leaves_no_residue() -> None:
-    """A running sum would keep the spike's rounding error for ever."""
-    values = np.full(100, 0.1)
-    values[30] = 1e15
-    means = window_mean(values, 10)
-    assert (means[40:] == 0.1).all()
-    assert (window_deviation(values, means, 10)[40:] == 0.0).all()
+def test_a_period_beyond_the_kernel_s_limit_is_smoothed_all_the_same() -> None:
+    assert smoothed(np.array([2.0]), 1.0, 199_999).tolist() == [1.0, 1.00001]
 
 
-def test_equal_values_average_to_themselves() -> None:
-    """0.1 summed ten times is not 1.0 in floats, so a plain mean would miss it."""
-    assert (window_mean(np.full(50, 0.1), 10)[9:] == 0.1).all()
+@pytest.mark.parametrize("squared", [True, False])
+@pytest.mark.parametrize("period", [1, 2, 9, 60])
+def test_distances_of_a_window_have_the_same_bits_in_every_length_of_series(period: int, *, squared: bool) -> None:
+    """And the order of the sum is that of the window, oldest first."""
+    values, centers = random_walk(40_000), random_walk(40_000, seed=3)
+    long = distance_sums(values, centers[period - 1 :], period, squared=squared)
+    for count in (1, 2, 3, 17, 400):
+        end = count + period - 1
+        short = distance_sums(values[:end], centers[period - 1 : end], period, squared=squared)
+        assert short.tobytes() == long[:count].tobytes()
+    by_hand = 0.0
+    for value in values[:period].tolist():
+        far = value - float(centers[period - 1])
+        by_hand += far * far if squared else abs(far)
+    assert long[0] == by_hand
+
+
+@pytest.mark.parametrize("find", [highest, lowest])
+def test_a_window_longer_than_the_series_has_no_extremes(find: Callable[[FloatArray, int], FloatArray]) -> None:
+    assert find(np.ones(3), 4).tolist() == []
+    assert find(np.ones(3), 1).tolist() == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.usefixtures("restored_kernel")
@@ -64,11 +77,9 @@ def test_a_changed_unstable_period_is_refused() -> None:
         ema(closes, period=5)
     with pytest.raises(InvalidInputError, match="unstable period of EMA must be 0, was 5"):
         macd(closes)
-    set_unstable_period("EMA", 0)
-    set_unstable_period("ATR", 3)
-    with pytest.raises(InvalidInputError, match="unstable period of ATR must be 0, was 3"):
+    with pytest.raises(InvalidInputError, match="unstable period of EMA must be 0, was 5"):
         rsi(closes)
-    with pytest.raises(InvalidInputError, match="unstable period of ATR must be 0, was 3"):
+    with pytest.raises(InvalidInputError, match="unstable period of EMA must be 0, was 5"):
         atr(closes, closes, closes)
 
 

@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from jutsu_core.indicators.catalog import (
     indicator,
     indicator_columns,
 )
-from jutsu_core.indicators.definitions import DEFINITIONS_REVISION
+from jutsu_core.indicators.definitions import CATALOG, DEFINITIONS_REVISION
 from jutsu_core.indicators.trend import sma
 from jutsu_core.indicators.volatility import atr
 from tests.jutsu_core.indicators.references import random_bars
@@ -67,7 +68,7 @@ def test_one_configuration_has_one_form() -> None:
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
-        ("wma", {}, "indicator must be one of sma, ema, .*, was 'wma'"),
+        ("vma", {}, r"indicator must be one of sma, ema, .*, was 'vma' \(did you mean .*\?\)"),
         ("sma", {}, "period of sma must be given"),
         ("sma", {"period": 5, "span": 3}, "parameters of sma must be among period, was 'span'"),
         ("sma", {"period": 5.0}, "period must be an integer"),
@@ -175,6 +176,15 @@ def test_the_fingerprint_changes_with_the_definitions(monkeypatch: pytest.Monkey
     before = catalog_fingerprint()
     monkeypatch.setattr("jutsu_core.indicators.catalog.DEFINITIONS_REVISION", DEFINITIONS_REVISION + 1)
     assert catalog_fingerprint() != before
+
+
+def test_an_indicator_s_revision_changes_the_fingerprint_of_sets_that_hold_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    holding, other = [indicator("sma", period=5), indicator("rsi")], [indicator("sma", period=5)]
+    before = catalog_fingerprint(holding), catalog_fingerprint(other)
+    revised = {**CATALOG, "rsi": replace(CATALOG["rsi"], revision=CATALOG["rsi"].revision + 1)}
+    monkeypatch.setattr("jutsu_core.indicators.definitions.CATALOG", revised)
+    assert catalog_fingerprint(holding) != before[0]
+    assert catalog_fingerprint(other) == before[1]
 
 
 def test_the_fingerprint_is_the_same_in_another_process() -> None:

@@ -1,5 +1,6 @@
 """What holds for every indicator in the catalogue, present and future."""
 
+import inspect
 import itertools
 
 import numpy as np
@@ -10,18 +11,13 @@ from hypothesis import strategies as st
 
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.catalog import IndicatorSpec, indicator
-from jutsu_core.indicators.definitions import CATALOG, PRICE_UNIT
+from jutsu_core.indicators.definitions import CATALOG
 from jutsu_core.indicators.inputs import FloatArray
+from jutsu_core.indicators.records import MONEY_UNIT, PRICE_UNIT, VOLUME_UNIT
+from tests.jutsu_core.indicators.answers.arithmetic import CHOICES, FOLDER, lines_of
 from tests.jutsu_core.indicators.references import random_bars
 
-SHORT = {
-    "sma": indicator("sma", period=3),
-    "ema": indicator("ema", period=3),
-    "rsi": indicator("rsi", period=3),
-    "bollinger_bands": indicator("bollinger_bands", period=3),
-    "macd": indicator("macd", fast=2, slow=4, signal=3),
-    "atr": indicator("atr", period=3),
-}
+SHORT = {name: indicator(name, **chosen) for name, chosen in CHOICES.items()}
 every_indicator = pytest.mark.parametrize("spec", SHORT.values(), ids=SHORT.keys())
 
 
@@ -48,7 +44,7 @@ def test_values_begin_when_the_warm_up_is_over(spec: IndicatorSpec) -> None:
     """Histories that end one bar before, at, and after the first value; and none at all."""
     warm_up = spec.warm_up_bars
     for length in (0, 1, warm_up, warm_up + 1, warm_up + 2, 40):
-        for result in calculate(spec, random_bars(length)):
+        for result in calculate(spec, random_bars(length).assign(volume=7)):
             assert len(result) == length
             assert np.isnan(result[:warm_up]).all()
             assert np.isfinite(result[warm_up:]).all()
@@ -58,7 +54,7 @@ def test_values_begin_when_the_warm_up_is_over(spec: IndicatorSpec) -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_value_that_is_not_finite_is_refused_in_every_input(spec: IndicatorSpec, bad: float) -> None:
     for name in spec.definition.inputs:
-        bars = random_bars(20)
+        bars = random_bars(20).astype({"volume": float})
         bars.loc[11, name] = bad
         with pytest.raises(InvalidInputError, match=rf"{name}s\[11\] must be a finite number"):
             calculate(spec, bars)
@@ -89,33 +85,94 @@ def test_results_are_the_caller_s_own(spec: IndicatorSpec) -> None:
 
 
 @every_indicator
+def test_answers_are_what_the_arithmetic_beside_them_says(spec: IndicatorSpec) -> None:
+    assert (FOLDER / f"{spec.name}.csv").read_text(encoding="utf-8").splitlines() == lines_of(spec.name)
+
+
+@every_indicator
+def test_values_are_those_calculated_by_hand(spec: IndicatorSpec) -> None:
+    """Every bar, and apart the three that say most: before the warm-up is over, after it, and the last."""
+    _, *rows = lines_of(spec.name)
+    expected = np.array([[float(cell or "nan") for cell in row.split(",")] for row in rows]).T
+    warm_up = spec.warm_up_bars
+    results = calculate(spec, answered_bars())
+    for result, answers in zip(results, expected, strict=True):
+        scale = np.nanmax(np.abs(answers))
+        np.testing.assert_allclose(result, answers, rtol=1e-13, atol=1e-13 * scale)
+        assert warm_up == 0 or np.isnan(result[warm_up - 1])
+        for bar in (warm_up, -1):
+            assert result[bar] == pytest.approx(answers[bar], rel=1e-13, abs=1e-13 * scale)
+
+
+@every_indicator
+def test_values_lie_in_the_range_that_the_record_says(spec: IndicatorSpec) -> None:
+    """Also of bars without range, of prices that only rise, and of a spike."""
+    flat = random_bars(60).assign(open=7.1, high=7.1, low=7.1, close=7.1)
+    rising = random_bars(60)
+    rising[["open", "high", "low", "close"]] = np.add.outer(np.arange(1.0, 61.0), [0.0, 0.5, -0.5, 0.5])
+    spiked = random_bars(60)
+    spiked.loc[30, ["open", "high", "low", "close"]] = 1e9
+    for bars in (random_bars(300), flat, rising, spiked):
+        bars["volume"] = bars["volume"].to_numpy() % 5
+        for result, definition in zip(calculate(spec, bars), spec.definition.results, strict=True):
+            values = result[spec.warm_up_bars :]
+            assert np.isfinite(values).all()
+            assert definition.least is None or (values >= definition.least).all()
+            assert definition.most is None or (values <= definition.most).all()
+
+
+@every_indicator
 def test_prices_in_another_unit_give_results_in_that_unit(spec: IndicatorSpec) -> None:
-    """By powers of two, so that not a bit may differ."""
+    """By powers of two, so that not a bit may differ; logarithms of ratios stay too."""
+    check_scaling(spec, ["open", "high", "low", "close"], {PRICE_UNIT: 1024.0})
+
+
+@every_indicator
+def test_volumes_in_another_unit_give_results_in_that_unit(spec: IndicatorSpec) -> None:
+    check_scaling(spec, ["volume"], {VOLUME_UNIT: 1024.0})
+
+
+def check_scaling(spec: IndicatorSpec, columns: list[str], factors: dict[str, float]) -> None:
     bars = random_bars(60)
     scaled = bars.copy()
-    scaled[["open", "high", "low", "close"]] *= 1024.0
+    scaled[columns] *= 1024.0
+    factors = {MONEY_UNIT: 1024.0, **factors}
     pairs = zip(calculate(spec, bars), calculate(spec, scaled), spec.definition.results, strict=True)
     for result, other, definition in pairs:
-        factor = 1024.0 if definition.unit == PRICE_UNIT else 1.0
-        assert (result * factor).tobytes() == other.tobytes()
+        assert (result * factors.get(definition.unit, 1.0)).tobytes() == other.tobytes()
 
 
 @every_indicator
 def test_prices_that_move_together_move_levels_and_leave_distances(spec: IndicatorSpec) -> None:
-    levels = {"sma", "ema", "bollinger_upper", "bollinger_middle", "bollinger_lower"}
     bars = random_bars(60)
     moved = bars.copy()
     moved[["open", "high", "low", "close"]] += 1_000.0
     pairs = zip(calculate(spec, bars), calculate(spec, moved), spec.definition.results, strict=True)
     for result, other, definition in pairs:
-        shift = 1_000.0 if definition.name in levels else 0.0
-        np.testing.assert_allclose(other, result + shift, atol=1e-8)
+        shift = 1_000.0 if definition.when_prices_move == "moves" else 0.0
+        scale = 1.0 + np.nanmax(np.abs(result))
+        is_law = np.allclose(other, result + shift, rtol=0, atol=1e-9 * scale, equal_nan=True)
+        assert is_law == (definition.when_prices_move != "changes")
+
+
+@every_indicator
+def test_a_constant_price_is_a_level_to_the_bit(spec: IndicatorSpec) -> None:
+    bars = random_bars(60).assign(open=0.1, high=0.1, low=0.1, close=0.1)
+    for result, definition in zip(calculate(spec, bars), spec.definition.results, strict=True):
+        values = result[spec.warm_up_bars :]
+        if definition.when_prices_move == "moves":
+            assert (values == 0.1).all()
+        elif definition.unit == PRICE_UNIT:
+            assert (values == 0.0).all()
+        else:
+            assert (values == values[0]).all() or definition.unit == VOLUME_UNIT
 
 
 @every_indicator
 def test_limits_of_parameters_are_those_of_the_function(spec: IndicatorSpec) -> None:
     """The catalogue neither promises what the function refuses nor hides what it can do."""
     inputs = [np.ones(5) for _ in spec.definition.inputs]
+    exceeded = {parameter.above for parameter in spec.definition.parameters}
     for parameter in spec.definition.parameters:
         step = 1 if parameter.is_integer else 0
         below = {**spec.parameters, parameter.name: parameter.minimum - step}
@@ -126,20 +183,78 @@ def test_limits_of_parameters_are_those_of_the_function(spec: IndicatorSpec) -> 
             with pytest.raises(InvalidInputError, match=parameter.name):
                 indicator(spec.name, **refused)
         largest = {**spec.parameters, parameter.name: parameter.maximum}
-        if parameter.name != "fast":
+        if parameter.name not in exceeded:
             spec.definition.function(*inputs, **largest)
             indicator(spec.name, **largest)
 
 
+@every_indicator
+def test_defaults_of_the_record_are_those_of_the_function(spec: IndicatorSpec) -> None:
+    keywords = {
+        name: None if parameter.default is parameter.empty else parameter.default
+        for name, parameter in inspect.signature(spec.definition.function).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    assert keywords == {parameter.name: parameter.default for parameter in spec.definition.parameters}
+    assert spec.definition.function.__name__ == spec.name
+
+
+@every_indicator
+def test_prices_without_logarithm_and_indexes_without_volume_are_refused(spec: IndicatorSpec) -> None:
+    inputs = spec.definition.inputs
+    bars = answered_bars().astype(float)
+    if spec.definition.needs_positive_prices:
+        bad = bars.copy()
+        bad.loc[7, inputs[-2] if inputs[-1] == "volume" else inputs[-1]] = 0.0
+        with pytest.raises(InvalidInputError, match=r"s\[7\] must be above 0, was 0; "):
+            calculate(spec, bad)
+    if "volume" in inputs:
+        with pytest.raises(
+            InvalidInputError, match=f"volume must be above 0 in some bar, was 0 in all 40; {spec.name}"
+        ):
+            calculate(spec, bars.assign(volume=0.0))
+        bars.loc[3, "volume"] = -1.0
+        with pytest.raises(InvalidInputError, match=r"volumes\[3\] must be 0 or more, was -1"):
+            calculate(spec, bars)
+
+
+@every_indicator
+def test_the_docstring_says_formula_warm_up_and_source(spec: IndicatorSpec) -> None:
+    text = inspect.getdoc(spec.definition.function) or ""
+    sections = ["Formula:", "Args:", "Returns:", "Raises:", "Warm-up:", "References:", "Examples:"]
+    places = [text.find(f"\n{section}\n") for section in sections]
+    assert -1 not in places
+    assert places == sorted(places)
+    for name in spec.parameters:
+        assert f"    {name}: " in text
+
+
 @given(
-    closes=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60),
+    closes=st.lists(st.integers(1, 10**8), min_size=1, max_size=60),
     cut=st.integers(0, 60),
     name=st.sampled_from(sorted(SHORT)),
 )
-def test_the_future_changes_no_bit_of_the_past(closes: list[float], cut: int, name: str) -> None:
-    values = np.array(closes)
-    bars = pd.DataFrame({"high": values + 1.0, "low": values - 1.0, "close": values})
+def test_the_future_changes_no_bit_of_the_past(closes: list[int], cut: int, name: str) -> None:
+    values = np.array(closes) / 1e4
+    bars = pd.DataFrame({"open": values, "high": values + 1.0, "low": values * 0.9, "close": values, "volume": 7.0})
     whole = calculate(SHORT[name], bars)
     part = calculate(SHORT[name], bars.iloc[:cut])
     for complete, prefix in zip(whole, part, strict=True):
         assert complete[: len(prefix)].tobytes() == prefix.tobytes()
+
+
+@every_indicator
+def test_a_window_s_value_does_not_depend_on_where_the_history_begins(spec: IndicatorSpec) -> None:
+    """Of those whose docstring says "exact from then on"; the others say how their start fades."""
+    is_exact = "exact from then on" in (inspect.getdoc(spec.definition.function) or "")
+    bars = answered_bars().astype(float)
+    whole, tail = calculate(spec, bars), calculate(spec, bars.iloc[7:])
+    pairs = zip(whole, tail, strict=True)
+    assert is_exact == all(
+        one[7 + spec.warm_up_bars :].tobytes() == two[spec.warm_up_bars :].tobytes() for one, two in pairs
+    )
+
+
+def answered_bars() -> pd.DataFrame:
+    """Return the bars that answers were calculated for."""
+    return pd.read_csv(FOLDER / "bars.csv")

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS
@@ -67,6 +68,35 @@ def test_a_file_that_is_not_what_was_written_is_written_again(graph: Graph, dama
     assert lake_findings(graph.settings.lake_path, graph.database.manifest.all_current(), deep=True) == []
     assert graph.first is not None
     assert version_of(result) == version_of(graph.first)
+
+
+SWING = {"indicator_sets": {"swing": ["rsi", {"wma": {"period": 5}}]}, "indicators": {"1d": "swing"}}
+
+
+def test_another_set_makes_the_series_again_and_nothing_else(tmp_path: Path) -> None:
+    """Every partition of the indicators, once; neither bars nor reports; and it is said why."""
+    symbols, start, assets = ("FB", "IBM"), date(2013, 1, 2), (DAILY_INDICATORS,)
+    with open_graph(tmp_path, symbols=symbols, start=start) as standard:
+        assert standard.run("FB", "IBM", assets=(DAILY_BARS, DAILY_INDICATORS)).success
+        code_version = indicators_of(standard).code_versions_by_key[dg.AssetKey(DAILY_INDICATORS)]
+        schema = indicators_of(standard).metadata_by_key[dg.AssetKey(DAILY_INDICATORS)]["dagster/column_schema"]
+        assert "sma_200" in [column.name for column in schema.columns]
+    with open_graph(tmp_path, symbols=symbols, start=start, followed=SWING) as swing:
+        changed, again = (swing.run("FB", "IBM", assets=assets) for _ in range(2))
+        assert swing.price_requests() == []
+        for symbol in symbols:
+            metadata = metadata_of(changed, DAILY_INDICATORS, symbol)
+            assert metadata["was_rewritten"]
+            assert metadata["recomputed"] == "written, because the indicators or their definitions changed"
+            assert not metadata_of(again, DAILY_INDICATORS, symbol)["was_rewritten"]
+            assert pd.read_parquet(file_of(swing, symbol)).columns[-2:].tolist() == ["rsi_14", "wma_5"]
+        assert indicators_of(swing).code_versions_by_key[dg.AssetKey(DAILY_INDICATORS)] != code_version
+        schema = indicators_of(swing).metadata_by_key[dg.AssetKey(DAILY_INDICATORS)]["dagster/column_schema"]
+        assert [column.name for column in schema.columns[-2:]] == ["rsi_14", "wma_5"]
+
+
+def indicators_of(graph: Graph) -> dg.AssetsDefinition:
+    return graph.definitions.get_assets_def(DAILY_INDICATORS)
 
 
 def version_of(result: dg.ExecuteInProcessResult) -> str:

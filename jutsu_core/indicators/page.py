@@ -1,0 +1,118 @@
+"""The page of the docs that lists every indicator, made of the catalogue and nothing else.
+
+``make indicators-page`` writes it to ``docs/indicators.md``; a test fails while the two differ.
+
+What does not belong here: anything that a record or a docstring could say.
+"""
+
+import inspect
+import re
+from collections.abc import Iterator
+
+from jutsu_core.indicators.definitions import CATALOG
+from jutsu_core.indicators.records import IndicatorDefinition, ParameterDefinition, ResultDefinition
+
+_HEAD = """\
+# Indicators
+
+{count} indicators. This page is made of the catalogue by `make indicators-page`; a test fails while the two differ.
+
+Each is a function of arrays (`from jutsu_core.indicators.trend import sma`), a set of columns that
+`compute_indicators` adds to a frame of bars, and, with the same bits, an `Accumulator` that takes one bar after
+another and takes restated ones back. Which are stored is chosen in `universe.yaml`:
+
+```yaml
+indicators:
+  1d: swing               # a set below, or the built-in one: standard
+
+indicator_sets:
+  swing:
+    - sma: {{period: 20}}
+    - rsi                 # with its defaults
+```
+
+A column is called after its result and the parameters, `sma_20`; a point becomes a `p`. Values are missing until
+the warm-up is over. "Exact from then on" means that a value depends on its window alone, to the bit, wherever the
+history begins; otherwise the page says how the start fades. A window of prices, which are whole micros, is summed
+exactly and its mean correctly rounded. What an indicator cannot be made of, such as prices that are not
+above 0 or an index that has no volume, is refused and named.
+
+Averages that fade come from TA-Lib, which is built with and without fused arithmetic: their last bits are those of
+the machine that computed them, the same for series and accumulators.
+
+To add one: its formula, function and record in the module of its family; its arithmetic and answers in
+`tests/jutsu_core/indicators/answers`; this page. Columns, schemas, run config, laws and tests follow from the record.
+
+| name | indicator | reads | columns | leading bars without a value |
+| --- | --- | --- | --- | --- |
+"""
+_SECTION = re.compile(r"^(Formula|Args|Returns|Raises|Warm-up|References|Examples):$", re.MULTILINE)
+
+
+def indicators_page() -> str:
+    """Return the page, in Markdown."""
+    rows = "\n".join(map(_row, CATALOG.values()))
+    sections = "\n".join("\n".join(_section(definition)) for definition in CATALOG.values())
+    return f"{_HEAD.format(count=len(CATALOG))}{rows}\n\n{sections}\n"
+
+
+def _row(definition: IndicatorDefinition) -> str:
+    columns = ", ".join(f"`{result.name}`" for result in definition.results)
+    reads = ", ".join(definition.inputs)
+    link = f"[`{definition.name}`](#{definition.name})"
+    return f"| {link} | {definition.title} | {reads} | {columns} | {_warm_up(definition)} |"
+
+
+def _warm_up(definition: IndicatorDefinition) -> str:
+    """Return the warm-up with the defaults, and with a period of 20 where one must be given."""
+    chosen = {p.name: 20 if p.default is None else p.default for p in definition.parameters}
+    given = [f"{p.name} 20" for p in definition.parameters if p.default is None and p.name == "period"]
+    return f"{definition.warm_up_bars(chosen)}{' with ' if given else ''}{', '.join(given)}"
+
+
+def _section(definition: IndicatorDefinition) -> Iterator[str]:
+    said = _parts(inspect.getdoc(definition.function) or "")
+    module = definition.function.__module__
+    yield f"## {definition.name}\n"
+    summary = _lines(said[""]).removeprefix("Return ")
+    yield f"**{definition.title}** (`{module}`): {summary}\n"
+    formula = said["Formula"].replace("``", "")
+    yield f"```text\n{formula}\n```\n"
+    if definition.parameters:
+        yield "| parameter | values | default |\n| --- | --- | --- |"
+        yield from map(_parameter, definition.parameters)
+        yield ""
+    yield "| column | what | unit | from | to |\n| --- | --- | --- | --- | --- |"
+    yield from map(_result, definition.results)
+    yield ""
+    if definition.needs_positive_prices:
+        yield "Prices must be above 0.\n"
+    yield f"Warm-up: {_lines(said['Warm-up'])}\n"
+    yield f"Source: {_lines(said['References'])}\n"
+
+
+def _parts(docstring: str) -> dict[str, str]:
+    """Return what stands below each heading of a docstring; what stands before the first is called by no name."""
+    first, *rest = _SECTION.split(docstring)
+    parts = {"": first.strip()}
+    for heading, text in zip(rest[::2], rest[1::2], strict=True):
+        parts[heading] = inspect.cleandoc(text).strip()
+    return parts
+
+
+def _lines(text: str) -> str:
+    return " ".join(text.split()).replace("``", "`")
+
+
+def _parameter(parameter: ParameterDefinition) -> str:
+    most = f"{parameter.maximum:,.0f}"
+    values = f"{parameter.minimum:g} to {most}" if parameter.is_integer else f"above {parameter.minimum:g}, to {most}"
+    above = f", above `{parameter.above}`" if parameter.above else ""
+    default = "must be given" if parameter.default is None else f"{parameter.default:g}"
+    return f"| `{parameter.name}` | {values}{above} | {default} |"
+
+
+def _result(result: ResultDefinition) -> str:
+    least, most = ("" if limit is None else f"{limit:g}" for limit in (result.least, result.most))
+    description = re.sub(r"\{(\w+)\}", r"`\1`", result.description)
+    return f"| `{result.name}` | {description} | {result.unit} | {least} | {most} |"

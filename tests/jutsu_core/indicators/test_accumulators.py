@@ -1,0 +1,151 @@
+"""Bar by bar has the bits of the series: over made and real bars, with bars that were restated."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jutsu_core.bars import Bar, bars_to_frame
+from jutsu_core.errors import InvalidInputError
+from jutsu_core.indicators.accumulators import Accumulator
+from jutsu_core.indicators.catalog import DEFAULT_INDICATORS, IndicatorSpec, compute_indicators, indicator
+from tests.jutsu_core.indicators.answers.arithmetic import CHOICES
+from tests.jutsu_core.indicators.references import need, random_walk
+
+EVERY = [indicator(name, **chosen) for name, chosen in CHOICES.items()]
+every_indicator = pytest.mark.parametrize("spec", EVERY, ids=CHOICES)
+FIRST = datetime(2013, 1, 2, tzinfo=UTC)
+
+
+def random_bars(count: int, *, seed: int = 7, cents: bool = True) -> list[Bar]:
+    rng = np.random.default_rng(seed)
+    unit = 10_000 if cents else 1
+    closes = (random_walk(count, seed=seed) * 1e6 / unit).astype(np.int64) * unit
+    opens = closes + rng.integers(-100, 100, count) * unit
+    highs = np.maximum(opens, closes) + rng.integers(0, 100, count) * unit
+    lows = np.minimum(opens, closes) - rng.integers(0, 100, count) * unit
+    volumes = rng.integers(0, 9, count) * 100 + 1
+    columns = (column.tolist() for column in (opens, highs, lows, closes, volumes))
+    return [Bar(FIRST + timedelta(day), *row) for day, row in enumerate(zip(*columns, strict=True))]
+
+
+def series(bars: Sequence[Bar], specs: Sequence[IndicatorSpec]) -> bytes:
+    frame = compute_indicators(bars_to_frame("WALK", bars), specs)
+    return frame.iloc[:, 7:].to_numpy(dtype=np.float64).tobytes()
+
+
+def rows(values: list[tuple[float, ...]]) -> bytes:
+    return np.array(values).tobytes()
+
+
+@every_indicator
+@pytest.mark.parametrize("cents", [True, False])
+def test_bar_by_bar_has_the_bits_of_the_series(spec: IndicatorSpec, *, cents: bool) -> None:
+    bars = random_bars(120, cents=cents)
+    accumulator = Accumulator([spec], remembered=3)
+    assert rows([accumulator.update(bar) for bar in bars]) == series(bars, [spec])
+    assert accumulator.columns == tuple(column.name for column in spec.columns)
+
+
+def test_a_long_history_of_the_default_set_has_the_bits_of_the_series() -> None:
+    """Longer than what is remembered, so that lines are trimmed; and wide windows beside narrow ones."""
+    bars = random_bars(1_500)
+    specs = (*DEFAULT_INDICATORS, indicator("wma", period=600), indicator("rolling_vwap", period=33))
+    accumulator = Accumulator(specs, remembered=5)
+    assert rows([accumulator.update(bar) for bar in bars]) == series(bars, specs)
+
+
+def test_real_bars_have_the_bits_of_the_series() -> None:
+    """Prices in sixteenths of a dollar, as exchanges had them."""
+    table = pd.read_csv(need("daily/SPY_D.csv"), parse_dates=["date"]).iloc[:400]
+    prices = (table[["open", "high", "low", "close"]] * 1e6).round().astype(np.int64)
+    columns = (prices[name].tolist() for name in ("open", "high", "low", "close"))
+    times = (moment.to_pydatetime().replace(tzinfo=UTC) for moment in table["date"])
+    bars = [Bar._make(row) for row in zip(times, *columns, table["volume"].astype(np.int64).tolist(), strict=True)]
+    accumulator = Accumulator(EVERY)
+    assert rows([accumulator.update(bar) for bar in bars]) == series(bars, EVERY)
+
+
+def test_prices_beyond_whole_micros_have_the_bits_of_the_series() -> None:
+    """So large that a window of them is summed in floats, and too wide for a whole variance."""
+    factors = [10**6 if 40 < day < 60 else 7_001 for day in range(120)]
+    bars = [
+        Bar(bar.timestamp, bar.open * by, bar.high * by, bar.low * by, bar.close * by, bar.volume)
+        for bar, by in zip(random_bars(120), factors, strict=True)
+    ]
+    specs = [indicator("wma", period=5), indicator("bollinger_bands", period=7), indicator("ema", period=50)]
+    accumulator = Accumulator(specs)
+    assert rows([accumulator.update(bar) for bar in bars]) == series(bars, specs)
+
+
+@settings(max_examples=60)
+@given(data=st.data(), name=st.sampled_from(sorted(CHOICES)))
+def test_restated_bars_leave_no_trace(data: st.DataObject, name: str) -> None:
+    """Bars are taken back and given again with other prices, more than once, also all of them."""
+    spec = indicator(name, **CHOICES[name])
+    bars, other = random_bars(60, seed=1), random_bars(60, seed=2)
+    accumulator = Accumulator([spec], remembered=20)
+    held: list[Bar] = []
+    values: list[tuple[float, ...]] = []
+    for bar in bars:
+        held.append(bar)
+        values.append(accumulator.update(bar))
+        if data.draw(st.integers(0, 9), label="restates") == 0:
+            count = data.draw(st.integers(1, min(20, len(held))), label="bars")
+            held[-count:] = other[len(held) - count : len(held)]
+            values[-count:] = accumulator.restate(held[-count:])
+    assert rows(values) == series(held, [spec])
+
+
+def test_what_was_rolled_back_comes_again() -> None:
+    bars = random_bars(90)
+    accumulator = Accumulator(EVERY[:6], remembered=30)
+    values = [accumulator.update(bar) for bar in bars]
+    accumulator.rollback(0)
+    accumulator.rollback(30)
+    assert rows([accumulator.update(bar) for bar in bars[60:]]) == rows(values[60:])
+
+
+def test_no_more_is_rolled_back_than_is_remembered() -> None:
+    accumulator = Accumulator([indicator("rsi")], remembered=3)
+    for bar in random_bars(2):
+        accumulator.update(bar)
+    with pytest.raises(InvalidInputError, match="bars must be at most 2, as so many are remembered, was 3"):
+        accumulator.rollback(3)
+    for bar in random_bars(9)[2:]:
+        accumulator.update(bar)
+    with pytest.raises(
+        InvalidInputError, match="bars must be at most 3, as so many are remembered, was 4; make an Acc"
+    ):
+        accumulator.rollback(4)
+    with pytest.raises(InvalidInputError, match="bars must be an integer"):
+        accumulator.rollback(-1)
+    assert accumulator.restate([]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"timestamp": FIRST}, "timestamp of bar must be after 2013-01-02T00:00:00.00:00, was 2013-01-02T00:00:00"),
+        ({"timestamp": FIRST.replace(tzinfo=None)}, "timestamp of bar must be timezone-aware"),
+        ({"close": 0}, "close of the bar 2013-01-03T00:00:00.* must be above 0, was 0; roc divides by prices"),
+        ({"volume": -1}, "volume of the bar 2013-01-03T00:00:00.* must be 0 or more, was -1; correct the bar"),
+    ],
+)
+def test_a_bar_that_cannot_be_is_refused_and_changes_nothing(change: dict[str, object], said: str) -> None:
+    specs = [indicator("roc", period=1), indicator("obv")]
+    bars = random_bars(2)
+    accumulator = Accumulator(specs)
+    accumulator.update(bars[0])
+    with pytest.raises(InvalidInputError, match=said):
+        accumulator.update(bars[1]._replace(**change))  # type: ignore[arg-type]  # on purpose
+    assert rows([accumulator.update(bars[1])]) == series(bars, specs)[24 - 8 :]
+
+
+def test_what_is_no_bar_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="bar must be a Bar, its prices in micros, was list"):
+        Accumulator([indicator("rsi")]).update([1.0])  # type: ignore[arg-type]  # on purpose
