@@ -1,22 +1,24 @@
 """The analyzer: every metric of a backtest from its fills and its equity, in one call."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
-from jutsu_core.arguments import refuse, require_number, shown
-from jutsu_core.bars import from_epoch, require_aware, to_epoch
+from jutsu_core.arguments import refuse, require_flag, shown
 from jutsu_core.errors import NoDataError
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
+from jutsu_core.metrics.account import Account, FlowsAt, account_of, grown, money_weighted_return
 from jutsu_core.metrics.catalog import ANNUALISATION, CATALOG, RISK_FREE, definitions_of
 from jutsu_core.metrics.figures import Scale, figures_of, iso_time
-from jutsu_core.metrics.kernels import deepest_fall
+from jutsu_core.metrics.kernels import DAYS_PER_YEAR, deepest_fall
+from jutsu_core.metrics.reconciliation import Finding, disagreements
+from jutsu_core.metrics.rhythm import REFUSED_FROM, Rhythm, disagreement, holes_in, rhythm_of
 from jutsu_core.metrics.risk import sharpe_ratio
-from jutsu_core.metrics.series import FloatArray, IntArray, checked_values, elapsed_days_between
+from jutsu_core.metrics.series import FloatArray, checked_values, elapsed_days_between
 from jutsu_core.sessions import EXCHANGE_ZONE
 
 
@@ -29,6 +31,9 @@ class PerformanceAnalyzer:
         annualize_partial_years: Whether ``calculate_metrics`` annualises less than a year.
         exchange_zone: Where the exchange's clocks are. Days are counted between the dates they show; a
             timestamp at 00:00 UTC is the session of that date.
+        accept_other_periods: Whether ``calculate_metrics`` annualises by ``periods_per_year`` though the
+            rows are of another period; it refuses otherwise.
+        flows_at: Whether a ``cash_flow`` came at the end of its row's period or at its start.
 
     Raises:
         InvalidInputError: A parameter breaks its constraint.
@@ -45,6 +50,8 @@ class PerformanceAnalyzer:
         risk_free_rate: float = 0.0,
         annualize_partial_years: bool = False,
         exchange_zone: str = EXCHANGE_ZONE,
+        accept_other_periods: bool = False,
+        flows_at: FlowsAt = "end",
     ) -> None:
         self._scale = Scale(
             periods_per_year=periods_per_year,
@@ -53,6 +60,10 @@ class PerformanceAnalyzer:
             label=iso_time,
             exchange_zone=exchange_zone,
         )
+        self._accepts_other_periods = require_flag("accept_other_periods", accept_other_periods)
+        if shown(flows_at) not in map(repr, get_args(FlowsAt)):
+            refuse("flows_at", "'end' or 'start'", shown(flows_at))
+        self._flows_at: FlowsAt = flows_at
         self._rates: dict[str, Any] = {
             "periods_per_year": periods_per_year,
             "risk_free_rate": float(risk_free_rate),
@@ -64,24 +75,37 @@ class PerformanceAnalyzer:
         Args:
             trades: Fills, oldest first.
             portfolio_history: One row a period, oldest first: ``timestamp`` (a timezone-aware
-                datetime) and ``total_value`` (``Decimal``, ``float`` or ``int``); other keys are
-                not looked at. The first row is the starting equity, above 0.
+                datetime) and ``total_value`` (``Decimal``, ``float`` or ``int``). The first row is
+                the starting equity, above 0. If there are: ``cash_flow`` (what was paid in, or out
+                below 0; ``total_value`` has it already), ``cash``, and ``positions`` (their worth, in
+                one amount or by symbol; of a symbol also a mapping with ``market_value``, or with
+                ``quantity`` and ``price``). Other keys are not looked at.
 
         Returns:
             JSON-ready figures under the names of ``jutsu_core.metrics.catalog``, money as float,
-            with ``definitions`` and ``notes``. Undefined is ``None``. An equity that falls to 0
+            with ``definitions``, ``findings`` (what does not add up, see
+            ``jutsu_core.metrics.reconciliation``) and ``notes`` (the same in words). With cash flows
+            all returns are time-weighted, and the money-weighted return stands beside them.
+            Undefined is ``None``. An equity that falls to 0
             or below has no returns from there on: only total return and drawdown remain, and a
             note says so.
 
         Raises:
-            InvalidInputError: A trade or a row breaks its contract; the message names the first.
+            InvalidInputError: A trade or a row breaks its contract (the message names the first), or
+                the rows are of another period than ``periods_per_year`` says.
         """
         fills = trade_metrics.checked_fills("trades", trades)
-        figures, notes = self._equity_figures(*_equity(portfolio_history))
+        account = account_of(portfolio_history)
+        rhythm = rhythm_of(account.stamps)
+        values = grown(account, self._flows_at)
+        findings = self._findings(account, values, rhythm, fills)
+        figures = self._equity_figures(account, values, rhythm)
         return {
             **figures,
             **_trade_figures(fills),
-            "notes": notes,
+            "cash_flows": _cash_flow_figures(account, figures),
+            "notes": [_note(finding) for finding in findings],
+            "findings": [finding.as_row() for finding in findings],
             "definitions": self._definitions(),
         }
 
@@ -143,23 +167,22 @@ class PerformanceAnalyzer:
             raise NoDataError(message)
         return rate
 
-    def _equity_figures(self, values: FloatArray, stamps: IntArray) -> tuple[dict[str, Any], list[str]]:
-        ruined = np.flatnonzero(values <= 0)
-        if not len(ruined):
-            return figures_of("total_value", values, stamps, self._scale), []
+    def _equity_figures(self, account: Account, values: FloatArray, rhythm: Rhythm) -> dict[str, Any]:
+        if (values > 0).all():
+            return figures_of("total_value", values, account.stamps, self._scale, rhythm)
 
         def at(row: int | None) -> str | None:
-            return None if row is None else iso_time(from_epoch(int(stamps[row])))
+            return None if row is None else iso_time(account.at(row))
 
         # The first row alone tells which keys there are; what needs returns is undefined.
-        keys = figures_of("total_value", values[:1], stamps[:1], self._scale)
+        keys = figures_of("total_value", values[:1], account.stamps[:1], self._scale, rhythm)
         fall = deepest_fall(values)
-        figures = dict.fromkeys(keys) | {
+        return dict.fromkeys(keys) | {
             "base_date": at(0),
             "first_session": at(1),
             "last_session": at(-1),
             "sessions": len(values) - 1,
-            "elapsed_days": elapsed_days_between(stamps, self._scale.exchange_zone),
+            "elapsed_days": elapsed_days_between(account.stamps, self._scale.exchange_zone),
             "is_annualised": False,
             "total_return": float(values[-1] / values[0] - 1),
             "max_drawdown": fall.depth,
@@ -167,7 +190,27 @@ class PerformanceAnalyzer:
             "max_drawdown_trough": at(fall.trough),
             "max_drawdown_recovery": at(fall.recovery),
         }
-        return figures, [f"equity is 0 or below on {at(int(ruined[0]))}: returns are undefined from there on"]
+
+    def _findings(
+        self, account: Account, values: FloatArray, rhythm: Rhythm, fills: Sequence[FillEvent]
+    ) -> list[Finding]:
+        """Return what a reader must know first.
+
+        Raises:
+            InvalidInputError: The rows are of another period than was said.
+        """
+        refused_from = math.inf if self._accepts_other_periods else REFUSED_FROM
+        off = disagreement("portfolio_history", rhythm, self._scale.periods_per_year, refused_from=refused_from)
+        found = [] if off is None else [Finding("rows_are_of_the_period", None, off)]
+        ruined = np.flatnonzero(values <= 0)
+        if len(ruined):
+            first = iso_time(account.at(int(ruined[0])))
+            text = f"equity is 0 or below on {first}: returns are undefined from there on"
+            found.append(Finding("equity_is_above_zero", first, text, len(ruined)))
+        for row in holes_in(account.stamps, rhythm):
+            first, last = iso_time(account.at(row - 1)), iso_time(account.at(row))
+            found.append(Finding("no_hole", last, f"no row from {first} until {last}: no period's return"))
+        return found + disagreements(account, fills, self._scale.exchange_zone)
 
     def _definitions(self) -> dict[str, Any]:
         return {
@@ -181,39 +224,24 @@ class PerformanceAnalyzer:
         }
 
 
-def _equity(portfolio_history: object) -> tuple[FloatArray, IntArray]:
-    """Return the total values and their times, microseconds since 1970 UTC."""
-    if isinstance(portfolio_history, str | Mapping | pd.DataFrame) or not isinstance(portfolio_history, Iterable):
-        must_be = "a list of rows with 'timestamp' and 'total_value'"
-        refuse("portfolio_history", must_be, shown(portfolio_history), 'of a frame: frame.to_dict("records")')
-    rows = list(portfolio_history)
-    if not rows:
-        refuse("portfolio_history", "at least one row long", "empty", "begin with the starting equity")
-    stamps, values = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
-    previous: datetime | None = None
-    for row, entry in enumerate(rows):
-        stamp, value = _row_of(entry, row)
-        if previous is not None and stamp <= previous:
-            what = f"timestamp in row {row} of portfolio_history"
-            refuse(what, f"after {previous.isoformat()}", stamp.isoformat(), "one row a period, oldest first")
-        stamps[row], values[row], previous = to_epoch(stamp), value, stamp
-    if values[0] <= 0:
-        refuse("total_value in row 0 of portfolio_history", "above 0 (the starting equity)", values[0])
-    return values, stamps
+def _note(finding: Finding) -> str:
+    is_dated = finding.at is None or finding.at in finding.text
+    more = f" (and in {finding.times - 1} more rows)" if finding.times > 1 and not is_dated else ""
+    return finding.text if is_dated else f"{finding.at}: {finding.text}{more}"
 
 
-def _row_of(entry: object, row: int) -> tuple[datetime, float]:
-    """Return the time, UTC, and the total value of one row of a history."""
-    where = f"row {row} of portfolio_history"
-    if not isinstance(entry, Mapping):
-        refuse(where, "a mapping with 'timestamp' and 'total_value'", shown(entry))
-    for key in ("timestamp", "total_value"):
-        if key not in entry:
-            refuse(where, f"a mapping with {key!r}", f"without it: {entry!r}")
-    stamp, value = entry["timestamp"], entry["total_value"]
-    if stamp is pd.NaT or not isinstance(stamp, datetime) or stamp.utcoffset() is None:
-        refuse(f"timestamp in {where}", "a timezone-aware datetime", repr(stamp))
-    return require_aware("timestamp", stamp), require_number(f"total_value in {where}", value)
+def _cash_flow_figures(account: Account, figures: Mapping[str, Any]) -> dict[str, Any]:
+    flows = np.zeros(1) if account.flows is None else account.flows
+    earned = money_weighted_return(account)
+    days, whole = figures["elapsed_days"], None if isinstance(earned, str) else earned
+    annual = None if whole is None or not figures["is_annualised"] else (1 + whole) ** (DAYS_PER_YEAR / days) - 1
+    return {
+        "flows": int(np.count_nonzero(flows)),
+        "net": float(flows.sum()),
+        "time_weighted_return": figures["total_return"],
+        "money_weighted_return": whole,
+        "money_weighted_annual": annual,
+    }
 
 
 def _trade_figures(fills: Sequence[FillEvent]) -> dict[str, Any]:

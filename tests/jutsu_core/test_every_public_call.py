@@ -285,6 +285,8 @@ TABLE: dict[str, Row] = {
         risk_free_rate=RATE,
         annualize_partial_years=FLAG,
         exchange_zone=ZONE,
+        accept_other_periods=FLAG,
+        flows_at=("end", CHOICES),
     ),
     "metrics.analyzer.PerformanceAnalyzer.calculate_metrics": row(
         ANALYZER.calculate_metrics,
@@ -419,11 +421,14 @@ WITHOUT_ROW = {
     "indicators.inputs": {"*": CHECK},
     "indicators.trend": {"MacdSeries": RECORD},
     "indicators.volatility": {"BollingerBands": RECORD},
+    "metrics.account": {"account_of": CHECK, "Account grown money_weighted_return": KERNEL},
     "metrics.catalog": {"Metric": RECORD},
     "metrics.drawdown": {"Drawdown": RECORD},
     "metrics.figures": {"figures_of": KERNEL},
     "metrics.kernels": {"*": KERNEL},
+    "metrics.reconciliation": {"Finding *": KERNEL},
     "metrics.returns": {"ExtremeReturn": RECORD},
+    "metrics.rhythm": {"Rhythm *": KERNEL},
     "metrics.series": {"checked_values checked_stamps": CHECK, "elapsed_days_between": KERNEL},
     "metrics.trades": {"RoundTrip": RECORD, "checked_fills": CHECK, "match_fills": KERNEL},
     "ports": {

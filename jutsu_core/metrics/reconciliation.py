@@ -1,0 +1,209 @@
+"""What an account's history and its fills say that cannot both be: named, so that no figure hides it.
+
+**Which fills a row has.** A row at 00:00 UTC is the end of the session of that date and has the fills of
+that date on the exchange's clocks and before; every other row has the fills until its time.
+
+**Tolerance.** Sums may differ by a hundredth of the currency, or by a millionth of the account, whichever
+is more.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from jutsu_core.bars import session_timestamp, to_epoch
+from jutsu_core.events import FillEvent
+from jutsu_core.metrics.account import Account
+from jutsu_core.metrics.series import FloatArray, IntArray
+from jutsu_core.sessions import exchange_date
+
+Rule = Literal[
+    "total_is_cash_and_positions",
+    "cash_follows_fills",
+    "positions_follow_fills",
+    "no_jump_without_a_reason",
+    "fills_within_history",
+    "rows_are_of_the_period",
+    "no_hole",
+    "no_split_in_fills",
+    "equity_is_above_zero",
+]
+
+_DAY = 86_400_000_000
+_YEAR = 365.25 * _DAY
+_LEAST_TOLERANCE = 0.01
+_RELATIVE_TOLERANCE = 1e-6
+# Without a position the value may earn interest, and no more than that.
+_IDLE_RETURN_A_YEAR = 0.15
+# A jump is a return of a tenth or more, and ten times the usual one.
+_JUMP = 0.1
+_TIMES_THE_USUAL = 10
+_FEWEST_RETURNS = 3
+
+
+class Finding(NamedTuple):
+    """What is not right, where.
+
+    Attributes:
+        rule: What does not hold.
+        at: When it first does not, as ISO text; ``None`` where it is no moment.
+        text: In words, with the numbers.
+        times: In how many rows.
+    """
+
+    rule: Rule
+    at: str | None
+    text: str
+    times: int = 1
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the finding as JSON-ready data."""
+        return self._asdict()
+
+
+def rows_of_fills(account: Account, fills: Sequence[FillEvent], exchange_zone: str) -> IntArray:
+    """Return the first row that has each fill; the number of rows for one after the last."""
+    is_daily = not (account.stamps % _DAY).any()
+    moments = [
+        to_epoch(session_timestamp(exchange_date(fill.timestamp, exchange_zone)) if is_daily else fill.timestamp)
+        for fill in fills
+    ]
+    rows: IntArray = np.searchsorted(account.stamps, np.array(moments, dtype=np.int64), side="left")
+    return rows
+
+
+def disagreements(account: Account, fills: Sequence[FillEvent], exchange_zone: str) -> list[Finding]:
+    """Return where the history does not add up, or not to the fills."""
+    rows = rows_of_fills(account, fills, exchange_zone)
+    return [
+        *_sums(account),
+        *_cash(account, fills, rows),
+        *_positions(account, fills, rows),
+        *_jumps(account, fills, rows),
+        *_outside(account, fills, rows),
+    ]
+
+
+def _sums(account: Account) -> list[Finding]:
+    if account.cash is None or account.positions is None:
+        return []
+    worth = np.array(
+        [sum(held.values()) if isinstance(held, Mapping) else held for held in account.positions], dtype=np.float64
+    )
+    return _worst(
+        account,
+        "total_is_cash_and_positions",
+        account.equity - account.cash - worth,
+        "total_value is {gap:+,.2f} beside cash and positions",
+    )
+
+
+def _cash(account: Account, fills: Sequence[FillEvent], rows: IntArray) -> list[Finding]:
+    """Return where cash changes by what neither fills nor cash flows paid."""
+    if account.cash is None or not fills:
+        return []
+    paid = np.zeros(len(account.stamps) + 1)
+    np.add.at(paid, rows, [float(cash_of(fill)) for fill in fills])
+    flows = np.zeros(len(account.stamps)) if account.flows is None else account.flows
+    gaps = np.concatenate(([0.0], np.diff(account.cash) - paid[1:-1] - flows[1:]))
+    words = "cash changed by {gap:+,.2f} beside fills and cash flows (as interest, dividends and fees do)"
+    return _worst(account, "cash_follows_fills", gaps, words)
+
+
+def _positions(account: Account, fills: Sequence[FillEvent], rows: IntArray) -> list[Finding]:
+    """Return where a position is worth something of which the fills have none, or nothing of which they have some."""
+    if account.positions is None or not fills:
+        return []
+    held: dict[str, Decimal] = {}
+    at = 0
+    for row, told in enumerate(account.positions):
+        while at < len(fills) and rows[at] <= row:
+            held[fills[at].symbol] = held.get(fills[at].symbol, Decimal(0)) + signed(fills[at])
+            at += 1
+        if not isinstance(told, Mapping):
+            continue
+        for symbol in sorted(told.keys() | held.keys()):
+            worth, quantity = told.get(symbol, 0.0), held.get(symbol, Decimal(0))
+            if (worth > 0) - (worth < 0) != (quantity > 0) - (quantity < 0):
+                text = f"{symbol} is worth {worth:,.2f} in the history, and the fills leave {quantity} shares of it"
+                return [Finding("positions_follow_fills", account.at(row).isoformat(), text)]
+    return []
+
+
+def _jumps(account: Account, fills: Sequence[FillEvent], rows: IntArray) -> list[Finding]:
+    """Return where the value changes as no open position and no fill could make it."""
+    values = account.equity
+    if len(values) == 1 or (values <= 0).any():
+        return []
+    flows = np.zeros(len(values)) if account.flows is None else account.flows
+    gains = np.diff(values) - flows[1:]
+    sizes = np.abs(gains) / values[:-1]
+    is_odd = np.zeros(len(sizes), dtype=bool)
+    if len(sizes) >= _FEWEST_RETURNS:
+        # The usual return is that of the other periods, so the jump itself is not among them.
+        usual = np.median(np.sort(sizes)[:-1])
+        is_odd = (sizes >= _JUMP) & (sizes >= _TIMES_THE_USUAL * usual)
+    if fills:
+        open_for = _open_for(len(values), fills, rows)
+        idle = _IDLE_RETURN_A_YEAR * np.diff(account.stamps) / _YEAR
+        is_odd = (is_odd & (np.abs(gains) > open_for)) | ((open_for == 0) & (sizes > idle))
+    found = np.flatnonzero(is_odd)
+    if not len(found):
+        return []
+    row = int(found[0]) + 1
+    text = (
+        f"the value jumps from {values[row - 1]:,.2f} to {values[row]:,.2f}, which no fill explains;"
+        " if money was paid in or out, give it as cash_flow in that row"
+    )
+    return [Finding("no_jump_without_a_reason", account.at(row).isoformat(), text, len(found))]
+
+
+def _open_for(count: int, fills: Sequence[FillEvent], rows: IntArray) -> FloatArray:
+    """Return, for each period, what the positions in it were last traded for, with what was traded in it."""
+    held: dict[str, Decimal] = {}
+    worth: dict[str, float] = {}
+    states, traded = np.zeros(len(fills) + 1), np.zeros(count + 1)
+    for at, fill in enumerate(fills):
+        quantity = held[fill.symbol] = held.get(fill.symbol, Decimal(0)) + signed(fill)
+        price = float(fill.fill_price)
+        if quantity:
+            worth[fill.symbol] = abs(float(quantity)) * price
+        else:
+            worth.pop(fill.symbol, None)
+        states[at + 1] = sum(worth.values())
+        traded[rows[at]] += float(fill.quantity) * price
+    # What the first row has was traded before the first period began.
+    before = states[np.searchsorted(rows, np.arange(1, count), side="left")]
+    amounts: FloatArray = before + traded[1:count]
+    return amounts
+
+
+def _outside(account: Account, fills: Sequence[FillEvent], rows: IntArray) -> list[Finding]:
+    late = int((rows == len(account.stamps)).sum())
+    if not late:
+        return []
+    first = fills[len(fills) - late]
+    text = f"{late} of {len(fills)} fills are after the last row, the first on {first.timestamp.isoformat()}"
+    return [Finding("fills_within_history", account.at(-1).isoformat(), text, late)]
+
+
+def cash_of(fill: FillEvent) -> Decimal:
+    """Return what a fill brought in, costs taken off: below 0 for what was bought."""
+    return -signed(fill) * fill.fill_price - fill.commission - fill.slippage
+
+
+def signed(fill: FillEvent) -> Decimal:
+    """Return how a fill changes the position: above 0 for what was bought."""
+    return fill.quantity if fill.direction == "BUY" else -fill.quantity
+
+
+def _worst(account: Account, rule: Rule, gaps: FloatArray, text: str) -> list[Finding]:
+    """Return the first row whose gap is beyond the tolerance, with the largest gap of all."""
+    tolerance = np.maximum(_LEAST_TOLERANCE, _RELATIVE_TOLERANCE * np.abs(account.equity))
+    found = np.flatnonzero(np.abs(gaps) > tolerance)
+    if not len(found):
+        return []
+    row = int(found[0])
+    return [Finding(rule, account.at(row).isoformat(), text.format(gap=gaps[row]), len(found))]
