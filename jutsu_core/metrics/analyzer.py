@@ -1,24 +1,22 @@
 """The analyzer: every metric of a backtest from its fills and its equity, in one call."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
 
-from jutsu_core.arguments import refuse, require_flag, shown
+from jutsu_core.arguments import refuse, require_flag, require_type, shown
 from jutsu_core.errors import NoDataError
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
-from jutsu_core.metrics.account import Account, FlowsAt, account_of, grown, money_weighted_return
-from jutsu_core.metrics.catalog import ANNUALISATION, CATALOG, RISK_FREE, definitions_of
-from jutsu_core.metrics.figures import Scale, figures_of, iso_time
-from jutsu_core.metrics.kernels import DAYS_PER_YEAR, deepest_fall
-from jutsu_core.metrics.reconciliation import Finding, disagreements
-from jutsu_core.metrics.rhythm import REFUSED_FROM, Rhythm, disagreement, holes_in, rhythm_of
+from jutsu_core.metrics.account import FlowsAt, account_of
+from jutsu_core.metrics.figures import Scale, iso_time
+from jutsu_core.metrics.kernels import deepest_fall
+from jutsu_core.metrics.measures import Trials
+from jutsu_core.metrics.portfolio import Options, report_of
 from jutsu_core.metrics.risk import sharpe_ratio
-from jutsu_core.metrics.series import FloatArray, checked_values, elapsed_days_between
+from jutsu_core.metrics.series import FloatArray, IntArray, Positive, checked_stamps, checked_values
+from jutsu_core.metrics.splits import Split, checked_splits, restated
 from jutsu_core.sessions import EXCHANGE_ZONE
 
 
@@ -33,7 +31,12 @@ class PerformanceAnalyzer:
             timestamp at 00:00 UTC is the session of that date.
         accept_other_periods: Whether ``calculate_metrics`` annualises by ``periods_per_year`` though the
             rows are of another period; it refuses otherwise.
-        flows_at: Whether a ``cash_flow`` came at the end of its row's period or at its start.
+        flows_at: Whether a ``cash_flow`` came at the ``end`` of its row's period or at its ``start``.
+        matching: What one round trip is: ``fifo``, ``closing_order`` or ``flat_to_flat``.
+        splits: Splits of the symbols between the fills.
+        benchmark: Values of a benchmark by aware times; each row is compared with the last one then.
+        risk_free_returns: Risk-free return of each row's period, instead of ``risk_free_rate``.
+        trials: The trials of which the backtest is the best one, for the deflated Sharpe ratio.
 
     Raises:
         InvalidInputError: A parameter breaks its constraint.
@@ -52,18 +55,31 @@ class PerformanceAnalyzer:
         exchange_zone: str = EXCHANGE_ZONE,
         accept_other_periods: bool = False,
         flows_at: FlowsAt = "end",
+        matching: trade_metrics.Matching = "fifo",
+        splits: Iterable[Split] = (),
+        benchmark: "pd.Series[float] | None" = None,
+        risk_free_returns: "pd.Series[float] | None" = None,
+        trials: Trials | None = None,
     ) -> None:
-        self._scale = Scale(
+        scale = Scale(
             periods_per_year=periods_per_year,
             risk_free_rate=risk_free_rate,
             annualize_partial_years=annualize_partial_years,
             label=iso_time,
             exchange_zone=exchange_zone,
         )
-        self._accepts_other_periods = require_flag("accept_other_periods", accept_other_periods)
         if shown(flows_at) not in map(repr, get_args(FlowsAt)):
             refuse("flows_at", "'end' or 'start'", shown(flows_at))
-        self._flows_at: FlowsAt = flows_at
+        self._options = Options(
+            scale=scale,
+            accepts_other_periods=require_flag("accept_other_periods", accept_other_periods),
+            flows_at=flows_at,
+            matching=trade_metrics.checked_matching(matching),
+            splits=tuple(checked_splits(splits)),
+            benchmark=_dated("benchmark", benchmark, "all"),
+            risk_free=_dated("risk_free_returns", risk_free_returns, "none"),
+            trials=None if trials is None else require_type("trials", trials, Trials, "Trials(count, variance)"),
+        )
         self._rates: dict[str, Any] = {
             "periods_per_year": periods_per_year,
             "risk_free_rate": float(risk_free_rate),
@@ -82,32 +98,22 @@ class PerformanceAnalyzer:
                 ``quantity`` and ``price``). Other keys are not looked at.
 
         Returns:
-            JSON-ready figures under the names of ``jutsu_core.metrics.catalog``, money as float,
-            with ``definitions``, ``findings`` (what does not add up, see
-            ``jutsu_core.metrics.reconciliation``) and ``notes`` (the same in words). With cash flows
-            all returns are time-weighted, and the money-weighted return stands beside them.
-            Undefined is ``None``. An equity that falls to 0
-            or below has no returns from there on: only total return and drawdown remain, and a
-            note says so.
+            JSON-ready figures under the names of ``jutsu_core.metrics.catalog``, money as float: those of
+            every report at the top, and under ``returns``, ``benchmark``, ``trades`` and ``activity`` the
+            families of the catalogue; ``drawdowns`` (the ten worst), ``periods`` (months and years),
+            ``relative_years``, ``cash_flows`` and ``attribution`` (of the net profit); ``findings`` (what
+            does not add up, see ``jutsu_core.metrics.reconciliation``), ``notes`` (the same in words),
+            ``definitions`` and ``fingerprint``. With cash flows all returns are time-weighted, and the
+            money-weighted return stands beside them. Undefined is ``None``, and ``undefined`` says why. An
+            equity that falls to 0 or below has no returns from there on: only total return and drawdown
+            remain, and a note says so. The same input gives the same bytes.
 
         Raises:
             InvalidInputError: A trade or a row breaks its contract (the message names the first), or
                 the rows are of another period than ``periods_per_year`` says.
         """
         fills = trade_metrics.checked_fills("trades", trades)
-        account = account_of(portfolio_history)
-        rhythm = rhythm_of(account.stamps)
-        values = grown(account, self._flows_at)
-        findings = self._findings(account, values, rhythm, fills)
-        figures = self._equity_figures(account, values, rhythm)
-        return {
-            **figures,
-            **_trade_figures(fills),
-            "cash_flows": _cash_flow_figures(account, figures),
-            "notes": [_note(finding) for finding in findings],
-            "findings": [finding.as_row() for finding in findings],
-            "definitions": self._definitions(),
-        }
+        return report_of(account_of(portfolio_history), fills, self._options)
 
     def calculate_sharpe_ratio(self, returns: pd.Series) -> float:
         """Return the annualised Sharpe ratio of ``returns``, however short (see ``sharpe_ratio``).
@@ -154,108 +160,23 @@ class PerformanceAnalyzer:
         """Return the share of closed round trips with a profit after costs, from 0 to 1.
 
         Args:
-            trades: Fills, oldest first; matched first in, first out, long and short.
+            trades: Fills, oldest first; matched as the analyzer was told, long and short.
 
         Raises:
             NoDataError: No round trip is closed, so the share is undefined.
             InvalidInputError: A trade is not a ``FillEvent`` or is older than the one before it.
         """
         fills = trade_metrics.checked_fills("trades", trades)
-        rate = trade_metrics.win_rate(trade_metrics.match_fills(fills))
+        trips = trade_metrics.match_fills(restated(fills, self._options.splits), self._options.matching)
+        rate = trade_metrics.win_rate(trips)
         if rate is None:
             message = f"a win rate needs at least one closed round trip, got none from {len(fills)} fills"
             raise NoDataError(message)
         return rate
 
-    def _equity_figures(self, account: Account, values: FloatArray, rhythm: Rhythm) -> dict[str, Any]:
-        if (values > 0).all():
-            return figures_of("total_value", values, account.stamps, self._scale, rhythm)
 
-        def at(row: int | None) -> str | None:
-            return None if row is None else iso_time(account.at(row))
-
-        # The first row alone tells which keys there are; what needs returns is undefined.
-        keys = figures_of("total_value", values[:1], account.stamps[:1], self._scale, rhythm)
-        fall = deepest_fall(values)
-        return dict.fromkeys(keys) | {
-            "base_date": at(0),
-            "first_session": at(1),
-            "last_session": at(-1),
-            "sessions": len(values) - 1,
-            "elapsed_days": elapsed_days_between(account.stamps, self._scale.exchange_zone),
-            "is_annualised": False,
-            "total_return": float(values[-1] / values[0] - 1),
-            "max_drawdown": fall.depth,
-            "max_drawdown_peak": at(fall.peak),
-            "max_drawdown_trough": at(fall.trough),
-            "max_drawdown_recovery": at(fall.recovery),
-        }
-
-    def _findings(
-        self, account: Account, values: FloatArray, rhythm: Rhythm, fills: Sequence[FillEvent]
-    ) -> list[Finding]:
-        """Return what a reader must know first.
-
-        Raises:
-            InvalidInputError: The rows are of another period than was said.
-        """
-        refused_from = math.inf if self._accepts_other_periods else REFUSED_FROM
-        off = disagreement("portfolio_history", rhythm, self._scale.periods_per_year, refused_from=refused_from)
-        found = [] if off is None else [Finding("rows_are_of_the_period", None, off)]
-        ruined = np.flatnonzero(values <= 0)
-        if len(ruined):
-            first = iso_time(account.at(int(ruined[0])))
-            text = f"equity is 0 or below on {first}: returns are undefined from there on"
-            found.append(Finding("equity_is_above_zero", first, text, len(ruined)))
-        for row in holes_in(account.stamps, rhythm):
-            first, last = iso_time(account.at(row - 1)), iso_time(account.at(row))
-            found.append(Finding("no_hole", last, f"no row from {first} until {last}: no period's return"))
-        return found + disagreements(account, fills, self._scale.exchange_zone)
-
-    def _definitions(self) -> dict[str, Any]:
-        return {
-            **self._rates,
-            "ddof": 1,
-            "annualize_partial_years": self._scale.annualize_partial_years,
-            "periods": "One period is one row of the portfolio history; the first row is the starting equity.",
-            "risk_free": RISK_FREE,
-            "annualisation": ANNUALISATION,
-            "metrics": definitions_of(tuple(CATALOG)),
-        }
-
-
-def _note(finding: Finding) -> str:
-    is_dated = finding.at is None or finding.at in finding.text
-    more = f" (and in {finding.times - 1} more rows)" if finding.times > 1 and not is_dated else ""
-    return finding.text if is_dated else f"{finding.at}: {finding.text}{more}"
-
-
-def _cash_flow_figures(account: Account, figures: Mapping[str, Any]) -> dict[str, Any]:
-    flows = np.zeros(1) if account.flows is None else account.flows
-    earned = money_weighted_return(account)
-    days, whole = figures["elapsed_days"], None if isinstance(earned, str) else earned
-    annual = None if whole is None or not figures["is_annualised"] else (1 + whole) ** (DAYS_PER_YEAR / days) - 1
-    return {
-        "flows": int(np.count_nonzero(flows)),
-        "net": float(flows.sum()),
-        "time_weighted_return": figures["total_return"],
-        "money_weighted_return": whole,
-        "money_weighted_annual": annual,
-    }
-
-
-def _trade_figures(fills: Sequence[FillEvent]) -> dict[str, Any]:
-    trips = trade_metrics.match_fills(fills)
-    money = {
-        "average_win": trade_metrics.average_win(trips),
-        "average_loss": trade_metrics.average_loss(trips),
-        "expectancy": trade_metrics.expectancy(trips),
-    }
-    return {
-        "fills": len(fills),
-        "round_trips": len(trips),
-        "win_rate": trade_metrics.win_rate(trips),
-        "profit_factor": trade_metrics.profit_factor(trips),
-        **{name: None if amount is None else float(amount) for name, amount in money.items()},
-        "net_profit": float(sum(trip.net_profit for trip in trips)) if trips else None,
-    }
+def _dated(name: str, series: "pd.Series[float] | None", positive: Positive) -> tuple[IntArray, FloatArray] | None:
+    if series is None:
+        return None
+    values = checked_values(name, series, positive=positive, may_be_empty=True)
+    return checked_stamps(name, series), values

@@ -130,7 +130,9 @@ def period_figures(
     return figures_of("values", checked, stamps, scale, rhythm_of(stamps))
 
 
-def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale, rhythm: Rhythm) -> dict[str, Any]:
+def figures_of(
+    name: str, values: FloatArray, stamps: IntArray, scale: Scale, rhythm: Rhythm, risk_free: FloatArray | None = None
+) -> dict[str, Any]:
     """Return what :func:`period_figures` does, of values and times that were already checked.
 
     Args:
@@ -139,6 +141,7 @@ def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale, rh
         stamps: When each was, microseconds since 1970 UTC.
         scale: How they are annualised and labelled.
         rhythm: Of the whole history, which may be longer; a return over a hole in it is no period's.
+        risk_free: Risk-free return of each period, instead of the scale's rate.
 
     Raises:
         InvalidInputError: The ratio of two neighbours is too large for a float.
@@ -154,6 +157,7 @@ def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale, rh
         if int(gaps.max()) > rhythm.longest:
             rows = np.flatnonzero(gaps <= rhythm.longest)
             returns = every[rows]
+            risk_free = None if risk_free is None else risk_free[rows]
     count = len(returns)
     days = elapsed_days_between(stamps, scale.exchange_zone)
     is_annualised = scale.annualize_partial_years or is_a_year(days)
@@ -176,7 +180,7 @@ def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale, rh
         "is_annualised": is_annualised,
         "total_return": float(values[-1] / values[0] - 1) if len(every) else None,
         "cagr": growth,
-        **_ratios(returns, scale, is_annualised=is_annualised),
+        **_ratios(returns, scale, risk_free, is_annualised=is_annualised),
         "calmar_ratio": None if growth is None or fall.depth == 0 else growth / -fall.depth,
         "max_drawdown": fall.depth if len(every) else None,
         "max_drawdown_peak": at(fall.peak),
@@ -190,12 +194,18 @@ def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale, rh
     }
 
 
-def _ratios(returns: FloatArray, scale: Scale, *, is_annualised: bool) -> dict[str, float | None]:
+def _ratios(
+    returns: FloatArray, scale: Scale, each: FloatArray | None, *, is_annualised: bool
+) -> dict[str, float | None]:
     if not is_annualised or len(returns) < _FEWEST_RETURNS:
         return dict.fromkeys(("volatility", "sharpe_ratio", "sortino_ratio"))
-    risk_free = risk_free_per_period(scale.risk_free_rate, periods_per_year=scale.periods_per_year)
     a_year, spread = math.sqrt(scale.periods_per_year), kernels.deviation(returns)
-    sharpe = kernels.excess_over_deviation(returns, risk_free, spread)
+    risk_free: float | FloatArray
+    if each is None:
+        risk_free, apart = risk_free_per_period(scale.risk_free_rate, periods_per_year=scale.periods_per_year), spread
+    else:
+        risk_free, apart = each, kernels.deviation(returns - each)
+    sharpe = kernels.excess_over_deviation(returns, risk_free, apart)
     sortino = kernels.excess_over_shortfall(returns, risk_free)
     return {
         "volatility": spread * a_year,

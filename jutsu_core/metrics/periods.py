@@ -20,7 +20,7 @@ import pandas as pd
 
 from jutsu_core.arguments import require_integer
 from jutsu_core.bars import from_epoch, session_timestamp, to_epoch
-from jutsu_core.metrics.catalog import ANNUALISATION, CATALOG, RISK_FREE, TRADE_METRICS, definitions_of
+from jutsu_core.metrics.catalog import ANNUALISATION, PERIOD_METRICS, RISK_FREE, definitions_of
 from jutsu_core.metrics.figures import Scale, figures_of
 from jutsu_core.metrics.rhythm import HOLES, Rhythm, disagreement, holes_in, rhythm_of
 from jutsu_core.metrics.series import FloatArray, IntArray, checked_stamps, checked_values
@@ -31,7 +31,6 @@ _SATURDAY = 5
 _EPOCH_YEAR = 1970
 # An illiquid symbol has no bar on many sessions; bars of weeks are a factor of 4.8.
 _REFUSED_FROM = 3.0
-_PRICE_METRICS = tuple(name for name in CATALOG if name not in TRADE_METRICS)
 
 
 def symbol_performance(closes: "pd.Series[float]", *, periods_per_year: int, risk_free_rate: float) -> dict[str, Any]:
@@ -163,7 +162,7 @@ def _years_before(day: date, count: int) -> date:
 
 
 def _definitions(periods_per_year: int, risk_free_rate: float) -> dict[str, Any]:
-    metrics = definitions_of(_PRICE_METRICS)
+    metrics = definitions_of(PERIOD_METRICS)
     return {
         "periods_per_year": periods_per_year,
         "risk_free_rate": float(risk_free_rate),

@@ -1,0 +1,436 @@
+"""The report of a portfolio: every block of it, from an account, its fills and how they are measured.
+
+``PerformanceAnalyzer`` checks what it is given and asks here. The blocks are nested data that JSON can hold;
+the same account, fills and options give the same bytes, and ``fingerprint`` says which those were.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from functools import cache
+from itertools import groupby, pairwise
+from typing import Any
+
+import numpy as np
+
+from jutsu_core.arguments import refuse
+from jutsu_core.bars import from_epoch, to_epoch
+from jutsu_core.events import FillEvent
+from jutsu_core.metrics import trades as trade_metrics
+from jutsu_core.metrics.account import Account, FlowsAt, grown, money_weighted_return
+from jutsu_core.metrics.answer import Answer, Measured, measured
+from jutsu_core.metrics.benchmark import beside, relative_years
+from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
+from jutsu_core.metrics.catalog import (
+    ANNUALISATION,
+    CATALOG,
+    PERIOD_METRICS,
+    RISK_FREE,
+    TRADE_METRICS,
+    definitions_of,
+    records_of,
+)
+from jutsu_core.metrics.drawdown import stretches
+from jutsu_core.metrics.figures import Scale, figures_of, iso_time
+from jutsu_core.metrics.kernels import DAYS_PER_YEAR, deepest_fall, period_returns
+from jutsu_core.metrics.measures import Context, Trials, annual_of, measures_of
+from jutsu_core.metrics.money import EXACT
+from jutsu_core.metrics.reconciliation import Finding, disagreements, signed
+from jutsu_core.metrics.return_records import RETURN_RECORDS
+from jutsu_core.metrics.rhythm import HOLES, REFUSED_FROM, Rhythm, disagreement, holes_in, rhythm_of
+from jutsu_core.metrics.series import FloatArray, IntArray, elapsed_days_between, risk_free_per_period
+from jutsu_core.metrics.splits import Split, restated, split_suspects
+from jutsu_core.metrics.trade_measures import trade_measures
+from jutsu_core.metrics.trades import Matching, RoundTrip
+
+FORMULAS = 1
+"""Raise it when a figure changes without its record."""
+
+_DAY = 86_400_000_000
+_WORST = 10
+_NO_BENCHMARK = "no benchmark was given"
+_RUINED = "the equity is 0 or below on one of the rows"
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a portfolio is measured, checked.
+
+    Attributes:
+        scale: How figures are annualised and labelled.
+        accepts_other_periods: Whether rows of another period than the scale's are measured all the same.
+        flows_at: When in its period a cash flow came.
+        matching: What one round trip is.
+        splits: Splits between the fills.
+        benchmark: Times and values of the benchmark.
+        risk_free: Times and risk-free returns of single periods, instead of the scale's rate.
+        trials: The trials of which the portfolio is the chosen one.
+    """
+
+    scale: Scale
+    accepts_other_periods: bool = False
+    flows_at: FlowsAt = "end"
+    matching: Matching = "fifo"
+    splits: tuple[Split, ...] = ()
+    benchmark: tuple[IntArray, FloatArray] | None = None
+    risk_free: tuple[IntArray, FloatArray] | None = None
+    trials: Trials | None = None
+
+
+def report_of(account: Account, told: Sequence[FillEvent], options: Options) -> dict[str, Any]:
+    """Return the report of an account with the fills that made it.
+
+    Raises:
+        InvalidInputError: The rows are of another period than was said, or benchmark or risk-free returns
+            do not cover them.
+    """
+    fills = restated(told, options.splits)
+    rhythm = rhythm_of(account.stamps)
+    values = grown(account, options.flows_at)
+    risk_free = _risk_free_of(account, options)
+    findings = _findings(account, values, rhythm, fills, options)
+    figures = _equity_figures(account, values, rhythm, options.scale, risk_free)
+    trips = trade_metrics.match_fills(fills, options.matching)
+    top = figures | _top_trade_figures(fills, trips)
+    is_sound = bool((values > 0).all())
+    kept = np.flatnonzero(np.diff(account.stamps) <= rhythm.longest) if rhythm.longest else np.arange(len(values) - 1)
+    blocks = {
+        "returns": _return_block(values, kept, figures, options, risk_free) if is_sound else _none(RETURN_RECORDS),
+        "benchmark": _benchmark_block(account, values, kept, figures, options, risk_free)
+        if is_sound
+        else _none(BENCHMARK_RECORDS),
+        "trades": trade_measures(trips),
+        "activity": _activity(account, fills),
+    }
+    return {
+        **top,
+        **{name: block.values for name, block in blocks.items()},
+        "relative_years": _relative_years(account, values, kept, options) if is_sound else [],
+        "drawdowns": _drawdowns(account, values),
+        "periods": _period_table(account, values, rhythm) if is_sound else {"months": [], "years": []},
+        "cash_flows": _cash_flow_figures(account, figures),
+        "attribution": _realised(trips),
+        "undefined": {name: CATALOG[name].undefined for name in top if name in CATALOG and top[name] is None}
+        | {name: reason for block in blocks.values() for name, reason in block.undefined.items()},
+        "notes": [_note(finding) for finding in findings],
+        "findings": [finding.as_row() for finding in findings],
+        "fingerprint": _fingerprint(account, told, options),
+        "definitions": _definitions(options),
+    }
+
+
+def _none(records: Sequence[Any]) -> Measured:
+    return measured({record.name: _RUINED for record in records})
+
+
+def _equity_figures(
+    account: Account, values: FloatArray, rhythm: Rhythm, scale: Scale, risk_free: FloatArray | None
+) -> dict[str, Any]:
+    if (values > 0).all():
+        return figures_of("total_value", values, account.stamps, scale, rhythm, risk_free)
+
+    def at(row: int | None) -> str | None:
+        return None if row is None else iso_time(account.at(row))
+
+    # The first row alone tells which keys there are; what needs returns is undefined.
+    keys = figures_of("total_value", values[:1], account.stamps[:1], scale, rhythm)
+    fall = deepest_fall(values)
+    return dict.fromkeys(keys) | {
+        "base_date": at(0),
+        "first_session": at(1),
+        "last_session": at(-1),
+        "sessions": len(values) - 1,
+        "elapsed_days": elapsed_days_between(account.stamps, scale.exchange_zone),
+        "is_annualised": False,
+        "total_return": float(values[-1] / values[0] - 1),
+        "max_drawdown": fall.depth,
+        "max_drawdown_peak": at(fall.peak),
+        "max_drawdown_trough": at(fall.trough),
+        "max_drawdown_recovery": at(fall.recovery),
+    }
+
+
+def _findings(
+    account: Account, values: FloatArray, rhythm: Rhythm, fills: Sequence[FillEvent], options: Options
+) -> list[Finding]:
+    """Return what a reader must know first.
+
+    Raises:
+        InvalidInputError: The rows are of another period than was said.
+    """
+    refused_from = math.inf if options.accepts_other_periods else REFUSED_FROM
+    off = disagreement("portfolio_history", rhythm, options.scale.periods_per_year, refused_from=refused_from)
+    found = [] if off is None else [Finding("rows_are_of_the_period", None, off)]
+    ruined = np.flatnonzero(values <= 0)
+    if len(ruined):
+        first = iso_time(account.at(int(ruined[0])))
+        text = f"equity is 0 or below on {first}: returns are undefined from there on"
+        found.append(Finding("equity_is_above_zero", first, text, len(ruined)))
+    for row in holes_in(account.stamps, rhythm):
+        first, last = iso_time(account.at(row - 1)), iso_time(account.at(row))
+        found.append(Finding("no_hole", last, f"no row from {first} until {last}: no period's return"))
+    found.extend(Finding("no_split_in_fills", None, text) for text in split_suspects(fills))
+    return found + disagreements(account, fills, options.scale.exchange_zone)
+
+
+def _note(finding: Finding) -> str:
+    is_dated = finding.at is None or finding.at in finding.text
+    more = f" (and in {finding.times - 1} more rows)" if finding.times > 1 and not is_dated else ""
+    return finding.text if is_dated else f"{finding.at}: {finding.text}{more}"
+
+
+def _risk_free_of(account: Account, options: Options) -> FloatArray | None:
+    """Return the risk-free return of each period, where they were given one by one."""
+    if options.risk_free is None:
+        return None
+    stamps, returns = options.risk_free
+    wanted = account.stamps[1:]
+    places = np.minimum(stamps.searchsorted(wanted), len(stamps) - 1)
+    missing = np.flatnonzero(stamps[places] != wanted) if len(stamps) else np.arange(len(wanted))
+    if len(missing):
+        first = iso_time(from_epoch(int(wanted[missing[0]])))
+        was = f"without {len(missing)} of them"
+        refuse("risk_free_returns", f"one for each row after the first, also for {first}", was)
+    return returns[places]
+
+
+def _return_block(
+    values: FloatArray, kept: IntArray, figures: Mapping[str, Any], options: Options, each: FloatArray | None
+) -> Measured:
+    scale = options.scale
+    risk_free: float | FloatArray
+    if each is None:
+        annual = float(scale.risk_free_rate)
+        risk_free = risk_free_per_period(annual, periods_per_year=scale.periods_per_year)
+    else:
+        risk_free, annual = each[kept], annual_of(each, scale.periods_per_year)
+    days = figures["elapsed_days"] if figures["is_annualised"] else None
+    returns = period_returns(values)[kept]
+    return measured(
+        measures_of(Context(returns, values, risk_free, scale.periods_per_year, annual, days, options.trials))
+    )
+
+
+def _benchmark_of(account: Account, options: Options) -> FloatArray | None:
+    """Return the benchmark's value at each row: its last one then."""
+    if options.benchmark is None:
+        return None
+    stamps, values = options.benchmark
+    places = stamps.searchsorted(account.stamps, side="right") - 1
+    if not len(stamps) or places[0] < 0:
+        first = iso_time(account.at(0))
+        was = f"from {iso_time(from_epoch(int(stamps[0])))} on" if len(stamps) else "empty"
+        refuse("benchmark", f"known at the first row, {first}, or before", was)
+    return values[places]
+
+
+def _benchmark_block(
+    account: Account,
+    values: FloatArray,
+    kept: IntArray,
+    figures: Mapping[str, Any],
+    options: Options,
+    each: FloatArray | None,
+) -> Measured:
+    other = _benchmark_of(account, options)
+    if other is None:
+        return measured({record.name: _NO_BENCHMARK for record in BENCHMARK_RECORDS})
+    scale = options.scale
+    risk_free: float | FloatArray = (
+        risk_free_per_period(scale.risk_free_rate, periods_per_year=scale.periods_per_year)
+        if each is None
+        else each[kept]
+    )
+    own, others = (period_returns(series)[kept] for series in (values, other))
+    found = beside(own, others, risk_free, scale.periods_per_year, is_annualised=bool(figures["is_annualised"]))
+    # What both did over a hole is no period's return, and yet counts for the whole.
+    whole: dict[str, Answer] = {}
+    if len(values) > 1:
+        whole = {"relative_return": float(values[-1] / values[0] / (other[-1] / other[0])) - 1}
+    return measured(found | whole)
+
+
+def _relative_years(account: Account, values: FloatArray, kept: IntArray, options: Options) -> list[dict[str, Any]]:
+    other = _benchmark_of(account, options)
+    if other is None or not len(kept):
+        return []
+    return relative_years(period_returns(values)[kept], period_returns(other)[kept], account.stamps[1:][kept])
+
+
+def _drawdowns(account: Account, values: FloatArray) -> list[dict[str, Any]]:
+    rows = []
+    for found in stretches(values)[:_WORST]:
+        last = min(found.recovery, len(values) - 1)
+        rows.append(
+            {
+                "depth": found.depth,
+                "peak": iso_time(account.at(found.peak)),
+                "trough": iso_time(account.at(found.trough)),
+                "recovery": iso_time(account.at(found.recovery)) if found.recovery < len(values) else None,
+                "periods": last - found.peak,
+                "days": float(account.stamps[last] - account.stamps[found.peak]) / _DAY,
+                "days_to_trough": float(account.stamps[found.trough] - account.stamps[found.peak]) / _DAY,
+            }
+        )
+    return rows
+
+
+def _period_table(account: Account, values: FloatArray, rhythm: Rhythm) -> dict[str, list[dict[str, Any]]]:
+    """Return the return of each month and year, from the last value before it; after a hole from its first one."""
+    days = account.stamps.astype("datetime64[us]")
+    return {
+        name: [
+            {"period": str(label), "return": float(values[last] / values[base] - 1)}
+            for label, base, last in _spans(days.astype(f"datetime64[{unit}]"), account.stamps, rhythm)
+        ]
+        for name, unit in (("months", "M"), ("years", "Y"))
+    }
+
+
+def _spans(labels: Any, stamps: IntArray, rhythm: Rhythm) -> list[tuple[Any, int, int]]:  # noqa: ANN401 - of dates
+    begins = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
+    spans = []
+    for first, after in pairwise(begins):
+        has_base = first > 0 and not rhythm.is_hole(int(stamps[first] - stamps[first - 1]))
+        base = first - 1 if has_base else first
+        if after - 1 > base:
+            spans.append((labels[first], base, after - 1))
+    return spans
+
+
+def _cash_flow_figures(account: Account, figures: Mapping[str, Any]) -> dict[str, Any]:
+    flows = np.zeros(1) if account.flows is None else account.flows
+    earned = money_weighted_return(account)
+    days, whole = figures["elapsed_days"], None if isinstance(earned, str) else earned
+    annual = None if whole is None or not figures["is_annualised"] else (1 + whole) ** (DAYS_PER_YEAR / days) - 1
+    return {
+        "flows": int(np.count_nonzero(flows)),
+        "net": float(flows.sum()),
+        "time_weighted_return": figures["total_return"],
+        "money_weighted_return": whole,
+        "money_weighted_annual": annual,
+    }
+
+
+def _top_trade_figures(fills: Sequence[FillEvent], trips: Sequence[RoundTrip]) -> dict[str, Any]:
+    money = {
+        "average_win": trade_metrics.average_win(trips),
+        "average_loss": trade_metrics.average_loss(trips),
+        "expectancy": trade_metrics.expectancy(trips),
+    }
+    return {
+        "fills": len(fills),
+        "round_trips": len(trips),
+        "win_rate": trade_metrics.win_rate(trips),
+        "profit_factor": trade_metrics.profit_factor(trips),
+        **{name: None if amount is None else float(amount) for name, amount in money.items()},
+        "net_profit": float(_sum(trips)) if trips else None,
+    }
+
+
+def _sum(trips: Sequence[RoundTrip]) -> Decimal:
+    with localcontext(EXACT):
+        return sum((trip.net_profit for trip in trips), _ZERO)
+
+
+def _realised(trips: Sequence[RoundTrip]) -> dict[str, dict[str, float]]:
+    """Return which part of the net profit each symbol, side and year of closing made; each adds up to it."""
+    keys = {
+        "by_symbol": lambda trip: trip.symbol,
+        "by_side": lambda trip: trip.side,
+        "by_year": lambda trip: str(trip.exit_time.year),
+    }
+    return {
+        name: {label: float(_sum(list(group))) for label, group in groupby(sorted(trips, key=key), key=key)}
+        for name, key in keys.items()
+    }
+
+
+def _activity(account: Account, fills: Sequence[FillEvent]) -> Measured:
+    span = int(account.stamps[-1] - account.stamps[0])
+    if not span:
+        return measured({"turnover": "no time has passed", "exposure": "no time has passed"})
+    traded = float(sum((fill.quantity * fill.fill_price for fill in fills), _ZERO))
+    return measured(
+        {
+            "turnover": traded / 2 / float(account.equity.mean()) / (span / _DAY / DAYS_PER_YEAR),
+            "exposure": _open_time(account, fills) / span,
+        }
+    )
+
+
+def _open_time(account: Account, fills: Sequence[FillEvent]) -> int:
+    """Return how many microseconds between the first row and the last a position was open."""
+    first, last = int(account.stamps[0]), int(account.stamps[-1])
+    held: dict[str, Decimal] = {}
+    since: int | None = None
+    total = 0
+    for fill in fills:
+        moment = min(max(to_epoch(fill.timestamp), first), last)
+        left = held.pop(fill.symbol, _ZERO) + signed(fill)
+        if left:
+            held[fill.symbol] = left
+        if held and since is None:
+            since = moment
+        elif not held and since is not None:
+            total, since = total + moment - since, None
+    return total if since is None else total + last - since
+
+
+def _fingerprint(account: Account, fills: Sequence[FillEvent], options: Options) -> dict[str, str]:
+    """Return hashes of data, parameters and code: the same three give the same report."""
+    data = hashlib.sha256()
+    for array in (account.stamps, account.equity, account.flows, account.cash):
+        data.update(b"-" if array is None else array.astype(array.dtype.newbyteorder("<")).tobytes())
+    data.update(repr(account.positions).encode())
+    for fill in fills:
+        data.update(repr(fill).encode())
+    scale = options.scale
+    parameters = [
+        scale.periods_per_year,
+        float(scale.risk_free_rate),
+        scale.annualize_partial_years,
+        scale.exchange_zone,
+        options.accepts_other_periods,
+        options.flows_at,
+        options.matching,
+        [repr(split) for split in options.splits],
+        *(
+            None if series is None else [series[0].tolist(), series[1].tolist()]
+            for series in (options.benchmark, options.risk_free)
+        ),
+        repr(options.trials),
+    ]
+    return {
+        "data": data.hexdigest(),
+        "parameters": hashlib.sha256(json.dumps(parameters).encode()).hexdigest(),
+        "code": _code(),
+    }
+
+
+@cache
+def _code() -> str:
+    code = json.dumps([FORMULAS, records_of(tuple(CATALOG))], sort_keys=True)
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def _definitions(options: Options) -> dict[str, Any]:
+    scale = options.scale
+    return {
+        "periods_per_year": scale.periods_per_year,
+        "risk_free_rate": float(scale.risk_free_rate),
+        "ddof": 1,
+        "annualize_partial_years": scale.annualize_partial_years,
+        "periods": "One period is one row of the portfolio history; the first row is the starting equity.",
+        "risk_free": RISK_FREE if options.risk_free is None else "The returns of single periods that were given.",
+        "annualisation": ANNUALISATION,
+        "holes": HOLES,
+        "flows": f"A cash flow came at the {options.flows_at} of its row's period; returns are time-weighted.",
+        "matching": options.matching,
+        "metrics": definitions_of(PERIOD_METRICS + TRADE_METRICS),
+        "records": records_of(tuple(CATALOG)),
+    }
