@@ -12,9 +12,10 @@ money-weighted return is the one rate at which the first value and every flow gr
 the owner made. A flow in the first row is part of the starting equity.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +28,7 @@ from jutsu_core.metrics.series import FloatArray, IntArray
 FlowsAt = Literal["end", "start"]
 
 _HALVINGS = 200
-_WIDEST = 1e12
+_FEW = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +127,15 @@ def money_weighted_return(account: Account) -> float | str:
     amounts = np.zeros(len(left)) if account.flows is None else account.flows.copy()
     amounts[0] += account.equity[0]
     amounts[-1] -= account.equity[-1]
+    paid = np.flatnonzero(amounts)
+    amounts, left = amounts[paid], left[paid]
 
     def too_much(growth: float) -> float:
         return float(np.dot(amounts, growth**left))
 
     # What is paid in and out in turn may have several such rates, and then none of them means anything.
     grid = np.concatenate(([1e-12], np.geomspace(1e-6, 1e6, 481)))
-    found = np.array([too_much(growth) for growth in grid])
+    found = np.power(grid[:, None], left) @ amounts if len(left) <= _FEW else np.array([too_much(x) for x in grid])
     crossings = np.flatnonzero((found[:-1] < 0) != (found[1:] < 0))
     if len(crossings) != 1:
         return "no rate, or more than one, explains what was paid in and out"
@@ -155,6 +158,8 @@ def _row_of(entry: object, row: int) -> tuple[datetime, float]:
         if key not in entry:
             refuse(where, f"a mapping with {key!r}", f"without it: {entry!r}")
     stamp, value = entry["timestamp"], entry["total_value"]
+    if type(stamp) is datetime and stamp.tzinfo is UTC and type(value) is float and math.isfinite(value):
+        return stamp, value  # nearly always
     if stamp is pd.NaT or not isinstance(stamp, datetime) or stamp.utcoffset() is None:
         refuse(f"timestamp in {where}", "a timezone-aware datetime", repr(stamp))
     return require_aware("timestamp", stamp), require_number(f"total_value in {where}", value)
@@ -166,14 +171,13 @@ def _is_told(entry: Mapping[str, Any], key: str) -> bool:
 
 def _amounts(key: str, rows: list[Mapping[str, Any]]) -> FloatArray | None:
     """Return the amounts under ``key``, 0 where a row has none; ``None`` where no row has one."""
-    if not any(_is_told(entry, key) for entry in rows):
+    told = [(row, entry[key]) for row, entry in enumerate(rows) if key in entry and entry[key] is not None]
+    if not told:
         return None
-    return np.array(
-        [
-            require_number(f"{key} in row {row} of portfolio_history", entry[key]) if _is_told(entry, key) else 0.0
-            for row, entry in enumerate(rows)
-        ]
-    )
+    amounts = np.zeros(len(rows))
+    for row, amount in told:
+        amounts[row] = require_number(f"{key} in row {row} of portfolio_history", amount)
+    return amounts
 
 
 def _positions_of(value: object, row: int) -> Mapping[str, float] | float:

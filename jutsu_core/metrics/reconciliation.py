@@ -164,15 +164,18 @@ def _open_for(count: int, fills: Sequence[FillEvent], rows: IntArray) -> FloatAr
     """Return, for each period, what the positions in it were last traded for, with what was traded in it."""
     held: dict[str, Decimal] = {}
     worth: dict[str, float] = {}
+    total = 0.0
     states, traded = np.zeros(len(fills) + 1), np.zeros(count + 1)
     for at, fill in enumerate(fills):
         quantity = held[fill.symbol] = held.get(fill.symbol, Decimal(0)) + signed(fill)
         price = float(fill.fill_price)
+        total -= worth.pop(fill.symbol, 0.0)
         if quantity:
             worth[fill.symbol] = abs(float(quantity)) * price
-        else:
-            worth.pop(fill.symbol, None)
-        states[at + 1] = sum(worth.values())
+            total += worth[fill.symbol]
+        # What rounding leaves is no position.
+        total = total if worth else 0.0
+        states[at + 1] = total
         traded[rows[at]] += float(fill.quantity) * price
     # What the first row has was traded before the first period began.
     before = states[np.searchsorted(rows, np.arange(1, count), side="left")]

@@ -18,6 +18,7 @@ _ZERO = Decimal(0)
 _PLAIN_SPLITS = (2, 3, 4, 5, 7, 10, 20)
 _SAME_PRICE = Decimal("0.02")
 _LIKE_PRICE = Decimal("0.2")
+_MOST_LEFT = (1 + _LIKE_PRICE) / _PLAIN_SPLITS[0] + Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,8 @@ def split_suspects(fills: Sequence[FillEvent]) -> list[str]:
     for fill in fills:
         before = held.get(fill.symbol, _ZERO)
         change = fill.quantity if fill.direction == "BUY" else -fill.quantity
-        if before and (before > 0) != (change > 0):
+        # No split that is looked for leaves more of the price.
+        if before and (before > 0) != (change > 0) and fill.fill_price < last[fill.symbol] * _MOST_LEFT:
             for ratio in _PLAIN_SPLITS:
                 off = abs(fill.fill_price * ratio / last[fill.symbol] - 1)
                 if off <= _SAME_PRICE or (fill.quantity == abs(before) * ratio and off <= _LIKE_PRICE):
