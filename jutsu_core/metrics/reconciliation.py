@@ -63,20 +63,20 @@ class Finding(NamedTuple):
         return self._asdict()
 
 
-def rows_of_fills(account: Account, fills: Sequence[FillEvent], exchange_zone: str) -> IntArray:
+def rows_of_fills(stamps: IntArray, fills: Sequence[FillEvent], exchange_zone: str) -> IntArray:
     """Return the first row that has each fill; the number of rows for one after the last."""
-    is_daily = not (account.stamps % _DAY).any()
+    is_daily = not (stamps % _DAY).any()
     moments = [
         to_epoch(session_timestamp(exchange_date(fill.timestamp, exchange_zone)) if is_daily else fill.timestamp)
         for fill in fills
     ]
-    rows: IntArray = np.searchsorted(account.stamps, np.array(moments, dtype=np.int64), side="left")
+    rows: IntArray = np.searchsorted(stamps, np.array(moments, dtype=np.int64), side="left")
     return rows
 
 
 def disagreements(account: Account, fills: Sequence[FillEvent], exchange_zone: str) -> list[Finding]:
     """Return where the history does not add up, or not to the fills."""
-    rows = rows_of_fills(account, fills, exchange_zone)
+    rows = rows_of_fills(account.stamps, fills, exchange_zone)
     return [
         *_sums(account),
         *_cash(account, fills, rows),

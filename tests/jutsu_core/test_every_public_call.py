@@ -28,12 +28,15 @@ from jutsu_core.history import DailyHistory, HistoryRequest
 from jutsu_core.indicators import catalog as indicator_catalog
 from jutsu_core.indicators import definitions, latest, momentum, trend, volatility
 from jutsu_core.metrics import (
+    attribution,
     benchmark,
     catalog,
+    contributions,
     drawdown,
     figures,
     measures,
     periods,
+    regression,
     returns,
     risk,
     rolling,
@@ -134,6 +137,8 @@ REQUEST = HistoryRequest(symbol="AAPL", first=FRIDAY)
 QUOTED = QuotedUpdates(STORE, HISTORY, NYSE, SettableClock(NOON))
 QUOTE = QuotedSession(bar=bar(FRIDAY), previous_close=1, asked_at=NOON)
 COVERAGE = [CoverageWindow(start=NOON, end=NOON, asked_at=NOON, bars=0)]
+COLUMNS = (DATED.to_frame("a") / 100, FRAMES)
+WEIGHTS = pd.DataFrame([[0.4, 0.6]], columns=["a", "b"])
 SPLIT = splits.Split(symbol="AAPL", timestamp=NOON, ratio=Decimal(2))
 TRIALS = measures.Trials(10, 0.01)
 TRIP = trades.round_trips([a_fill(), a_fill("6", "SELL")])
@@ -323,6 +328,26 @@ TABLE: dict[str, Row] = {
     "metrics.analyzer.PerformanceAnalyzer.calculate_win_rate": row(
         ANALYZER.calculate_win_rate, trades=([a_fill(), a_fill("6", "SELL")], TRADES)
     ),
+    "metrics.attribution.link_contributions": row(attribution.link_contributions, contributions=COLUMNS),
+    "metrics.attribution.brinson_fachler": row(
+        attribution.brinson_fachler,
+        weights=(WEIGHTS, FRAMES),
+        returns=(WEIGHTS, FRAMES),
+        benchmark_weights=(WEIGHTS, FRAMES),
+        benchmark_returns=(WEIGHTS, FRAMES),
+    ),
+    "metrics.contributions.attribute_fills": row(
+        contributions.attribute_fills,
+        fills=([], TRADES),
+        prices=COLUMNS,
+        starting_equity=(100.0, REALS | {"nothing": 0.0}),
+    ),
+    "metrics.regression.factor_regression": row(
+        regression.factor_regression,
+        returns=RETURNS,
+        factors=COLUMNS,
+        risk_free_returns=(0.0, REALS),
+    ),
     "metrics.benchmark.benchmark_measures": row(
         benchmark.benchmark_measures,
         returns=RETURNS,
@@ -475,6 +500,10 @@ WITHOUT_ROW = {
     "indicators.volatility": {"BollingerBands": RECORD},
     "metrics.account": {"account_of": CHECK, "Account grown money_weighted_return": KERNEL},
     "metrics.answer": {"Measured": RECORD, "measured": KERNEL},
+    "metrics.attribution": {"Attribution": RECORD, "linked": KERNEL},
+    "metrics.contributions": {"Earned": RECORD},
+    "metrics.frames": {"checked_frame": CHECK},
+    "metrics.regression": {"Regression": RECORD},
     "metrics.benchmark": {"require_same_labels": CHECK, "beside relative_years": KERNEL},
     "metrics.drawdown": {"Drawdown DrawdownSpan Stretch": RECORD, "stretches": KERNEL},
     "metrics.figures": {"figures_of": KERNEL},
