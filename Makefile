@@ -10,7 +10,7 @@ BEGAN := $(shell date +%s)
 export DAGSTER_HOME := $(CURDIR)
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: help setup demo dev check test proof bench scale soak lock clean
+.PHONY: help setup demo dev check test proof coverage bench scale soak lock clean
 
 help:            ## show the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -47,10 +47,13 @@ check: $(VENV)/.dev  ## lint, format, types, import contracts
 	@$(BIN)/lint-imports
 
 test: check  ## everything that must hold before a commit
-	@$(BIN)/python -m pytest --cov --cov-report=term --benchmark-disable -n 2 --dist worksteal
+	@$(BIN)/python -m pytest --benchmark-disable -n 2 --dist worksteal
 
-proof: $(VENV)/.dev  ## what a user meets: the installed wheel in an empty folder, ten first starts at once; some minutes
-	@$(BIN)/python -m pytest tests/proofs --durations=5
+proof: $(VENV)/.dev  ## what takes minutes: the installed wheel, a live daemon, many processes, a simulated week
+	@$(BIN)/python -m pytest tests -m slow --benchmark-disable -n 2 --dist loadgroup --durations=10
+
+coverage: $(VENV)/.dev  ## which lines and branches no test reaches
+	@$(BIN)/python -m pytest --cov --cov-report=term --benchmark-disable -n 2 --dist worksteal
 
 bench: $(VENV)/.dev  ## timings against a baseline measured in the same run
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-group-by=group --benchmark-columns=median,iqr,ops

@@ -50,8 +50,8 @@ def build_defs(
     Raises:
         ConfigurationError: The universe file is wrong.
     """
-    followed = universe or load_universe(settings.universe_path)
     clock = SystemClock()
+    followed = universe or load_universe(settings.universe_path, clock)
     tokens = None if settings.credentials is None else FileTokenStore(settings.credentials.token_path)
     login, is_on = LoginCheck(tokens, clock), settings.runs_by_itself
     return dg.Definitions(

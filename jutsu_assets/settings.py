@@ -8,7 +8,7 @@ goes below ``<JUTSU_HOME>/sample``, otherwise below ``<JUTSU_HOME>/live``.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -71,7 +71,7 @@ class Settings:
     """
 
     home: Path
-    database_url: str
+    database_url: str = field(repr=False)
     universe_path: Path
     source: str
     base_url: str | None

@@ -23,9 +23,17 @@ _WHAT = "universe file"
 _MISSING = "`jutsu init` writes one here, or point JUTSU_UNIVERSE at yours"
 _LONGEST_SYMBOL = 16
 # Fullmatch: a dollar sign would let a line end pass.
-_SYMBOL = re.compile(rf"[$^]?[A-Z0-9][A-Z0-9./\-]{{0,{_LONGEST_SYMBOL - 1}}}")
-_SHARE_CLASS = re.compile(r"([A-Z]{1,5})(?:[. ](?=[A-Z]{1,2}$)|-(?=[A-C]$))([A-Z]{1,2})")
-_RANGE = re.compile(r".*\.\.+.*", re.DOTALL)
+_SYMBOL = re.compile(rf"\$?[A-Z0-9][A-Z0-9./\-]{{0,{_LONGEST_SYMBOL - 1}}}")
+_OTHER_FORMS = (
+    (r".*\.\.+.*", "list every ticker of the range; a range is what `--partition-range` takes"),
+    (
+        r"([A-Z]{1,5})(?:[. ](?=[A-Z]{1,2}$)|-(?=[A-C]$))([A-Z]{1,2})",
+        r"Schwab writes a share class with a slash: \1/\2",
+    ),
+    (r"\^([A-Z0-9]+)", r"Schwab writes an index with a dollar sign: $\1"),
+    (r"(\$[A-Z0-9]+)\.X", r"Schwab writes an index without what follows the dot: \1"),
+)
+"""How tickers are written elsewhere, and what to write instead."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOST_FINDINGS = 8
 _TICKER: Final = "ticker"
@@ -64,7 +72,7 @@ class ScheduleSettings(BaseModel):
 
 
 def _ticker(symbol: str) -> str:
-    if not _SYMBOL.fullmatch(symbol) or _SHARE_CLASS.fullmatch(symbol) or _RANGE.fullmatch(symbol):
+    if not _SYMBOL.fullmatch(symbol) or _of_another_form(symbol):
         raise PydanticCustomError(_TICKER, "no ticker", {"remedy": _as_spelled(symbol)})
     return symbol
 
@@ -232,11 +240,8 @@ def _as_ticker(written: str | None) -> str:
 def _as_spelled(symbol: str) -> str:
     """Return how a text that is no ticker becomes one."""
     bare = symbol.strip()
-    share_class = _SHARE_CLASS.fullmatch(bare.upper())
-    if _RANGE.fullmatch(bare):
-        return "list every ticker of the range; a range is what `--partition-range` takes"
-    if share_class is not None:
-        return f"Schwab writes a share class with a slash: {'/'.join(share_class.groups())}"
+    if remedy := _of_another_form(bare.upper()):
+        return remedy
     if _SYMBOL.fullmatch(bare.upper()):
         return f"write {bare.upper()}"
     if len(bare.replace(",", " ").split()) > 1:
@@ -244,6 +249,12 @@ def _as_spelled(symbol: str) -> str:
     if len(bare) > _LONGEST_SYMBOL:
         return f"a ticker has at most {_LONGEST_SYMBOL} characters"
     return "write it as Schwab does: letters A to Z and digits, as in AAPL, BRK/B or $SPX"
+
+
+def _of_another_form(symbol: str) -> str | None:
+    """Return what to write instead of what is a ticker elsewhere."""
+    forms = ((re.fullmatch(form, symbol, re.DOTALL), remedy) for form, remedy in _OTHER_FORMS)
+    return next((found.expand(remedy) for found, remedy in forms if found), None)
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -12,7 +12,7 @@ What does not belong here: how bars are fetched (``jutsu_assets.schwab``), store
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Context, Decimal
+from decimal import Context, Decimal, Inexact
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -34,7 +34,7 @@ PRICE_COLUMNS = ("open", "high", "low", "close")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _EXACT = Context(prec=40)  # whatever precision the caller's own context has
-_exactly_scaled = _EXACT.scaleb
+_exactly_scaled = Context(prec=40, traps=[Inexact]).scaleb
 _MAX_PRICE = Decimal(MAX_MICROS).scaleb(-6, _EXACT)
 
 
@@ -193,7 +193,7 @@ def from_micros(micros: int) -> Decimal:
     """Return the exact price that ``micros`` stands for.
 
     Raises:
-        InvalidInputError: ``micros`` is no integer.
+        InvalidInputError: ``micros`` is no integer, or has more than 40 digits.
 
     Examples:
         >>> from_micros(190037500)
@@ -201,7 +201,10 @@ def from_micros(micros: int) -> Decimal:
     """
     if type(micros) is not int:
         micros = require_integer("micros", micros)
-    return _exactly_scaled(micros, -6)
+    try:
+        return _exactly_scaled(micros, -6)
+    except Inexact:
+        return refuse("micros", "of at most 40 digits", f"of {len(str(micros))}")
 
 
 def session_timestamp(session: date) -> datetime:

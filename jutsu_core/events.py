@@ -121,8 +121,12 @@ class MarketDataEvent:
         require_type("symbol", symbol, str, "a non-empty string")
         _check_timeframe(timeframe)
         timestamp, open_, high, low, close, volume = bar
-        is_sound = 0 < low <= open_ <= high and low <= close <= high and volume >= 0
-        if not is_sound or not symbol.strip() or timestamp.tzinfo is None:
+        try:
+            is_sound = 0 < low <= open_ <= high and low <= close <= high and type(volume) is int and volume >= 0
+            is_sound = is_sound and timestamp.tzinfo is not None
+        except (TypeError, AttributeError):
+            is_sound = False
+        if not is_sound or not symbol.strip():
             prices = {name: from_micros(getattr(bar, name)) for name in ("open", "high", "low", "close")}
             return cls(symbol=symbol, timestamp=timestamp, **prices, volume=volume, timeframe=timeframe)
         # The fields are sound already: the checks of __post_init__ would cost more than all the rest.

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.running import Progress, run_daily
 from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS
@@ -47,7 +48,7 @@ def run_demo(settings: Settings) -> int:
     console = Console()
     began = time.perf_counter()
     sample = settings.as_sample()
-    universe = load_universe(sample.universe_path)
+    universe = load_universe(sample.universe_path, SystemClock())
     _announce(console, settings, sample)
     console.print(f"Materializing bars, indicators and performance of {', '.join(universe.symbols)} ...")
     progress = run_daily(

@@ -19,6 +19,7 @@ from jutsu_assets.store.engine import Database
 from jutsu_assets.store.existing import stored_database
 from jutsu_assets.store.failures import PartitionFailure, PartitionFailures
 from jutsu_assets.store.health import StoreHealth, examine
+from jutsu_assets.store.manifest import SeriesManifest
 from jutsu_assets.universe import load_universe
 from jutsu_core.errors import ConfigurationError, NoDataError
 from jutsu_core.quality.findings import Severity
@@ -30,10 +31,10 @@ SettingsOf = Callable[[], Settings]
 
 @click.command()
 @click.option("--mend", is_flag=True, help="End runs whose process is gone, and mend a run history with two heads.")
-@click.option("--deep", is_flag=True, help="Read every bar, and check the store's file as a whole.")
+@click.option("--deep", is_flag=True, help="Read every bar and every value of the lake, and check the store's file.")
 @click.pass_obj
 def doctor(settings_of: SettingsOf, *, mend: bool, deep: bool) -> None:
-    """Examine the store, the login and the run history; exit with 1 when something needs mending."""
+    """Examine the store, the lake, the login and the run history; exit with 1 when something needs mending."""
     settings, shown = settings_of(), console()
     findings = [*_history_findings(shown, mend=mend), *_login_findings(settings, shown)]
     try:
@@ -55,13 +56,24 @@ def _store_findings(settings: Settings, shown: Console, *, deep: bool) -> list[s
         if health.contents is not None and health.contents.is_head:
             findings += _access_findings(settings, database, shown)
             findings += _symbol_findings(settings, database, shown)
+            findings += _lake_findings(settings, database, shown, deep=deep)
     return findings
+
+
+def _lake_findings(settings: Settings, database: Database, shown: Console, *, deep: bool) -> list[str]:
+    from jutsu_assets.lake.verification import lake_findings  # noqa: PLC0415 - Arrow takes long to import
+
+    files = SeriesManifest(database, SystemClock()).all_current()
+    if not files:
+        return []
+    shown.print(f"lake: {len(files):,} files in {settings.lake_path}", highlight=False, soft_wrap=True)
+    return lake_findings(settings.lake_path, files, deep=deep)
 
 
 def _symbol_findings(settings: Settings, database: Database, shown: Console) -> list[str]:
     """Return what is not up to date, and what the rules found, of the symbols that are followed."""
     try:
-        symbols = load_universe(settings.universe_path).symbols
+        symbols = load_universe(settings.universe_path, SystemClock()).symbols
     except ConfigurationError as error:
         return [str(error)]
     for note in quality_findings(database, symbols, Severity.WARN):

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.running import Progress as RunProgress
 from jutsu_assets.commands.running import run_daily
 from jutsu_assets.commands.terminal import console, say_which_universe
@@ -42,7 +43,7 @@ def update(settings_of: SettingsOf, symbols: tuple[str, ...], *, verify: bool, r
         if require_live:
             os.environ["JUTSU_REQUIRE_LIVE"] = "1"
         settings = settings_of()
-        universe = load_universe(settings.universe_path)
+        universe = load_universe(settings.universe_path, SystemClock())
         chosen = _chosen(universe, symbols)
     except ConfigurationError as error:
         click.echo(f"Error: {error}", err=True)

@@ -1,7 +1,8 @@
 """What the graph does by itself, when: each a partition backfill, by the exchange's own sessions and clock.
 
 - ``update_after_close``: every symbol, as soon as the session's bars are final.
-- ``nightly_repair``: the symbols that lack a session or whose last run failed, within a budget.
+- ``nightly_repair``: the symbols that lack a session, whose last run failed, or of whose bars
+  nothing was made yet, within a budget.
 - ``rolling_verification``: those whose whole history was asked for longest ago, so that each is
   compared with the source once in some weeks.
 
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from jutsu_assets.graph.assets.daily import DAILY
+from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS, is_made_of
 from jutsu_assets.graph.backfills import Wanted, launch
 from jutsu_assets.graph.jobs import DAILY_ASSETS
 from jutsu_assets.store.market import MarketDatabase
@@ -115,7 +117,8 @@ def _repair(universe: Universe) -> Plan:
     def plan(database: MarketDatabase, now: datetime) -> Wanted | dg.SkipReason:
         lacking = _lacking(database, universe, now)
         failed = {failure.partition for failure in database.failures.all_standing()} & set(universe.symbols)
-        ranked = sorted(lacking.keys() | failed, key=lambda symbol: (-lacking.get(symbol, 0), symbol))
+        unfinished = _unfinished(database, universe)
+        ranked = sorted(lacking.keys() | failed | unfinished, key=lambda symbol: (-lacking.get(symbol, 0), symbol))
         chosen = set(ranked[: universe.schedules.repair_requests])
         if not chosen:
             return dg.SkipReason("no symbol lacks a session, and no partition's last run failed")
@@ -123,8 +126,9 @@ def _repair(universe: Universe) -> Plan:
             identity=f"{NIGHTLY_REPAIR}-{now:%Y-%m-%d}",
             title=f"Nightly repair of {now:%Y-%m-%d}",
             description=(
-                f"{len(lacking)} symbols lack bars, the last run of {len(failed)} failed; of"
-                f" {len(ranked)}, {len(chosen)} are within schedules.repair_requests."
+                f"{len(lacking)} symbols lack bars, the last run of {len(failed)} failed, of the newest bars of"
+                f" {len(unfinished)} nothing was made; of {len(ranked)}, {len(chosen)} are within"
+                " schedules.repair_requests."
             ),
             partitions=[symbol for symbol in universe.symbols if symbol in chosen],
             run_config={},
@@ -172,3 +176,13 @@ def _lacking(database: MarketDatabase, universe: Universe, now: datetime) -> Map
         is_behind = newest is not None and (symbol not in held or held[symbol].date() < newest)
         lacking[symbol] = counts.get("no_session_is_missing", 0) + is_behind
     return {symbol: count for symbol, count in lacking.items() if count}
+
+
+def _unfinished(database: MarketDatabase, universe: Universe) -> set[str]:
+    """Return the symbols whose indicators were made of other bars than are stored.
+
+    A run asks ahead: one that is killed leaves bars that it stored and said nothing of.
+    """
+    files = {file.partition_key: file for file in database.manifest.all_current() if file.asset == DAILY_INDICATORS}
+    held = {symbol: database.bars.version(symbol, Timeframe.D1) for symbol in universe.symbols}
+    return {symbol for symbol, version in held.items() if version and not is_made_of(files.get(symbol), version)}

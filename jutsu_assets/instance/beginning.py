@@ -14,6 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from jutsu_assets.store.unwritable import reading_uri
+
 LOCK_NAME = "begin.lock"
 DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 """The databases of a history that all runs share, below its folder."""
@@ -38,7 +40,7 @@ def revisions(database: Path) -> tuple[str, ...]:
     """
     if not database.is_file():
         return ()
-    with closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
+    with closing(sqlite3.connect(reading_uri(database), timeout=_BUSY_SECONDS, uri=True)) as connection:
         try:
             return tuple(row[0] for row in connection.execute(_REVISIONS))
         except sqlite3.OperationalError as error:

@@ -21,6 +21,7 @@ from typing import Any
 from alembic.script import ScriptDirectory
 from dagster import EventLogRecord, EventRecordsFilter
 from dagster import _check as check
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.event_api import EventHandlerFn
 from dagster._core.events import (
     ASSET_CHECK_EVENTS,
@@ -29,7 +30,12 @@ from dagster._core.events import (
     DagsterEventType,
 )
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log.schema import AssetKeyTable, SqlEventLogStorageTable
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
@@ -38,7 +44,9 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     SqliteEventLogStorageWatchdog,
 )
 from dagster._core.storage.sql import get_alembic_config
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
+from dagster._record import copy
+from dagster._serdes import serialize_value
 from dagster._time import datetime_from_timestamp
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event
 from sqlalchemy.pool import NullPool, StaticPool
@@ -49,6 +57,8 @@ from jutsu_assets.instance.beginning import beginning, keep_newest, revisions
 
 _MOST_OPEN = 16
 """How many databases of single runs stay open."""
+_PAGE_BYTES = 8192
+"""Of a database that is begun: an event has 1 to 4 kB, and of SQLite's own 4 kB a fifth would stay empty."""
 _ABOUT_ALL_RUNS = ASSET_EVENTS | ASSET_CHECK_EVENTS | set(EVENT_TYPE_TO_PIPELINE_RUN_STATUS)
 _OF_ASSETS = {
     DagsterEventType.ASSET_MATERIALIZATION,
@@ -56,6 +66,7 @@ _OF_ASSETS = {
     DagsterEventType.ASSET_CHECK_EVALUATION,
 }
 _INSERT = SqlEventLogStorageTable.insert()
+_INSERT_CHECK = AssetCheckExecutionsTable.insert()
 _INSERT_ASSET = AssetKeyTable.insert()
 _UPDATE_ASSET = AssetKeyTable.update().where(AssetKeyTable.c.asset_key == bindparam("of_key"))
 
@@ -95,7 +106,16 @@ class KeptEventLog(SqliteEventLogStorage):
         self._in_use: dict[str, Connection] = {}
         self._inherited: list[_Kept] = []
         self._tables: set[str] = set()
+        shared = Path(base_dir) / f"{INDEX_SHARD_NAME}.db"
+        is_new = not shared.is_file()
+        if is_new:  # Dagster's class would begin it with small pages
+            shared.parent.mkdir(parents=True, exist_ok=True)
+            engine = _engine(create_db_conn_string(base_dir, INDEX_SHARD_NAME), keeps=False)
+            self._initdb(engine, for_index_shard=True)
         super().__init__(base_dir)
+        if is_new:
+            self.reindex_events()
+            self.reindex_assets()
 
     def run_connection(self, run_id: str | None = None) -> AbstractContextManager[Connection]:
         """Return a transaction in the database that holds the events of a run."""
@@ -183,7 +203,7 @@ class KeptEventLog(SqliteEventLogStorage):
 
     def _store(self, entry: EventLogEntry) -> None:
         """Do what Dagster's ``store_event`` does, with statements that are compiled once."""
-        row = self._event_to_row(_lean(entry))
+        row = self._row_of(_lean(entry))
         if self._shard_of(entry.run_id) != INDEX_SHARD_NAME:
             with self.run_connection(entry.run_id) as run:
                 run.execute(_INSERT, row)
@@ -194,8 +214,24 @@ class KeptEventLog(SqliteEventLogStorage):
             if entry.dagster_event_type in ASSET_EVENTS:
                 self._store_asset_event_tags(index, [entry], [event_id])
                 self._store_newest_of_asset(index, entry, event_id, row["event"])
-            if entry.dagster_event_type in ASSET_CHECK_EVENTS:
-                self.store_asset_check_event(entry, event_id)
+            if entry.dagster_event_type is DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+                self._store_planned_checks(index, entry, event_id)
+            elif entry.dagster_event_type in ASSET_CHECK_EVENTS:
+                self.store_asset_check_event(_lean(entry), event_id)
+
+    def _row_of(self, entry: EventLogEntry) -> dict[str, Any]:
+        """Return what Dagster's ``_event_to_row`` does, with JSON that has no blanks."""
+        event = entry.dagster_event
+        asset_key = None if event is None else event.asset_key
+        return {
+            "run_id": entry.run_id,
+            "event": serialize_value(entry, separators=(",", ":")),
+            "dagster_event_type": None if event is None else event.event_type_value,
+            "timestamp": self._event_insert_timestamp(entry),  # type: ignore[no-untyped-call]
+            "step_key": entry.step_key if event is None else event.step_key,
+            "asset_key": None if asset_key is None else asset_key.to_string(),
+            "partition": None if event is None else event.partition,
+        }
 
     def _store_newest_of_asset(self, index: Connection, entry: EventLogEntry, event_id: int, written: str) -> None:
         """Do what Dagster's ``_store_asset_event`` does.
@@ -217,6 +253,27 @@ class KeptEventLog(SqliteEventLogStorage):
         values_at = {**values, "last_materialization_timestamp": at}
         if index.execute(_UPDATE_ASSET, {"of_key": key, **values_at}).rowcount == 0:
             index.execute(_INSERT_ASSET, {"asset_key": key, **values_at})
+
+    def _store_planned_checks(self, index: Connection, entry: EventLogEntry, event_id: int) -> None:
+        """Do what Dagster's ``_store_asset_check_evaluation_planned`` does.
+
+        Dagster writes the list of all partitions into the row of each.
+        """
+        event = check.not_none(entry.dagster_event)
+        planned = check.inst(event.event_specific_data, AssetCheckEvaluationPlanned)
+        subset = planned.partitions_subset
+        of_one = event._replace(event_specific_data=copy(planned, partitions_subset=None), logging_tags={})
+        row = {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "run_id": entry.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": serialize_value(entry._replace(dagster_event=of_one)),
+            "evaluation_event_timestamp": self._event_insert_timestamp(entry),  # type: ignore[no-untyped-call]
+            "evaluation_event_storage_id": event_id,
+        }
+        partitions = [None] if subset is None else subset.get_partition_keys()
+        index.execute(_INSERT_CHECK, [{**row, "partition": partition} for partition in partitions])
 
     def get_event_records(
         self,
@@ -292,18 +349,18 @@ class _Watchdog(SqliteEventLogStorageWatchdog):
 
 def record_of(written: str, event_id: int) -> str:
     """Return the JSON of an ``EventLogRecord`` of the event whose JSON is ``written``."""
-    return f'{{"__class__": "EventLogRecord", "event_log_entry": {written}, "storage_id": {event_id}}}'
+    return f'{{"__class__":"EventLogRecord","event_log_entry":{written},"storage_id":{event_id}}}'
 
 
 def _lean(entry: EventLogEntry) -> EventLogEntry:
     """Return ``entry`` without what its run, its step and its asset say anyway.
 
-    An event of an asset is stored in two databases or three, a thousand times in a run.
+    Events of assets are nearly all of a history.
     """
     event = entry.dagster_event
     if event is None or event.event_type not in _OF_ASSETS:
         return entry
-    return entry._replace(dagster_event=event._replace(logging_tags={}, step_handle=None))
+    return entry._replace(dagster_event=event._replace(logging_tags={}, step_handle=None, node_handle=None))
 
 
 def _is_about_all_runs(entry: EventLogEntry) -> bool:
@@ -316,11 +373,12 @@ def _engine(url: str, *, keeps: bool) -> Engine:
         poolclass=StaticPool if keeps else NullPool,
         connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
-    event.listen(engine, "connect", _without_waiting_for_the_disk)
+    event.listen(engine, "connect", _prepare)
     return engine
 
 
-def _without_waiting_for_the_disk(connection: sqlite3.Connection, _: object) -> None:
+def _prepare(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
     connection.execute("PRAGMA synchronous = NORMAL")
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from jutsu_assets.instance.beginning import DATABASES, revisions
 from jutsu_assets.instance.home import dagster_home, history_in
 from jutsu_assets.instance.processes import BEGAN_TAG, HOST_TAG, PID_TAG, RunProcess
+from jutsu_assets.store.unwritable import reading_uri
+from jutsu_core.errors import StoreUnavailableError
 
 _TAGS_OF_PROCESSES = """
 SELECT runs.run_id, runs.status, tags.key, tags.value FROM runs JOIN run_tags AS tags USING (run_id)
@@ -50,6 +52,8 @@ def examine_history(environment: Mapping[str, str], working_directory: Path) -> 
 def _broken(database: Path) -> str | None:
     try:
         found = revisions(database)
+    except StoreUnavailableError as error:  # what is beside the file cannot be read here
+        return str(error)
     except sqlite3.DatabaseError as error:
         return (
             f"{database} of the run history must be a whole SQLite database: {error}; move it away, runs begin it anew"
@@ -66,7 +70,7 @@ def _dead(database: Path) -> list[str]:
     if not revisions(database):
         return []
     tags: dict[tuple[str, str], dict[str, str]] = {}
-    with closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
+    with closing(sqlite3.connect(reading_uri(database), timeout=_BUSY_SECONDS, uri=True)) as connection:
         for run_id, status, key, value in connection.execute(_TAGS_OF_PROCESSES, (HOST_TAG, PID_TAG, BEGAN_TAG)):
             tags.setdefault((run_id, status), {})[key] = value
     return [

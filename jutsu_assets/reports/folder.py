@@ -1,7 +1,13 @@
-"""The folder of HTML reports: one page a symbol, and an overview that links them."""
+"""The folder of HTML reports: one page a symbol, and an overview that links them.
 
+A page ends in a comment that says what it was made of, and seals what stands before it: a page that
+was emptied, cut or edited is known without anything being kept beside it, and written again.
+"""
+
+import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -42,14 +48,28 @@ class ReportFolder:
         # A percent sign in a file's name has to be escaped once more in a link to it.
         return f"../{REPORTS_ROUTE}/{quote(self.page(symbol).name)}"
 
-    def write_page(self, symbol: str, report: Mapping[str, Any], closes: "pd.Series[float]") -> Path:
+    def has_page(self, symbol: str, made_of: str) -> bool:
+        """Return whether the page of ``symbol`` was made of the same, and is what was written."""
+        return _is_whole(self.page(symbol), made_of)
+
+    def has_overview(self) -> bool:
+        """Return whether the overview is what was written."""
+        return _is_whole(self.overview, OVERVIEW)
+
+    def write_page(self, symbol: str, report: Mapping[str, Any], closes: "pd.Series[float]", *, made_of: str) -> Path:
         """Write the page of ``symbol`` and return where it is.
+
+        Args:
+            symbol: Whose page it is.
+            report: Its performance.
+            closes: What is drawn.
+            made_of: Identifies what the page is made of.
 
         Raises:
             StoreUnavailableError: The folder cannot be written; the former page is kept.
         """
         html = render_tear_sheet(symbol, report, closes, source=self._source, overview_href=OVERVIEW)
-        return self._write(self.page(symbol), html)
+        return self._write(self.page(symbol), html, made_of)
 
     def write_overview(self, reports: Mapping[str, Mapping[str, Any]]) -> Path:
         """Write the overview of ``reports`` and return where it is.
@@ -59,17 +79,33 @@ class ReportFolder:
         """
         # A percent sign in a file's name has to be escaped once more in a link to it.
         hrefs = {symbol: quote(self.page(symbol).name) for symbol in reports}
-        return self._write(self.overview, render_overview(reports, source=self._source, hrefs=hrefs))
+        return self._write(self.overview, render_overview(reports, source=self._source, hrefs=hrefs), OVERVIEW)
 
-    def _write(self, path: Path, html: str) -> Path:
+    def _write(self, path: Path, html: str, made_of: str) -> Path:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(html, encoding="utf-8")
+            content = html.encode()
+            temporary.write_bytes(content + _seal(content, made_of))
             temporary.replace(path)
         except OSError as error:
             message = f"the report folder {self.root} must be writable: {error}; the former page is kept"
             raise StoreUnavailableError(message) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
         return path
+
+
+def _seal(content: bytes, made_of: str) -> bytes:
+    digest = hashlib.sha256(f"{made_of}\n".encode() + content).hexdigest()
+    return f"<!-- sealed {digest} -->\n".encode()
+
+
+def _is_whole(path: Path, made_of: str) -> bool:
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return False
+    length = len(raw) - len(_seal(b"", made_of))
+    return length >= 0 and raw[length:] == _seal(raw[:length], made_of)

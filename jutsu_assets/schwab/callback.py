@@ -70,7 +70,7 @@ class CallbackServer:
                 f" ({error.strerror}): end what uses it, or run `jutsu login --manual`"
             )
             raise ConfigurationError(message) from error
-        self._server.prepare(callback_url, parts.path or "/", self._heard, is_answer, _tls_context(now))
+        self._server.prepare(f"https://{parts.netloc}", parts.path, self._heard, is_answer, _tls_context(now))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -104,9 +104,9 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def prepare(
-        self, url: str, path: str, heard: "queue.Queue[str]", is_answer: IsAnswer, context: ssl.SSLContext
+        self, origin: str, path: str, heard: "queue.Queue[str]", is_answer: IsAnswer, context: ssl.SSLContext
     ) -> None:
-        self.url, self.path, self.heard, self.is_answer, self._context = url, path, heard, is_answer, context
+        self.origin, self.path, self.heard, self.is_answer, self._context = origin, path, heard, is_answer, context
         self._open: dict[ssl.SSLSocket, None] = {}
         self._guard = threading.Lock()
 
@@ -165,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._show(HTTPStatus.NOT_FOUND, _OTHER)
             return
         self._show(HTTPStatus.OK, _HEARD)
-        self.server.heard.put(f"{self.server.url.rstrip('/')}/?{query}")
+        self.server.heard.put(f"{self.server.origin}/?{query}")
 
     def do_HEAD(self) -> None:
         self._show(HTTPStatus.NOT_FOUND, _OTHER)

@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http.client import HTTPConnection, HTTPException
-from urllib.parse import urlsplit
+from datetime import datetime
+
+import httpx
 
 from jutsu_assets.clock import SystemClock
+from jutsu_assets.schwab.session import http_date
+from jutsu_assets.schwab.transport import BoundedTransport, LoopbackTransport
 from jutsu_assets.settings import SCHWAB_ORIGIN
 from jutsu_core.ports import Clock
 
@@ -34,7 +35,7 @@ class ToldClock:
     """
 
     def __init__(self, base_url: str, otherwise: Clock, *, stopwatch: Callable[[], float] = time.monotonic) -> None:
-        self._url = urlsplit(base_url)
+        self._base_url = base_url
         self._otherwise = otherwise
         self._stopwatch = stopwatch
         self._told: tuple[float, datetime] | None = None
@@ -51,12 +52,11 @@ class ToldClock:
             return self._told[1]
 
     def _ask(self) -> datetime | None:
-        connection = HTTPConnection(self._url.hostname or "", self._url.port, timeout=_TIMEOUT_SECONDS)
+        transport = BoundedTransport(LoopbackTransport(self._base_url), seconds=_TIMEOUT_SECONDS)
         try:
-            connection.request("GET", _ASKED_PATH)
-            date = connection.getresponse().headers["Date"]
-            return None if date is None else parsedate_to_datetime(date).astimezone(UTC)
-        except (OSError, HTTPException, ValueError):
+            response = transport.handle_request(httpx.Request("GET", f"{self._base_url}{_ASKED_PATH}"))
+            return http_date(response.headers.get("Date", ""))
+        except httpx.HTTPError:
             return None
         finally:
-            connection.close()
+            transport.close()

@@ -15,6 +15,8 @@ HIDDEN = "***"
 _CUT = "…"
 _SHORTEST_SECRET = 8
 """What is shorter is a word of every language; keys, secrets, codes and tokens are longer."""
+_LONGEST_SECRET, _COMPARED = 16_384, 3_000
+"""What is longer is no header; of a long one the beginning is looked for, and what follows it is hidden too."""
 _MOST_SECRETS = 32
 _LOOKED_AT = 8_000
 """Characters of a text that are looked at; what is shown comes from its beginning."""
@@ -34,6 +36,9 @@ _UNKNOWN_SECRETS = re.compile(
     """
 )
 
+_REST = re.compile(re.escape(HIDDEN) + r"[\w~+/=%*-]+")
+"""What follows a secret without a break: the rest of a long one, or of one that is encoded with more."""
+
 _guard = threading.Lock()
 _known: dict[str, tuple[str, ...]] = {}
 _longest_first: tuple[str, ...] = ()
@@ -47,8 +52,9 @@ def keep_secret(*secrets: object) -> None:
     global _longest_first  # noqa: PLW0603 - what is known is one thing, and readers see it whole
     with _guard:
         for secret in secrets:
-            if isinstance(secret, str) and len(secret) >= _SHORTEST_SECRET:
-                _known[secret] = _known.pop(secret, ()) or tuple(_forms(secret))
+            if isinstance(secret, str) and _SHORTEST_SECRET <= len(secret) <= _LONGEST_SECRET:
+                known = secret[:_COMPARED]
+                _known[known] = _known.pop(known, ()) or tuple(_forms(known))
         while len(_known) > _MOST_SECRETS:
             del _known[next(iter(_known))]
         _longest_first = tuple(sorted({form for forms in _known.values() for form in forms}, key=len, reverse=True))
@@ -99,10 +105,12 @@ def _without_secrets(text: str, *, is_whole: bool) -> str:
     forms = _longest_first
     for form in forms:
         text = text.replace(form, HIDDEN)
-    if not is_whole and forms:
-        # At its end may stand the beginning of a secret, which nothing recognises.
-        text = text[: -len(forms[0])]
-    return _UNKNOWN_SECRETS.sub(lambda found: found[1] + HIDDEN, text)
+    text = _REST.sub(HIDDEN, _UNKNOWN_SECRETS.sub(lambda found: found[1] + HIDDEN, text))
+    if is_whole or not forms:
+        return text
+    # Its last word may be the beginning of a secret, which nothing recognises.
+    last = len(text) - text.rfind(" ") - 1
+    return text[: len(text) - min(last, len(forms[0]))]
 
 
 def _cut(text: str, longest: int, *, is_whole: bool) -> str:

@@ -20,7 +20,8 @@ from typing import Any
 import httpx
 
 from jutsu_assets.schwab.server_text import keep_secret, shown
-from jutsu_assets.schwab.tokens import REFRESH_TOKEN_LIFE, TokenStore, is_token
+from jutsu_assets.schwab.tokens import REFRESH_TOKEN_LIFE, TokenStore
+from jutsu_assets.schwab.wrapped import is_token
 from jutsu_assets.settings import SCHWAB_ORIGIN
 from jutsu_core.errors import (
     AddressBlockedError,
@@ -36,7 +37,6 @@ from jutsu_core.errors import (
 
 TIMEOUT_SECONDS = 30.0
 LEEWAY_SECONDS = 300
-_FINAL_REFUSALS = ("unsupported_token_type", "invalid_client", "invalid_grant")
 _LOGIN_AGAIN = "log in again with `jutsu login`; a login lasts seven days"
 _DEAD = f"the Schwab login is dead ({{code}}); {_LOGIN_AGAIN}"
 _REFUSED_REFRESH: Mapping[str, str] = MappingProxyType(
@@ -50,6 +50,7 @@ _REFUSED_REFRESH: Mapping[str, str] = MappingProxyType(
         "": f"Schwab did not refresh the token ({{code}}); try again later, and if that does not help, {_LOGIN_AGAIN}",
     }
 )
+_FINAL_REFUSALS = frozenset(_REFUSED_REFRESH) - {""}
 _REFUSED_LOGIN: Mapping[str, str] = MappingProxyType(
     {
         "invalid_client": (
@@ -63,7 +64,7 @@ _REFUSED_LOGIN: Mapping[str, str] = MappingProxyType(
     }
 )
 _SECRET_TEXTS = ("access_token", "refresh_token", "id_token")
-_TOKEN_TEXTS = (*_SECRET_TEXTS, "token_type", "scope")
+_TOKEN_TEXTS = (*_SECRET_TEXTS, "scope")
 _LONGEST_CODE, _MOST_DETAILS = 60, 10
 _REFUSALS: Mapping[int, tuple[type[SourceError], str]] = MappingProxyType(
     {
@@ -296,7 +297,7 @@ def _checked_reply(response: httpx.Response, *, what: str) -> httpx.Response:
             raise SourceUnavailableError(message)
         raise _status_error(response, what)
     texts = {name: body[name] for name in _TOKEN_TEXTS if isinstance(body.get(name), str)}
-    keep_secret(*(texts.get(name) for name in _SECRET_TEXTS))
+    keep_secret(*(texts[name] for name in _SECRET_TEXTS if is_token(texts.get(name))))
     if "error" in body:
         return httpx.Response(response.status_code, json={"error": shown(body["error"], _LONGEST_CODE)})
     if "access_token" not in body:
@@ -306,7 +307,8 @@ def _checked_reply(response: httpx.Response, *, what: str) -> httpx.Response:
         raise AuthenticationError(message)
     seconds: Any = body.get("expires_in")
     is_life = type(seconds) in (int, float) and 0 < seconds <= REFRESH_TOKEN_LIFE.total_seconds()
-    return httpx.Response(response.status_code, json=texts | ({"expires_in": int(seconds)} if is_life else {}))
+    life = {"expires_in": int(seconds)} if is_life else {}
+    return httpx.Response(response.status_code, json={"token_type": "Bearer"} | texts | life)
 
 
 def _status_error(response: httpx.Response, what: str) -> SourceError:

@@ -22,25 +22,18 @@ from typing import Any, Literal, NamedTuple
 from filelock import FileLock, Timeout
 
 from jutsu_assets.clock import SystemClock
-from jutsu_assets.schwab.server_text import keep_secret, shown_value
+from jutsu_assets.schwab.wrapped import LOG_IN_AGAIN, WrappedToken, parsed_token, require_past, sound_token
 from jutsu_core.errors import AuthenticationError
 from jutsu_core.ports import Clock
 
 REFRESH_TOKEN_LIFE = timedelta(days=7)
-CLOCKS_DIFFER = timedelta(days=1)
-"""How far ahead of the clock a login may have been made: on another machine, whose clock shows its local time."""
 _LOCK_TIMEOUT_SECONDS = 60.0
-_REMEDY = "log in again with `jutsu login`"
 _PRIVATE = 0o600
 _LARGEST_FILE_BYTES = 2**20
-_LONGEST_TOKEN = 16_384
-_LATEST = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
-_LONG_EXPIRED = 1
 
 _DAY = timedelta(days=1)
 LOGIN_ENDS_SOON = 2 * _DAY
 
-WrappedToken = dict[str, Any]
 Standing = Literal["sound", "ending", "dead"]
 
 _logger = logging.getLogger(__name__)
@@ -96,7 +89,7 @@ class MemoryTokenStore(TokenStore):
     """Keeps a token for the life of one process, for the simulator inside it."""
 
     def __init__(self, wrapped: Mapping[str, Any]) -> None:
-        self._wrapped = dict(_sound(wrapped, "the simulator's token"))
+        self._wrapped = dict(sound_token(wrapped, "the simulator's token"))
 
     def read(self) -> WrappedToken:
         """Return the wrapped token."""
@@ -104,7 +97,7 @@ class MemoryTokenStore(TokenStore):
 
     def write(self, wrapped: Mapping[str, Any]) -> None:
         """Keep ``wrapped``."""
-        self._wrapped = dict(_sound(wrapped, "the simulator's token"))
+        self._wrapped = dict(sound_token(wrapped, "the simulator's token"))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -160,8 +153,8 @@ class FileTokenStore(TokenStore):
             file.unsaved = None
         raw = self._readable()
         self._make_private()
-        wrapped = _sound(_parsed(raw, what), what)
-        _require_past(datetime.fromtimestamp(wrapped["creation_timestamp"], tz=UTC), self._clock.now(), what)
+        wrapped = sound_token(parsed_token(raw, what), what)
+        require_past(datetime.fromtimestamp(wrapped["creation_timestamp"], tz=UTC), self._clock.now(), what)
         return wrapped
 
     def write(self, wrapped: Mapping[str, Any]) -> None:
@@ -171,14 +164,19 @@ class FileTokenStore(TokenStore):
             AuthenticationError: ``wrapped`` is no sound token, or the file cannot be written;
                 this process uses it all the same.
         """
-        sound = _sound(wrapped, f"the token to be written to {self._path}")
+        sound = sound_token(wrapped, f"the token to be written to {self._path}")
         file = self._file()
         with file.guard:
             try:
                 self._replace(wrapped)
             except OSError as error:
                 file.unsaved = _Unsaved(sound, self._content())
-                raise AuthenticationError(self._unwritable(error)) from error
+                message = (
+                    f"{self._unwritable(error)}; what it was to hold is used by this process alone, until it ends: make"
+                    " room, or set the rights of the file and its folder right, and run again; if the login is dead by"
+                    f" then, {LOG_IN_AGAIN}"
+                )
+                raise AuthenticationError(message) from error
             file.unsaved = None
 
     def require_writable(self) -> None:
@@ -189,14 +187,16 @@ class FileTokenStore(TokenStore):
         """
         try:
             target = self._target()
-            if target.is_dir():
-                raise IsADirectoryError(None, "Is a directory")
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
             os.close(handle)
             Path(name).unlink()
         except OSError as error:
-            raise AuthenticationError(self._unwritable(error)) from error
+            message = (
+                f"{self._unwritable(error)}; make room, set the rights of the file and its folder right, or set"
+                " SCHWAB_TOKEN_PATH, before you log in"
+            )
+            raise AuthenticationError(message) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -248,11 +248,13 @@ class FileTokenStore(TokenStore):
         """Return the file itself, where the path is a link to it.
 
         Raises:
-            OSError: The links lead round in a circle.
+            OSError: The links lead round in a circle, or to what is no file and must not be replaced by one.
         """
         target = Path(os.path.realpath(self._path))
         if target.is_symlink():
             raise OSError(None, "Too many levels of symbolic links")
+        if target.exists() and not target.is_file():
+            raise OSError(None, "Is a directory" if target.is_dir() else "Is a device or a pipe")
         return target
 
     def _replace(self, wrapped: Mapping[str, Any]) -> None:
@@ -270,11 +272,7 @@ class FileTokenStore(TokenStore):
             raise
 
     def _unwritable(self, error: OSError) -> str:
-        return (
-            f"the Schwab token file {self._path} must be writable, but {error.strerror or type(error).__name__}; what"
-            " it was to hold is used by this process alone, until it ends: make room, or set the rights of the file"
-            f" and its folder right, and run again; if the login is dead by then, {_REMEDY}"
-        )
+        return f"the Schwab token file {self._path} must be writable, but {error.strerror or type(error).__name__}"
 
     def _readable(self) -> bytes:
         """Return what the file holds.
@@ -286,19 +284,21 @@ class FileTokenStore(TokenStore):
         try:
             status = self._path.stat()
             if stat.S_ISDIR(status.st_mode):
-                message = f"{what} must be a file, is a folder (IsADirectoryError); set SCHWAB_TOKEN_PATH, or {_REMEDY}"
+                message = (
+                    f"{what} must be a file, is a folder (IsADirectoryError); set SCHWAB_TOKEN_PATH, or {LOG_IN_AGAIN}"
+                )
                 raise AuthenticationError(message)
             if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_FILE_BYTES:
-                message = f"{what} must be a file of at most {_LARGEST_FILE_BYTES:,} bytes; {_REMEDY}"
+                message = f"{what} must be a file of at most {_LARGEST_FILE_BYTES:,} bytes; {LOG_IN_AGAIN}"
                 raise AuthenticationError(message)
             return self._path.read_bytes()
         except FileNotFoundError:
-            message = f"{what} must exist; {_REMEDY}"
+            message = f"{what} must exist; {LOG_IN_AGAIN}"
             raise AuthenticationError(message) from None
         except OSError as error:
             message = (
                 f"{what} must be readable, but {error.strerror or type(error).__name__}; make it readable by you, or"
-                f" {_REMEDY}"
+                f" {LOG_IN_AGAIN}"
             )
             raise AuthenticationError(message) from None
 
@@ -312,7 +312,10 @@ class FileTokenStore(TokenStore):
         """Set the rights of the file right if others can read it, and say so; where it is not ours, say that."""
         if os.name != "posix":
             return
-        status = self._path.stat()
+        try:
+            status = self._path.stat()
+        except OSError:
+            return  # gone since it was read
         mode, file = stat.S_IMODE(status.st_mode), self._file()
         if mode in (_PRIVATE, file.mode_told):
             return
@@ -326,7 +329,7 @@ class FileTokenStore(TokenStore):
             _logger.warning("%s, and cannot be changed (%s): let its owner run chmod 600", was, error.strerror)
         else:
             file.mode_told = None
-            _logger.warning("%s: it is now; if others may have read it, %s", was, _REMEDY)
+            _logger.warning("%s: it is now; if others may have read it, %s", was, LOG_IN_AGAIN)
 
 
 def login_life(tokens: TokenStore, now: datetime) -> LoginLife:
@@ -336,7 +339,7 @@ def login_life(tokens: TokenStore, now: datetime) -> LoginLife:
     """
     try:
         ends_at = tokens.expires_at()
-        _require_past(ends_at - REFRESH_TOKEN_LIFE, now, "the Schwab token")
+        require_past(ends_at - REFRESH_TOKEN_LIFE, now, "the Schwab token")
         ends_at = min(ends_at, now + REFRESH_TOKEN_LIFE)
     except AuthenticationError as error:
         return LoginLife("dead", 0.0, None, str(error))
@@ -350,58 +353,3 @@ def login_life(tokens: TokenStore, now: datetime) -> LoginLife:
         message = f"the Schwab login dies at {until}, in {days_left:.1f} days: run `jutsu login` before; it lasts seven"
         return LoginLife("ending", days_left, ends_at, message)
     return LoginLife("sound", days_left, ends_at, f"the Schwab login is good until {until}, {days_left:.1f} days")
-
-
-def _require_past(made_at: datetime, now: datetime, what: str) -> None:
-    if made_at > now + CLOCKS_DIFFER:
-        message = (
-            f"{what}: creation_timestamp must not lie in the future, was {made_at:%Y-%m-%d %H:%M} UTC, and it is"
-            f" {now:%Y-%m-%d %H:%M} UTC; set the clock of this machine right, or {_REMEDY}"
-        )
-        raise AuthenticationError(message)
-
-
-def is_token(text: object) -> bool:
-    """Return whether ``text`` can be a token: printable ASCII, which a header can carry."""
-    return isinstance(text, str) and 0 < len(text) <= _LONGEST_TOKEN and text.isascii() and text.isprintable()
-
-
-def _parsed(raw: bytes, what: str) -> object:
-    fault = "is empty" if not raw.strip() else ""
-    try:
-        text = raw.decode()
-        if text.startswith("\ufeff"):
-            fault = "begins with a byte order mark"
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        fault = fault or f"is not ({type(error).__name__})"
-    message = f"{what} must be readable JSON in UTF-8, {fault}; {_REMEDY}"
-    raise AuthenticationError(message)
-
-
-def _sound(content: object, what: str) -> WrappedToken:
-    """Return ``content`` if it is a wrapped token; one whose time of expiry is none counts as expired.
-
-    Raises:
-        AuthenticationError: It is none.
-    """
-    token = content.get("token") if isinstance(content, Mapping) else None
-    if not (
-        isinstance(content, Mapping)
-        and isinstance(token, Mapping)
-        and all(is_token(token.get(name)) for name in ("access_token", "refresh_token"))
-    ):
-        message = f"{what} must hold creation_timestamp, access_token and refresh_token; {_REMEDY}"
-        raise AuthenticationError(message)
-    made_at = content.get("creation_timestamp")
-    if type(made_at) is not int or not 0 <= made_at < _LATEST:
-        message = (
-            f"{what}: creation_timestamp must be when the login was made, in whole seconds since 1970, was"
-            f" {shown_value(made_at, 40)}; {_REMEDY}"
-        )
-        raise AuthenticationError(message)
-    keep_secret(*(token.get(name) for name in ("access_token", "refresh_token", "id_token")))
-    expires_at = token.get("expires_at", _LONG_EXPIRED)
-    if type(expires_at) not in (int, float) or not 0 <= expires_at < _LATEST:
-        return {**content, "token": {**token, "expires_at": _LONG_EXPIRED}}
-    return dict(content)

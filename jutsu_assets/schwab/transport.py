@@ -18,7 +18,8 @@ from jutsu_assets.settings import SCHWAB_ORIGIN
 WHOLE_REPLY_SECONDS = 60.0
 LARGEST_REPLY_BYTES = 8 * 2**20
 """A reply of 40,000 candles has two fifths of this; what JSON's brackets become in memory is twenty times as large."""
-_OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
+_LEFT_OUT = ("content-encoding", "content-length", "transfer-encoding", "set-cookie")
+"""What says how the body came, and what a client would keep and send back for ever; the API knows no cookies."""
 
 
 class BoundedTransport(httpx.BaseTransport):
@@ -75,7 +76,7 @@ class BoundedTransport(httpx.BaseTransport):
             body = b"".join(unpacked(response.stream, encoding, allowance.watched))  # type: ignore[arg-type] # sync
         finally:
             response.close()
-        headers = [(name, value) for name, value in response.headers.raw if name.lower().decode() not in _OF_THE_WIRE]
+        headers = [(name, value) for name, value in response.headers.raw if name.lower().decode() not in _LEFT_OUT]
         whole = httpx.Response(response.status_code, headers=headers, stream=httpx.ByteStream(body))
         if "Content-Type" in whole.headers:
             whole.headers["Content-Type"] = whole.headers["Content-Type"].partition(";")[0]

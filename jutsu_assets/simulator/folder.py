@@ -1,135 +1,143 @@
 """A market out of a folder: CSV and Parquet files of daily or of minute bars, and their splits.
 
-Each file holds one symbol, named by the file (``AAPL.csv``, ``BRK%2FB.parquet``), or a column of
-symbols. Whether its bars are daily or minutes is seen from their times. ``splits.csv`` may name
-``symbol``, ``ex_date`` and ``ratio`` of splits that happened within the bars, which are raw then.
+The files are read as every file of bars is (``jutsu_assets.barfiles``). What is the simulator's own:
+a file is of minutes if its times are, and days are made of the regular hours of minutes where there
+are no daily bars. ``splits.csv`` may name ``symbol``, ``ex_date`` and ``ratio`` of splits that happened
+within the bars, which are raw then.
 """
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
-from urllib.parse import unquote
 
-import pandas as pd
-
+from jutsu_assets.barfiles.bar_file import BarFile
+from jutsu_assets.barfiles.folders import SUFFIXES, bar_file, files_in
+from jutsu_assets.barfiles.reading import LeftOutRow, Reading
+from jutsu_assets.simulator.intraday import EXCHANGE
 from jutsu_assets.simulator.market import DailyBar, MarketHistory, MinuteRow, Split
 from jutsu_assets.simulator.pricehistory import NEW_YORK
-from jutsu_core.errors import ConfigurationError
+from jutsu_core.bars import Bar, Timeframe, from_micros, to_epoch
+from jutsu_core.calendar import TradingCalendar
+from jutsu_core.errors import ConfigurationError, InvalidInputError
 
 _SPLITS = "splits.csv"
-_SUFFIXES = (".csv", ".csv.gz", ".parquet")
-_PRICES = ("open", "high", "low", "close")
-_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "symbol": ("symbol", "ticker", "name"),
-        "time": ("datetime", "timestamp", "date", "time", "begins_at", "unnamed: 0", "<date>"),
-        **{name: (name, f"{name}_price", f"<{name}>", f"1. {name}") for name in _PRICES},
-        "volume": ("volume", "vol", "<vol>", "5. volume", "6. volume"),
-    }
-)
-"""What vendors call the columns, in small letters."""
+_MICROSECONDS_PER_MS = 1_000
+_Days = dict[date, DailyBar]
+_Minutes = dict[date, list[MinuteRow]]
 
 
-def history_from_folder(folder: Path, columns: Mapping[str, str] | None = None) -> MarketHistory:
+class BarFolder:
+    """The files of bars of a folder, as a market.
+
+    Args:
+        folder: Holds CSV (plain or ``.gz``) and Parquet files.
+        reading: How to read them; times without an offset are New York's if it does not say. Its timeframe
+            is not used.
+
+    Attributes:
+        history: The market.
+        left_out: The rows that ``on_bad_row="quarantine"`` leaves out.
+
+    Raises:
+        ConfigurationError: There are no bars, or a file cannot be understood; the message names it.
+    """
+
+    def __init__(self, folder: Path, reading: Reading) -> None:
+        self._reading = reading if reading.timezone else replace(reading, timezone=NEW_YORK.key)
+        self._daily: dict[str, _Days] = {}
+        self._minutes: dict[str, _Minutes] = {}
+        self._files: dict[tuple[str, date, Timeframe], Path] = {}
+        left_out: list[LeftOutRow] = []
+        try:
+            for path in files_in(folder, SUFFIXES):
+                if path.name != _SPLITS:
+                    file = self._file(path)
+                    self._take(path, file)
+                    left_out += file.left_out()
+        except ConfigurationError:
+            raise
+        except InvalidInputError as error:
+            raise ConfigurationError(str(error)) from error
+        self.left_out = tuple(left_out)
+        if not self._daily and not self._minutes:
+            message = f"the folder {folder} must hold files of bars ({', '.join(SUFFIXES)}), holds none"
+            raise ConfigurationError(message)
+        for symbol, sessions in self._minutes.items():
+            known = self._daily.setdefault(symbol, {})
+            for session, rows in sessions.items():
+                if regular := list(_regular(session, rows)):
+                    known.setdefault(session, _day_of(session, regular))
+        bars = {symbol: days.values() for symbol, days in self._daily.items()}
+        self.history = MarketHistory(bars, _splits(folder), self._minutes)
+
+    def _file(self, path: Path) -> BarFile:
+        timeframe = bar_file(path, self._reading).timeframe()
+        return bar_file(path, replace(self._reading, timeframe=timeframe), is_in_folder=True)
+
+    def _take(self, path: Path, file: BarFile) -> None:
+        for symbol, bar in file.rows():
+            if file.reading.timeframe is Timeframe.D1:
+                session = bar.timestamp.date()
+                self._claim(symbol, session, Timeframe.D1, path)
+                self._daily.setdefault(symbol, {})[session] = DailyBar(session, *_values(bar))
+            else:
+                session = bar.timestamp.astimezone(NEW_YORK).date()
+                self._claim(symbol, session, Timeframe.M1, path)
+                minutes = self._minutes.setdefault(symbol, {}).setdefault(session, [])
+                minutes.append(MinuteRow(to_epoch(bar.timestamp) // _MICROSECONDS_PER_MS, *_values(bar)))
+
+    def _claim(self, symbol: str, session: date, timeframe: Timeframe, path: Path) -> None:
+        """Refuse bars of one symbol and session in two files."""
+        other = self._files.setdefault((symbol, session, timeframe), path)
+        if other != path:
+            message = (
+                f"{path} must be the only file with {timeframe.value} bars of {symbol} on {session}, was beside"
+                f" {other.name}; remove one of them"
+            )
+            raise ConfigurationError(message)
+
+
+def history_from_folder(
+    folder: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> MarketHistory:
     """Return the market in ``folder``.
 
     Args:
         folder: Holds CSV (plain or ``.gz``) and Parquet files.
         columns: What a file calls ``symbol``, ``time``, ``open``, ``high``, ``low``, ``close`` and
             ``volume``, where that is not what vendors usually do.
+        reading: How to read them otherwise.
 
     Raises:
         ConfigurationError: There are no bars, or a file cannot be understood; the message names it.
     """
-    daily: dict[str, dict[date, DailyBar]] = {}
-    minutes: dict[str, dict[date, list[MinuteRow]]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name == _SPLITS or not path.name.lower().endswith(_SUFFIXES) or not path.is_file():
-            continue
-        for symbol, frame in _frames(path, columns or {}):
-            if _is_daily(frame["time"]):
-                _add_days(daily.setdefault(symbol, {}), frame, path)
-            else:
-                _add_minutes(minutes.setdefault(symbol, {}), frame, path)
-    if not daily and not minutes:
-        message = f"the folder {folder} must hold files of bars ({', '.join(_SUFFIXES)}), holds none"
-        raise ConfigurationError(message)
-    for symbol, sessions in minutes.items():
-        known = daily.setdefault(symbol, {})
-        for session, rows in sessions.items():
-            known.setdefault(session, _day_of(session, rows))
-    return MarketHistory({symbol: bars.values() for symbol, bars in daily.items()}, _splits(folder), minutes)
+    said = reading or Reading()
+    return BarFolder(folder, replace(said, columns=dict(columns)) if columns else said).history
 
 
-def _frames(path: Path, columns: Mapping[str, str]) -> list[tuple[str, pd.DataFrame]]:
-    try:
-        # Text stays text: a float would change a price.
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str)
-    except (OSError, ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        message = f"{path} must be a readable file of bars: {error}"
-        raise ConfigurationError(message) from error
-    if "time" not in table.columns and isinstance(table.index, pd.DatetimeIndex):
-        table = table.reset_index(names="time")
-    named = {str(column).strip().lower(): column for column in table.columns}
-    chosen = {}
-    for name, usual in _NAMES.items():
-        wanted = [columns[name].lower()] if name in columns else [name, *usual]
-        chosen[name] = next((named[text] for text in wanted if text in named), None)
-    missing = [name for name, column in chosen.items() if column is None and name != "symbol"]
-    if missing:
-        message = (
-            f"{path} must have columns for {', '.join(missing)}, has {', '.join(map(str, table.columns))}; rename them"
-        )
-        raise ConfigurationError(message)
-    frame = pd.DataFrame({name: table[column] for name, column in chosen.items() if column is not None})
-    clock = named.get("time") if chosen["time"] != named.get("time") else None
-    text = frame["time"].astype(str) + (" " + table[clock].astype(str) if clock is not None else "")
-    frame["time"] = _moments(text, path)
-    frame = frame.dropna(subset=list(_PRICES)).sort_values("time")
-    if chosen["symbol"] is None:
-        return [(unquote(path.name.partition(".")[0]), frame)]
-    return [(str(symbol), part) for symbol, part in frame.groupby("symbol")]
+def _values(bar: Bar) -> tuple[Decimal, Decimal, Decimal, Decimal, int]:
+    opened, high, low, close = map(from_micros, bar[1:5])
+    return opened, high, low, close, bar.volume
 
 
-def _moments(text: "pd.Series[str]", path: Path) -> "pd.Series[pd.Timestamp]":
-    try:
-        has_offset = text.str.contains(r"\d[+-]\d\d:?\d\d$|Z$", regex=True).any()
-        if has_offset:
-            return pd.to_datetime(text, utc=True, format="mixed").dt.tz_convert(NEW_YORK)
-        return pd.to_datetime(text, format="mixed").dt.tz_localize(NEW_YORK, ambiguous="NaT", nonexistent="NaT")
-    except (ValueError, OverflowError) as error:
-        message = f"{path} must hold times such as 2013-03-01 or 2013-03-01 09:30: {error}"
-        raise ConfigurationError(message) from error
+def _regular(session: date, rows: list[MinuteRow]) -> Iterator[MinuteRow]:
+    """Yield the minutes of the regular hours of a session; none on a day that is no session."""
+    opens, closes = _hours(session)
+    return (row for row in rows if opens <= row.start < closes)
 
 
-def _is_daily(moments: "pd.Series[pd.Timestamp]") -> bool:
-    return bool((moments.dt.normalize() == moments).all())
-
-
-def _add_days(known: dict[date, DailyBar], frame: pd.DataFrame, path: Path) -> None:
-    for moment, *values in frame[["time", *_PRICES, "volume"]].itertuples(index=False):
-        opened, high, low, close, volume = _numbers(values, moment, path)
-        known[moment.date()] = DailyBar(moment.date(), opened, high, low, close, int(volume))
-
-
-def _add_minutes(known: dict[date, list[MinuteRow]], frame: pd.DataFrame, path: Path) -> None:
-    for moment, *values in frame[["time", *_PRICES, "volume"]].itertuples(index=False):
-        opened, high, low, close, volume = _numbers(values, moment, path)
-        rows = known.setdefault(moment.date(), [])
-        start = int(moment.timestamp()) * 1000
-        if not rows or rows[-1].start < start:  # of a repeated minute the first counts
-            rows.append(MinuteRow(start, opened, high, low, close, int(volume)))
-
-
-def _numbers(values: list[object], moment: pd.Timestamp, path: Path) -> list[Decimal]:
-    try:
-        return [Decimal(str(value)) for value in values]
-    except InvalidOperation:
-        message = f"{path} must hold numbers at {moment}, holds {values}"
-        raise ConfigurationError(message) from None
+@lru_cache(maxsize=2**13)
+def _hours(session: date) -> tuple[int, int]:
+    calendar = TradingCalendar(EXCHANGE, session, session)
+    if not calendar.sessions(session, session):
+        return 0, 0
+    opens, closes = (to_epoch(moment) for moment in (calendar.open(session), calendar.close(session)))
+    return opens // _MICROSECONDS_PER_MS, closes // _MICROSECONDS_PER_MS
 
 
 def _day_of(session: date, rows: list[MinuteRow]) -> DailyBar:
@@ -148,11 +156,11 @@ def _splits(folder: Path) -> list[Split]:
     if not path.is_file():
         return []
     try:
-        table = pd.read_csv(path, dtype=str)[["symbol", "ex_date", "ratio"]].astype(str)
-        return [
-            Split(symbol, date.fromisoformat(ex_date), Fraction(ratio))
-            for symbol, ex_date, ratio in table.to_numpy().tolist()
-        ]
-    except (KeyError, ValueError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return [
+                Split(row["symbol"].strip(), date.fromisoformat(row["ex_date"].strip()), Fraction(row["ratio"].strip()))
+                for row in csv.DictReader(file)
+            ]
+    except (KeyError, ValueError, AttributeError, ZeroDivisionError) as error:
         message = f"{path} must have the columns symbol, ex_date and ratio, such as AAPL,2005-02-28,2: {error}"
         raise ConfigurationError(message) from error

@@ -159,7 +159,7 @@ class MarketHistory:
         """Return the bars of ``symbol`` up to ``as_of``, adjusted for the splits up to ``as_of``.
 
         A split of ratio r divides the prices of all earlier sessions by r and multiplies
-        their volume by r. An unknown symbol has no bars.
+        their volume by r; what is divided is rounded to four decimals. An unknown symbol has no bars.
 
         Examples:
             >>> rows = [(date(2000, 6, 20), *[Decimal("101.25")] * 4, 10)]
@@ -191,7 +191,7 @@ class MarketHistory:
         ratio = Fraction(math.prod(Fraction(split.ratio) for split in splits))
         adjusted = []
         for row in rows:
-            opened, high, low, close = (rounded(Fraction(price) / ratio) for price in row[1:5])
+            opened, high, low, close = (divided(price, ratio) for price in row[1:5])
             adjusted.append(MinuteRow(row.start, opened, high, low, close, round(row.volume * ratio)))
         return adjusted
 
@@ -215,8 +215,21 @@ def _adjusted(bar: DailyBar, splits: Iterable[Split]) -> DailyBar:
     for split in splits:
         if bar.session < split.ex_date:
             ratio *= split.ratio
-    opened, high, low, close = (rounded(Fraction(price) / ratio) for price in bar[1:5])
+    opened, high, low, close = (divided(price, ratio) for price in bar[1:5])
     return DailyBar(bar.session, opened, high, low, close, round(bar.volume * ratio))
+
+
+def divided(price: Decimal, ratio: Fraction) -> Decimal:
+    """Return ``price / ratio`` as Schwab serves it; a price that nothing divides keeps all its decimals.
+
+    Examples:
+        >>> divided(Decimal("1.5"), Fraction(1)), divided(Decimal("1.000049"), Fraction(1))
+        (Decimal('1.5000'), Decimal('1.000049'))
+        >>> divided(Decimal("1.000049"), Fraction(2))
+        Decimal('0.5000')
+    """
+    result = rounded(Fraction(price) / ratio)
+    return price if ratio == 1 and result != price else result
 
 
 def rounded(price: Fraction) -> Decimal:

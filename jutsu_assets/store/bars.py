@@ -6,13 +6,14 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from jutsu_assets.store import schema
-from jutsu_assets.store.content import BarRow
+from jutsu_assets.store.consistency import MEND
+from jutsu_assets.store.content import EMPTY, BarRow, content_of, to_hex
 from jutsu_assets.store.engine import Database
-from jutsu_assets.store.partition import STANDING, PartitionWrite
+from jutsu_assets.store.partition import EARLIEST, LATEST, STANDING, PartitionWrite
 from jutsu_assets.store.rows import bar_rows, run
 from jutsu_core.answers import CLOCK_TOLERANCE, are_outside, checked_answer, checked_symbol, later_windows
 from jutsu_core.bars import Bar, BarColumns, RejectedBar, Timeframe, from_epoch, to_epoch
-from jutsu_core.errors import MixedSourceError
+from jutsu_core.errors import MixedSourceError, StoreError
 from jutsu_core.ports import (
     BEGINNING,
     END_OF_TIME,
@@ -222,6 +223,33 @@ class SqlBarStore(BarStore):
         with self._database.reading() as connection:
             found = run(connection, _OWNER).fetchone()
             self._check_owner(found[0] if found else None)
+
+    def refuse_untrue(self, symbol: str, timeframe: Timeframe) -> None:
+        """Make sure that what is recorded of a partition is what its bars say, before anything is made of it.
+
+        All of its bars are read. What is derived is known by the recorded hash: if a bar was changed past
+        the store, nothing would be made anew of it.
+
+        Raises:
+            StoreError: Number, bounds or content hash are not those of the bars.
+        """
+        sql = f"select content_hash, bars, first_ts, last_ts from partition_versions {_PARTITION}"
+        with self._database.reading() as connection:
+            recorded = run(connection, sql, (symbol, timeframe.value)).fetchone()
+            held = bar_rows(connection).array(symbol, timeframe.value, EARLIEST, LATEST)
+        first, last = (int(held[0, 0]), int(held[-1, 0])) if len(held) else (0, 0)
+        said = (to_hex(EMPTY), 0, 0, 0) if recorded is None else tuple(recorded)
+        true = (to_hex(content_of(held)), len(held), first, last)
+        names = ("content hash", "number of bars", "first bar", "last bar")
+        wrong = [name for name, one, other in zip(names, said, true, strict=True) if one != other]
+        if wrong:
+            message = (
+                f"what is recorded of {symbol} {timeframe.value} must be what its bars say, disagrees with them"
+                f" ({', '.join(wrong)}): something else than Jutsu wrote to {self._database!r}, or the disk failed;"
+                f" {MEND}, or materialize it with the config verify: true, which asks for all of it again and corrects"
+                " both"
+            )
+            raise StoreError(message)
 
     def _believed(self) -> int:
         """Return until when a question may be said to be asked, microseconds since 1970 UTC."""

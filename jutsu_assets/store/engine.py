@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+from jutsu_assets.store.unwritable import UnwritableFile, is_cut_off, unwritable
 from jutsu_assets.store.upgrade import is_current, revision_of, upgrade
 from jutsu_assets.store.urls import database_url, shown_url, sqlite_file
 from jutsu_core.errors import ConfigurationError, NoDataError, StoreError, StoreUnavailableError
@@ -75,6 +76,7 @@ class Database:
         self._create = create
         self._lock = threading.RLock()
         self._engine: Engine | None = None
+        self._unwritable: UnwritableFile | None = None
         self._owner: int | None = None
         self._sleeper = sleeper
         self._connecting = Retrying(
@@ -166,11 +168,14 @@ class Database:
     @contextmanager
     def _transaction(self, options: dict[str, Any]) -> Iterator[Connection]:
         engine = self._ready_engine()
+        unwritable_file = self._unwritable
         try:
             with self._connecting(engine.connect) as plain:
                 connection = plain.execution_options(**options) if options else plain
                 with connection.begin():
                     yield connection
+            if unwritable_file is not None:
+                unwritable_file.require_unchanged()
         except PoolTimeoutError as error:
             message = (
                 f"at most {_POOL['pool_size']} transactions on {self.shown_url} may be open at a time in a process, and"
@@ -182,15 +187,16 @@ class Database:
             raise self._translated(getattr(error, "orig", None) or error) from error
 
     def _ready_engine(self) -> Engine:
-        if self._engine is not None and self._owner == os.getpid():
+        if self._engine is not None and self._owner == os.getpid() and self._is_as_it_was():
             return self._engine
         with self._lock:
             if self._engine is not None and self._owner == os.getpid():
-                return self._engine
+                if self._is_as_it_was():
+                    return self._engine
+                self.close()
             if self._engine is not None:
                 self._engine.dispose(close=False)
-            if not self._create and self.is_sqlite and not sqlite_file(self.url).exists():
-                raise self.nothing_there()
+            self._unwritable = self._unwritable_file() if self.is_sqlite else None
             engine = self._new_engine()
             try:
                 self._connecting(self._ensure_schema, engine)
@@ -202,6 +208,25 @@ class Database:
                 raise
             self._engine, self._owner = engine, os.getpid()
             return engine
+
+    def _is_as_it_was(self) -> bool:
+        return self._unwritable is None or self._unwritable.is_as_it_was
+
+    def _unwritable_file(self) -> UnwritableFile | None:
+        """Return the file where it can only be read; refuse one that is no store, before SQLite makes one of it."""
+        file = sqlite_file(self.url)
+        if is_cut_off(file):
+            message = (
+                f"there must be a store at {file.absolute()}: there is none in that file, which is empty (0 bytes): it"
+                " was cut off, or something else made it; restore a backup (jutsu restore FILE), or remove it to begin"
+                " with an empty store"
+            )
+            raise StoreUnavailableError(message) if self._create else NoDataError(message)
+        if self._create:
+            return None
+        if not file.exists():
+            raise self.nothing_there()
+        return unwritable(file)
 
     def _new_engine(self) -> Engine:
         try:
@@ -219,8 +244,9 @@ class Database:
                 event.listen(engine, "connect", prepare_postgres)
                 return engine
             if self._create:
-                _make_folder(sqlite_file(self.url).parent)
-            engine = create_engine(self.url, module=sqlite_library(), **_POOL)
+                _make_file(sqlite_file(self.url))
+            url = self.url if self._unwritable is None else self._unwritable.url
+            engine = create_engine(url, module=sqlite_library(), **_POOL)
         except ModuleNotFoundError as error:
             message = (
                 f"the driver of {self.shown_url} must be installed: {error};"
@@ -285,12 +311,22 @@ class Database:
         return StoreUnavailableError(message)
 
 
-def _make_folder(folder: Path) -> None:
+def _make_file(file: Path) -> None:
+    """Make an empty database where there is no file: at once, so that no file is ever seen with nothing in it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            return
     except OSError as error:
-        message = f"the folder {folder} must be writable for the database: {error}; set JUTSU_HOME elsewhere"
+        message = f"the folder {file.parent} must be writable for the database: {error}; set JUTSU_HOME elsewhere"
         raise StoreUnavailableError(message) from error
+    new = file.with_name(f"{file.name}.new-{os.getpid()}-{threading.get_ident()}")
+    with suppress(OSError, sqlite_library().Error):  # SQLite says better what is wrong, when it opens the file
+        with closing(sqlite_library().connect(new)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(OSError):  # another process was first, or this file system knows no second name of a file
+            os.link(new, file)
+    new.unlink(missing_ok=True)
 
 
 def prepare_sqlite(dbapi_connection: Any, _record: object = None) -> None:  # noqa: ANN401 - the driver's own type

@@ -8,6 +8,9 @@ from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.reports import PerformanceReports
+from jutsu_assets.store.unwritable import is_cut_off
+from jutsu_assets.store.upgrade import is_current
+from jutsu_assets.store.urls import sqlite_file
 from jutsu_core.errors import NoDataError
 
 
@@ -24,11 +27,13 @@ def stored_database(settings: Settings, *, upgrade: bool = False) -> Iterator[Da
     """
     database = Database(settings.database_url, SystemSleeper(), create=False)
     try:
-        with database.reading():
-            pass
+        with database.reading() as connection:
+            is_old = upgrade and not is_current(connection)
     except NoDataError:
+        if database.is_sqlite and is_cut_off(sqlite_file(database.url)):
+            raise
         raise nothing_stored(settings, database) from None
-    if upgrade:
+    if is_old:
         database.close()
         database = Database(settings.database_url, SystemSleeper())
     try:

@@ -8,15 +8,15 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Self
-from urllib.parse import unquote
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from jutsu_assets.barfiles.csv_files import CsvBars
+from jutsu_assets.barfiles.collection import BarCollection
+from jutsu_assets.barfiles.events import events_of
+from jutsu_assets.barfiles.reading import DateOrder, DecimalMark, LeftOutRow, NoVolume, OnBadRow, Reading, Weekends
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.engine import Database
@@ -285,28 +285,41 @@ class CSVDataHandler(DataHandler):
 
     The header decides what a file is: the exports of Yahoo, yfinance, Stooq, Alpha Vantage, Nasdaq.com,
     MetaTrader, TradingView, Barchart, Investing.com, Interactive Brokers, Polygon and Schwab are
-    understood, as is ``get_frame(...).to_csv()``. The delimiter is a comma, a semicolon or a tab. Rows run
-    oldest or newest first throughout; in a file of several symbols, over all of them. Prices are exact, and
-    are the raw ``Close``: an ``Adj Close`` is not read.
+    understood, as is ``get_frame(...).to_csv()``; compressed (``.csv.gz``) too. Rows of a symbol run oldest
+    or newest first; symbols may come one after the other or all of one time together. Prices are exact,
+    and are the raw ``Close``: an ``Adj Close`` is not read. What could be meant in two ways is refused
+    with the option that says which one is.
 
-    Every method reads the files as they are then; nothing is kept in memory between two calls.
+    Every method reads the files as they are then. What is kept between two calls is where the rows of an
+    unchanged file lie, once they were all looked at.
 
     Args:
-        path: The file or the folder. In a folder, a file's name is its symbol (``BRK%2FB.csv`` holds
-            ``BRK/B``); files without the suffix ``.csv`` and hidden ones are not read.
+        path: The file or the folder. In a folder, a file without a column of symbols is about what it is
+            named after (``BRK%2FB.csv`` holds ``BRK/B``); files without the suffix ``.csv`` or ``.csv.gz``
+            and hidden ones are not read.
         symbol: The only symbol of a single file. If None, its symbol column says, or else its name.
         timeframe: How long the bars last. A bar of a day or longer starts at 00:00 UTC of its date.
         symbols: Which symbols :meth:`get_next_bar` streams; all in the files if None.
-        timezone: Where times without an offset are meant, for example ``America/New_York``.
+        timezone: Where times without an offset are meant, for example ``America/New_York``; intraday bars
+            with such times are refused without it.
         round_to_scale: Whether prices of more than six decimals and volumes that are no whole
             numbers are rounded (half to even), as yfinance and Stooq have them; they are refused
             otherwise.
         exchange_zone: Where the exchange's clocks are: bounds of daily bars mean its sessions.
+        date_order: ``day_first`` or ``month_first``: how 03/04/2013 is meant, where the file's own dates
+            leave that open.
+        decimal: ``.`` or ``,``: how 12,345 is meant.
+        on_bad_row: ``quarantine`` leaves out rows that are no bar, and keeps them in :attr:`left_out`;
+            ``error`` refuses the file.
+        no_volume: ``zero`` takes a volume that is not there for 0; ``error`` refuses the row.
+        weekends: ``keep`` takes daily bars of Saturdays and Sundays; ``error`` refuses them, unless the
+            file has both days of all its weekends, two or more.
 
     Raises:
         InvalidInputError: ``path`` is neither a file nor a folder, ``symbol`` is given for a folder,
-            ``symbols`` is a string, or ``timezone`` is unknown. Every method raises it for a file it
-            cannot read, and for the first malformed, repeated or misplaced row that it comes to.
+            ``symbols`` is a string, or an option is none of those that it may be. Every method raises it
+            for a file that it cannot read, for one whose rows are not in order or no such bars, and for the
+            first malformed row that it comes to.
 
     Examples:
         >>> bars = CSVDataHandler("AAPL.csv")  # doctest: +SKIP
@@ -321,53 +334,60 @@ class CSVDataHandler(DataHandler):
         symbol: str | None = None,
         timeframe: Timeframe = Timeframe.D1,
         symbols: Sequence[str] | None = None,
-        timezone: str = "UTC",
+        timezone: str | None = None,
         round_to_scale: bool = False,
         exchange_zone: str = EXCHANGE_ZONE,
+        date_order: DateOrder | None = None,
+        decimal: DecimalMark | None = None,
+        on_bad_row: OnBadRow = "error",
+        no_volume: NoVolume = "error",
+        weekends: Weekends = "error",
     ) -> None:
+        reading = Reading(
+            timeframe=timeframe,
+            symbol=symbol,
+            timezone=timezone,
+            date_order=date_order,
+            decimal=decimal,
+            on_bad_row=on_bad_row,
+            no_volume=no_volume,
+            weekends=weekends,
+            round_to_scale=round_to_scale,
+        )
         self.path = Path(path)
         self.timeframe = timeframe
-        self._is_folder = self.path.is_dir()
-        if not self._is_folder and not self.path.is_file():
-            message = f"path must be a CSV file or a folder of them, was {str(path)!r}, which is neither"
-            raise InvalidInputError(message)
-        if self._is_folder and symbol is not None:
-            message = f"symbol must be None for a folder, was {symbol!r}; choose with symbols=[{symbol!r}]"
-            raise InvalidInputError(message)
-        try:
-            self._zone = ZoneInfo(timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            message = f"timezone must be an IANA name such as America/New_York, was {timezone!r}"
-            raise InvalidInputError(message) from None
-        self._symbol, self._rounds = symbol, round_to_scale
         self._exchange_zone = zone_of(exchange_zone).key
-        self._symbols = None if symbols is None else frozenset(checked_symbols(symbols))
+        self._symbols = None if symbols is None else checked_symbols(symbols)
+        self._collection = BarCollection(self.path, reading)
+
+    @property
+    def left_out(self) -> tuple[LeftOutRow, ...]:
+        """The rows that ``on_bad_row="quarantine"`` leaves out: file, line, reason and text. The files are read."""
+        return tuple(self._collection.left_out())
 
     def get_next_bar(self, *, missing: Missing = "error") -> Iterator[MarketDataEvent]:
         """Return the bars in time order, ties by symbol, in constant memory."""
         if not skips_missing(missing) and self._symbols is not None:
-            self._refuse_missing(sorted(self._symbols))
-        streams = [self._events(file) for _, file in sorted(self._files(self._symbols).items())]
-        yield from merge_in_time_order(streams)
+            self._refuse_missing(self._symbols)
+        for symbol, bar in self._collection.rows(self._symbols):
+            yield MarketDataEvent.of_bar(symbol, bar, self.timeframe)
 
     def get_latest_bar(self, symbol: str) -> MarketDataEvent:
-        """Return the newest bar of ``symbol``; only the newest end of its file is read.
+        """Return the newest bar of ``symbol``; of a file that was looked at before, its row alone is read.
 
         Raises:
             NoDataError: No file holds a bar of ``symbol``.
-            InvalidInputError: A row is malformed, from the newest to that of ``symbol``.
+            InvalidInputError: The rows are not in order, or the newest is malformed.
         """
-        require_symbol(symbol)
-        for file in self._files((symbol,)).values():
-            bar = file.newest(symbol)
-            if bar is not None:
-                return self._event(symbol, bar)
-        raise self._none_of([symbol], self._stored())
+        bar = self._collection.newest(require_symbol(symbol))
+        if bar is None:
+            raise self._none_of([symbol], self._collection.symbols())
+        return MarketDataEvent.of_bar(symbol, bar, self.timeframe)
 
     def get_bars_range(
         self, symbol: str, start: datetime, end: datetime, *, missing: Missing = "error"
     ) -> list[MarketDataEvent]:
-        """Return the bars of ``symbol`` with ``start ≤ timestamp < end``, ascending; reading stops at ``end``."""
+        """Return the bars of ``symbol`` with ``start ≤ timestamp < end``, ascending."""
         require_symbol(symbol)
         return self.get_bars_batch((symbol,), start, end, missing=missing)[symbol]
 
@@ -376,7 +396,7 @@ class CSVDataHandler(DataHandler):
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the bars of each of ``symbols`` with ``start ≤ timestamp < end``, reading each file once."""
         between = self._between(symbols, start, end, missing)
-        return {symbol: [self._event(symbol, bar) for bar in bars] for symbol, bars in between.items()}
+        return {symbol: events_of(symbol, bars, self.timeframe) for symbol, bars in between.items()}
 
     def get_frame(
         self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
@@ -392,54 +412,21 @@ class CSVDataHandler(DataHandler):
         first, after = checked_window(start, end, self.timeframe, exchange_zone=self._exchange_zone)
         skips = skips_missing(missing)
         found: dict[str, list[Bar]] = {symbol: [] for symbol in checked_symbols(symbols)}
-        for file in self._files(frozenset(found)).values():
-            for symbol, bar in file.rows(found, after):
-                if bar.timestamp >= first:
-                    found[symbol].append(bar)
+        for symbol, bar in self._collection.rows(tuple(found), after):
+            if bar[0] >= first:
+                found[symbol].append(bar)
         if not skips:
             self._refuse_missing([symbol for symbol, bars in found.items() if not bars])
         return found
 
     def _refuse_missing(self, symbols: Sequence[str]) -> None:
-        stored = self._stored() if symbols else set()
+        stored = self._collection.symbols() if symbols else frozenset[str]()
         if missing := [symbol for symbol in symbols if symbol not in stored]:
             raise self._none_of(missing, stored)
-
-    def _stored(self) -> set[str]:
-        """Return all symbols in the files; those of a single file are known when it was read to its end."""
-        if self._is_folder:
-            return set(self._files(None))
-        return {symbol for file in self._files(None).values() for symbol, _ in file.rows()}
 
     def _none_of(self, symbols: Sequence[str], stored: Iterable[str]) -> NoDataError:
         remedy = "add them there, or ask for a symbol as the files spell it"
         return never_stored(symbols, stored, f"{self.timeframe.value} bars", str(self.path), remedy)
-
-    def _files(self, wanted: frozenset[str] | tuple[str, ...] | None) -> dict[str, CsvBars]:
-        """Return the files that can hold ``wanted`` (all of them if None), by the symbol that names them."""
-        if not self._is_folder:
-            return {self.path.stem: self._bars(self.path, self._symbol)}
-        paths: dict[str, Path] = {}
-        for path in sorted(self.path.iterdir()):
-            if path.suffix.lower() != ".csv" or path.name.startswith(".") or not path.is_file():
-                continue
-            symbol = unquote(path.stem)
-            if symbol in paths:
-                message = f"{path} must be the only file of {symbol}, was beside {paths[symbol].name}; remove one"
-                raise InvalidInputError(message)
-            paths[symbol] = path
-        chosen = {symbol: path for symbol, path in paths.items() if wanted is None or symbol in wanted}
-        return {symbol: self._bars(path, symbol) for symbol, path in chosen.items()}
-
-    def _bars(self, path: Path, symbol: str | None) -> CsvBars:
-        return CsvBars(path, self.timeframe, self._zone, symbol, round_to_scale=self._rounds)
-
-    def _events(self, file: CsvBars) -> Iterator[MarketDataEvent]:
-        for symbol, bar in file.rows(self._symbols):
-            yield self._event(symbol, bar)
-
-    def _event(self, symbol: str, bar: Bar) -> MarketDataEvent:
-        return MarketDataEvent.of_bar(symbol, bar, self.timeframe)
 
 
 def _past(name: str, moment: datetime, now: datetime) -> datetime:

@@ -18,6 +18,7 @@ from jutsu_assets.store import schema
 from jutsu_assets.store.consistency import MEND, Held, inconsistencies_of, partitions_of, recorded_ahead
 from jutsu_assets.store.engine import POSTGRES_ARGUMENTS, Database, prepare_sqlite, sqlite_library
 from jutsu_assets.store.rows import run
+from jutsu_assets.store.unwritable import unwritable
 from jutsu_assets.store.upgrade import HEAD, VERSION_TABLE, revision_of
 from jutsu_assets.store.urls import shown_url, sqlite_file
 from jutsu_core.errors import (
@@ -150,7 +151,8 @@ def require_existing(database: Database) -> Path:
 
 def connect_sqlite(path: Path, mode: str) -> Any:  # noqa: ANN401 - of one of two libraries
     """Return the driver's own connection to the file ``path``, opened in SQLite's ``mode``."""
-    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    still = unwritable(path) if mode == "ro" else None
+    uri = f"{path.resolve().as_uri()}?mode={mode}" if still is None else still.uri
     return sqlite_library().connect(uri, uri=True, isolation_level=None, timeout=LOCK_SECONDS)
 
 
@@ -163,6 +165,7 @@ def sqlite_url(path: Path) -> URL:
 def looking_at(url: URL, *, shown: URL | None = None) -> Iterator[Connection]:
     """Yield one read transaction on a store as it is: nothing is made, upgraded or changed."""
     name = shown_url(shown or url)
+    still = unwritable(sqlite_file(url)) if url.get_backend_name() == "sqlite" else None
     try:
         if url.get_backend_name() == "sqlite":
             path, module = sqlite_file(url), sqlite_library()
@@ -181,6 +184,8 @@ def looking_at(url: URL, *, shown: URL | None = None) -> Iterator[Connection]:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN")
             yield connection
+        if still is not None:
+            still.require_unchanged()
     except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         cause = " ".join(str(getattr(error, "orig", None) or error).split())
         message = f"the database {name} must be one that can be read: {type(error).__name__}: {cause}"

@@ -54,7 +54,7 @@ def require_series(name: str, values: object) -> FloatArray:
     if isinstance(values, pd.Series):
         require_ordered(name, values.index)
         values = _array_of(values)
-    if not isinstance(values, np.ndarray):
+    if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
         refuse(name, "a NumPy array or a pandas Series", shown(values), f"make one: np.asarray({name}, dtype=float)")
     if values.ndim != 1:
         refuse(name, "one-dimensional", f"{values.ndim}-dimensional", "choose one column")

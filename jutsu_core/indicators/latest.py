@@ -15,12 +15,16 @@ from decimal import (
     Overflow,
     localcontext,
 )
-from itertools import pairwise
+from itertools import accumulate, repeat
+from operator import mul, sub
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from jutsu_core.arguments import is_integer, refuse, require_series, shown
+from jutsu_core.bars import MICROS_PER_UNIT
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.inputs import MAX_MAGNITUDE, refuse_value, require_period
 
@@ -30,7 +34,9 @@ DIGITS = 34
 _CONTEXT = Context(
     prec=DIGITS, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow], capitals=1
 )
-_ZERO = Decimal(0)
+_ZERO, _ONE = Decimal(0), Decimal(1)
+_FIFTEEN_DIGITS = 10**15
+_MICRO_EXPONENT = -6
 _MOST = Decimal(repr(MAX_MAGNITUDE))
 _NEUTRAL_RSI = Decimal(50)
 
@@ -64,7 +70,7 @@ def calculate_sma(prices: pd.Series, period: int) -> Decimal:
         Decimal('0.4')
     """
     span = require_period("period", period)
-    window = _last_prices(prices, at_least=span, read=span)
+    window = _last_prices(prices, read=span)
     with localcontext(_CONTEXT):
         return sum(window, _ZERO) / span
 
@@ -98,13 +104,14 @@ def calculate_ema(prices: pd.Series, period: int) -> Decimal:
         Decimal('12.5')
     """
     span = require_period("period", period)
-    values = _last_prices(prices, at_least=span)
+    values, exponent = _all_prices(prices, at_least=span)
     with localcontext(_CONTEXT):
         average = sum(values[:span], _ZERO) / span
+        kept, whole = Decimal(span - 1), Decimal(span + 1)
         for value in values[span:]:
             # Dividing last rounds once; a rounded weight would err in every step.
-            average += (value - average) * 2 / (span + 1)
-        return average
+            average = (average * kept + value + value) / whole
+        return average if not exponent else _short(average.scaleb(exponent))
 
 
 def calculate_rsi(prices: pd.Series, period: int = 14) -> Decimal:
@@ -136,21 +143,18 @@ def calculate_rsi(prices: pd.Series, period: int = 14) -> Decimal:
         Decimal('35.71')
     """
     span = require_period("period", period)
-    values = _last_prices(prices, at_least=span + 1)
+    values, _ = _all_prices(prices, at_least=span + 1)
     with localcontext(_CONTEXT):
-        changes = [after - before for before, after in pairwise(values)]
-        gain = sum((change for change in changes[:span] if change > 0), _ZERO) / span
-        loss = -sum((change for change in changes[:span] if change < 0), _ZERO) / span
-        kept = span - 1
-        for change in changes[span:]:
-            gain *= kept
-            loss *= kept
-            if change > 0:
-                gain += change
-            else:
-                loss -= change
-            gain /= span
-            loss /= span
+        changes = list(map(sub, values[1:], values))
+        # G and L as sums of weighted changes, which spares most steps a price: a change weighs
+        # (1 - 1/period) for each one after it. What divides both of them cancels.
+        first, later = changes[:span], changes[: span - 1 : -1]
+        weights = list(accumulate(repeat(1 - _ONE / span, len(later)), mul, initial=_ONE))
+        moved = [sum(first, _ZERO) * weights[-1], *map(mul, weights, later)]
+        risen = [sum((change for change in first if change > 0), _ZERO) * weights[-1]]
+        risen += [move for move in moved[1:] if move > _ZERO]
+        gain = sum(risen, _ZERO)
+        loss = gain - sum(moved, _ZERO)
         total = gain + loss
         # Dividing first keeps "only gains" at exactly 100.
         return gain / total * 100 if total else _NEUTRAL_RSI
@@ -188,7 +192,7 @@ def calculate_bollinger_bands(prices: pd.Series, period: int, std: float | Decim
     """
     span = require_period("period", period)
     factor = _factor(std)
-    window = _last_prices(prices, at_least=span, read=span)
+    window = _last_prices(prices, read=span)
     with localcontext(_CONTEXT) as context:
         middle = sum(window, _ZERO) / span
         squares = sum(((value - middle) ** 2 for value in window), _ZERO)
@@ -196,25 +200,55 @@ def calculate_bollinger_bands(prices: pd.Series, period: int, std: float | Decim
         return middle + reach, middle, middle - reach
 
 
-def _last_prices(prices: object, *, at_least: int, read: int | None = None) -> list[Decimal]:
-    """Return the last ``read`` prices (all, when ``None``) as exact decimals; those before are checked all the same."""
+def _all_prices(prices: object, *, at_least: int) -> tuple[list[Any], int]:
+    """Return the prices as decimals or integers of a unit, and the power of ten that this is.
+
+    A float that is the nearest one to a decimal of at most 15 digits prints as that decimal: so prices
+    that are whole micros need not become texts first, which takes most of the time.
+    """
+    values = _checked_prices(prices, at_least=at_least)
+    if values.dtype == np.float64:
+        micros = np.rint(values * MICROS_PER_UNIT)
+        if bool((np.abs(micros) < _FIFTEEN_DIGITS).all()) and bool((micros / MICROS_PER_UNIT == values).all()):
+            return micros.astype(np.int64).tolist(), _MICRO_EXPONENT
+    return _decimals(values), 0
+
+
+def _last_prices(prices: object, *, read: int) -> list[Decimal]:
+    """Return the last ``read`` prices as exact decimals; those before are checked all the same."""
+    return _decimals(_checked_prices(prices, at_least=read)[-read:])
+
+
+def _checked_prices(prices: object, *, at_least: int) -> npt.NDArray[Any]:
+    """Return the prices as an array of finite numbers: floats, integers, or decimals as objects."""
     series = require_series("prices", prices)
     if len(series) < at_least:
         message = f"prices must hold at least {at_least} values, was {len(series)}; give more, or take a shorter period"
         raise InvalidInputError(message)
-    values, first = series.to_numpy(), 0 if read is None else len(series) - read
+    values = series.to_numpy()
     # Vectorised checks instead of one a value are what keeps a long series quick.
+    if values.dtype.kind == "f":
+        values = values.astype(np.float64, copy=False)
     if values.dtype.kind in "fiu" and bool((np.abs(values) <= MAX_MAGNITUDE).all()):
-        numbers = values[first:].astype(np.float64 if values.dtype.kind == "f" else values.dtype).tolist()
-        return list(map(Decimal, map(repr, numbers)))
+        return values
     plain = values.tolist()
-    if (
-        set(map(type, plain)) == {Decimal}
-        and all(map(Decimal.is_finite, plain))
-        and max(map(Decimal.copy_abs, plain)) <= _MOST
-    ):
-        return plain[first:]
-    return [_to_decimal(f"prices[{index}]", value) for index, value in enumerate(values)][first:]
+    is_plain = set(map(type, plain)) == {Decimal} and all(map(Decimal.is_finite, plain))
+    if is_plain and max(map(Decimal.copy_abs, plain)) <= _MOST:
+        return values
+    decimals = np.empty(len(values), dtype=object)
+    decimals[:] = [_to_decimal(f"prices[{index}]", value) for index, value in enumerate(values)]
+    return decimals
+
+
+def _decimals(values: npt.NDArray[Any]) -> list[Decimal]:
+    numbers: list[Any] = values.tolist()
+    return numbers if values.dtype == np.object_ else list(map(Decimal, map(repr, numbers)))
+
+
+def _short(number: Decimal) -> Decimal:
+    """Return ``number`` without zeros at its end, and without an exponent."""
+    short = number.normalize()
+    return short if short.as_tuple().exponent <= 0 else short.quantize(_ONE)  # type: ignore[operator]  # finite
 
 
 def _factor(std: object) -> Decimal:

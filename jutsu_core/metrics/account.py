@@ -12,10 +12,10 @@ money-weighted return is the one rate at which the first value and every flow gr
 the owner made. A flow in the first row is part of the starting equity.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -67,14 +67,7 @@ def account_of(portfolio_history: object) -> Account:
     rows = list(portfolio_history)
     if not rows:
         refuse("portfolio_history", "at least one row long", "empty", "begin with the starting equity")
-    stamps, values = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
-    previous: datetime | None = None
-    for row, entry in enumerate(rows):
-        stamp, value = _row_of(entry, row)
-        if previous is not None and stamp <= previous:
-            what = f"timestamp in row {row} of portfolio_history"
-            refuse(what, f"after {previous.isoformat()}", stamp.isoformat(), "one row a period, oldest first")
-        stamps[row], values[row], previous = to_epoch(stamp), value, stamp
+    values, stamps = _columns_of(rows) or _columns_by_row(rows)
     if values[0] <= 0:
         refuse("total_value in row 0 of portfolio_history", "above 0 (the starting equity)", values[0])
     flows = _amounts("cash_flow", rows)
@@ -149,6 +142,34 @@ def money_weighted_return(account: Account) -> float | str:
     return (low + high) / 2 - 1
 
 
+def _columns_of(rows: Sequence[Any]) -> tuple[FloatArray, IntArray] | None:
+    """Return what :func:`_columns_by_row` does, in less time; None where a row is not as nearly all are."""
+    try:
+        times = [row["timestamp"] for row in rows]
+        amounts = [row["total_value"] for row in rows]
+        if set(map(type, times)) == {datetime} and set(map(type, amounts)) <= {float, int, Decimal}:
+            stamps = np.fromiter(map(to_epoch, times), np.int64, len(times))
+            values = np.fromiter(map(float, amounts), np.float64, len(amounts))
+            is_sound = bool((stamps[1:] > stamps[:-1]).all()) and bool(np.isfinite(values).all())
+            return (values, stamps) if is_sound else None
+    except (KeyError, TypeError, ValueError, OverflowError):
+        pass
+    return None
+
+
+def _columns_by_row(rows: Sequence[object]) -> tuple[FloatArray, IntArray]:
+    """Return the values and the times of rows that are looked at one by one; an error names the first bad one."""
+    stamps, values = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
+    previous: datetime | None = None
+    for row, entry in enumerate(rows):
+        stamp, value = _row_of(entry, row)
+        if previous is not None and stamp <= previous:
+            what = f"timestamp in row {row} of portfolio_history"
+            refuse(what, f"after {previous.isoformat()}", stamp.isoformat(), "one row a period, oldest first")
+        stamps[row], values[row], previous = to_epoch(stamp), value, stamp
+    return values, stamps
+
+
 def _row_of(entry: object, row: int) -> tuple[datetime, float]:
     """Return the time, UTC, and the total value of one row of a history."""
     where = f"row {row} of portfolio_history"
@@ -158,8 +179,6 @@ def _row_of(entry: object, row: int) -> tuple[datetime, float]:
         if key not in entry:
             refuse(where, f"a mapping with {key!r}", f"without it: {entry!r}")
     stamp, value = entry["timestamp"], entry["total_value"]
-    if type(stamp) is datetime and stamp.tzinfo is UTC and type(value) is float and math.isfinite(value):
-        return stamp, value  # nearly always
     if stamp is pd.NaT or not isinstance(stamp, datetime) or stamp.utcoffset() is None:
         refuse(f"timestamp in {where}", "a timezone-aware datetime", repr(stamp))
     return require_aware("timestamp", stamp), require_number(f"total_value in {where}", value)

@@ -15,7 +15,7 @@ from jutsu_core.metrics.kernels import deepest_fall
 from jutsu_core.metrics.measures import Trials
 from jutsu_core.metrics.portfolio import Options, report_of
 from jutsu_core.metrics.risk import sharpe_ratio
-from jutsu_core.metrics.series import FloatArray, IntArray, Positive, checked_stamps, checked_values
+from jutsu_core.metrics.series import FloatArray, IntArray, Positive, checked_stamps, checked_values, require_finite
 from jutsu_core.metrics.splits import Split, checked_splits, restated
 from jutsu_core.sessions import EXCHANGE_ZONE
 
@@ -81,7 +81,7 @@ class PerformanceAnalyzer:
             trials=None if trials is None else require_type("trials", trials, Trials, "Trials(count, variance)"),
         )
         self._rates: dict[str, Any] = {
-            "periods_per_year": periods_per_year,
+            "periods_per_year": int(periods_per_year),
             "risk_free_rate": float(risk_free_rate),
         }
 
@@ -154,7 +154,8 @@ class PerformanceAnalyzer:
             InvalidInputError: ``equity_curve`` is empty, unsorted, not finite, or does not start
                 above 0.
         """
-        return deepest_fall(checked_values("equity_curve", equity_curve, positive="first")).depth
+        fall = deepest_fall(checked_values("equity_curve", equity_curve, positive="first"))
+        return require_finite("fall", "equity_curve", fall.depth)
 
     def calculate_win_rate(self, trades: list[FillEvent]) -> float:
         """Return the share of closed round trips with a profit after costs, from 0 to 1.

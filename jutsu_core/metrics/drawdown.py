@@ -11,7 +11,10 @@ import pandas as pd
 
 from jutsu_core.arguments import require_integer
 from jutsu_core.metrics.kernels import deepest_fall, falls
-from jutsu_core.metrics.series import FloatArray, checked_values
+from jutsu_core.metrics.series import FloatArray, checked_values, require_finite
+
+# More than any history has rows.
+_MOST = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def worst_drawdowns(values: "pd.Series[float]", *, count: int = 10) -> list[Draw
         [DrawdownSpan(depth=-0.25, peak=0, trough=1, recovery=2, periods=2, days=None)]
     """
     array = checked_values("values", values, positive="first")
-    most = require_integer("count", count, minimum=1)
+    most = require_integer("count", count, minimum=1, maximum=_MOST)
     index = values.index
     spans = []
     for found in stretches(array)[:most]:
@@ -131,8 +134,9 @@ def drawdown_series(values: "pd.Series[float]") -> "pd.Series[float]":
         >>> drawdown_series(pd.Series([100.0, 80.0, 120.0, 90.0])).round(12).to_list()
         [0.0, -0.2, 0.0, -0.25]
     """
-    array = checked_values("values", values, positive="first")
-    return pd.Series(falls(array), index=values.index, dtype=np.float64)
+    depths = falls(checked_values("values", values, positive="first"))
+    require_finite("fall", "values", float(depths.min()))
+    return pd.Series(depths, index=values.index, dtype=np.float64)
 
 
 def max_drawdown(values: "pd.Series[float]") -> Drawdown:
@@ -158,5 +162,6 @@ def max_drawdown(values: "pd.Series[float]") -> Drawdown:
         Drawdown(depth=0.0, peak=None, trough=None, recovery=None)
     """
     fall = deepest_fall(checked_values("values", values, positive="first"))
+    require_finite("fall", "values", fall.depth)
     peak, trough, recovery = (None if row is None else values.index[row] for row in fall[1:])
     return Drawdown(fall.depth, peak, trough, recovery)

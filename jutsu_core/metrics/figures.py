@@ -24,6 +24,7 @@ from jutsu_core.metrics.series import (
     checked_stamps,
     checked_values,
     elapsed_days_between,
+    require_finite,
     risk_free_per_period,
 )
 from jutsu_core.sessions import EXCHANGE_ZONE, exchange_date, zone_of
@@ -178,7 +179,7 @@ def figures_of(
         "sessions": count,
         "elapsed_days": days,
         "is_annualised": is_annualised,
-        "total_return": float(values[-1] / values[0] - 1) if len(every) else None,
+        "total_return": require_finite("total return", name, kernels.whole_return(values)) if len(every) else None,
         "cagr": growth,
         **_ratios(returns, scale, risk_free, is_annualised=is_annualised),
         "calmar_ratio": None if growth is None or fall.depth == 0 else growth / -fall.depth,
@@ -190,7 +191,7 @@ def figures_of(
         "best_day_date": None if best is None else at(best + 1),
         "worst_day": bottom,
         "worst_day_date": None if worst is None else at(worst + 1),
-        "positive_days": np.count_nonzero(returns > 0) / count if count else None,
+        "positive_days": int(np.count_nonzero(returns > 0)) / count if count else None,
     }
 
 

@@ -41,9 +41,15 @@ def period_returns(values: FloatArray) -> FloatArray:
     return returns
 
 
+def whole_return(values: FloatArray) -> float:
+    """Return the simple return of the last value over the first; infinite where it overflows."""
+    return float(values[-1]) / float(values[0]) - 1
+
+
 def falls(values: FloatArray) -> FloatArray:
-    """Return how far each value stands below the highest so far, as a fraction of that."""
-    depths: FloatArray = values / np.maximum.accumulate(values)
+    """Return how far each value stands below the highest so far, as a fraction of that; what overflows is infinite."""
+    with np.errstate(over="ignore"):
+        depths: FloatArray = values / np.maximum.accumulate(values)
     depths -= 1
     return depths
 
@@ -51,7 +57,8 @@ def falls(values: FloatArray) -> FloatArray:
 def deepest_fall(values: FloatArray) -> Fall:
     """Return the deepest fall below an earlier high, the first of equals."""
     highs = np.maximum.accumulate(values)
-    depths = values / highs
+    with np.errstate(over="ignore"):
+        depths = values / highs
     depths -= 1
     trough = int(depths.argmin())
     depth = float(depths[trough])
@@ -72,9 +79,10 @@ def annual_growth(values: FloatArray, days: int) -> float | None:
     if growth < 0:
         return None
     try:
-        return float(growth ** (DAYS_PER_YEAR / days) - 1)
+        rate = growth ** (DAYS_PER_YEAR / days) - 1
     except OverflowError:
         return None
+    return rate if math.isfinite(rate) else None
 
 
 def deviation(returns: FloatArray) -> float:

@@ -32,6 +32,7 @@ _DENSITY = _NORMAL.pdf(_Z) / _TAIL
 _BELOW = (-_DENSITY, 1 - _Z * _DENSITY, -(_Z**2 + 2) * _DENSITY)
 _EULER = 0.5772156649015329
 _STERLING_MARGIN = 0.1
+_MOST_TRIALS = 10**9
 _NO_RETURN = "no return"
 _NO_FALL = "no value is below an earlier one"
 _LOST_ALL = "all was lost"
@@ -54,7 +55,7 @@ class Trials:
     variance: float
 
     def __post_init__(self) -> None:
-        require_integer("count", self.count, minimum=2)
+        require_integer("count", self.count, minimum=2, maximum=_MOST_TRIALS)
         if require_number("variance", self.variance) < 0:
             refuse("variance", "at least 0", self.variance)
 
@@ -259,6 +260,8 @@ def _tails(returns: FloatArray, mean: float) -> dict[str, Answer]:
 def moments_of(returns: FloatArray, mean: float) -> tuple[float, float]:
     """Return skew and excess kurtosis of the population of returns that vary."""
     away = returns - mean
+    # By their largest, since the moments of what is large or small would not fit into a float.
+    away /= max(float(away.max()), -float(away.min()))
     squares = away * away
     second = _mean(squares)
     return _mean(squares * away) / second**1.5, _mean(squares * squares) / second**2 - 3

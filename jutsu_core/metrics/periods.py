@@ -164,7 +164,7 @@ def _years_before(day: date, count: int) -> date:
 def _definitions(periods_per_year: int, risk_free_rate: float) -> dict[str, Any]:
     metrics = definitions_of(PERIOD_METRICS)
     return {
-        "periods_per_year": periods_per_year,
+        "periods_per_year": int(periods_per_year),
         "risk_free_rate": float(risk_free_rate),
         "ddof": 1,
         "returns": "Price return of split-adjusted closes; dividends are not included.",

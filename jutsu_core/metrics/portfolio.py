@@ -35,13 +35,13 @@ from jutsu_core.metrics.catalog import (
 )
 from jutsu_core.metrics.drawdown import stretches
 from jutsu_core.metrics.figures import Scale, figures_of, iso_time
-from jutsu_core.metrics.kernels import DAYS_PER_YEAR, deepest_fall, period_returns
+from jutsu_core.metrics.kernels import DAYS_PER_YEAR, deepest_fall, period_returns, whole_return
 from jutsu_core.metrics.measures import Context, Trials, annual_of, measures_of
 from jutsu_core.metrics.money import EXACT
 from jutsu_core.metrics.reconciliation import Finding, disagreements, signed
 from jutsu_core.metrics.return_records import RETURN_RECORDS
 from jutsu_core.metrics.rhythm import HOLES, REFUSED_FROM, Rhythm, disagreement, holes_in, rhythm_of
-from jutsu_core.metrics.series import FloatArray, IntArray, elapsed_days_between, risk_free_per_period
+from jutsu_core.metrics.series import FloatArray, IntArray, elapsed_days_between, require_finite, risk_free_per_period
 from jutsu_core.metrics.splits import Split, restated, split_suspects
 from jutsu_core.metrics.trade_measures import trade_measures
 from jutsu_core.metrics.trades import Matching, RoundTrip
@@ -146,8 +146,8 @@ def _equity_figures(
         "sessions": len(values) - 1,
         "elapsed_days": elapsed_days_between(account.stamps, scale.exchange_zone),
         "is_annualised": False,
-        "total_return": float(values[-1] / values[0] - 1),
-        "max_drawdown": fall.depth,
+        "total_return": require_finite("total return", "total_value", whole_return(values)),
+        "max_drawdown": require_finite("fall", "total_value", fall.depth),
         "max_drawdown_peak": at(fall.peak),
         "max_drawdown_trough": at(fall.trough),
         "max_drawdown_recovery": at(fall.recovery),
@@ -384,14 +384,17 @@ def _open_time(account: Account, fills: Sequence[FillEvent]) -> int:
 def _fingerprint(account: Account, fills: Sequence[FillEvent], options: Options) -> dict[str, str]:
     """Return hashes of data, parameters and code: the same three give the same report."""
     data = hashlib.sha256()
-    for array in (account.stamps, account.equity, account.flows, account.cash):
+    # What nothing in the report is made of is no part of it.
+    is_reconciled = bool(fills) or (account.cash is not None and account.positions is not None)
+    for array in (account.stamps, account.equity, account.flows, account.cash if is_reconciled else None):
         data.update(b"-" if array is None else array.astype(array.dtype.newbyteorder("<")).tobytes())
-    data.update(repr(account.positions).encode())
+    if is_reconciled:
+        data.update(repr(account.positions).encode())
     for fill in fills:
         data.update(repr(fill).encode())
     scale = options.scale
     parameters = [
-        scale.periods_per_year,
+        int(scale.periods_per_year),
         float(scale.risk_free_rate),
         scale.annualize_partial_years,
         scale.exchange_zone,
@@ -421,7 +424,7 @@ def _code() -> str:
 def _definitions(options: Options) -> dict[str, Any]:
     scale = options.scale
     return {
-        "periods_per_year": scale.periods_per_year,
+        "periods_per_year": int(scale.periods_per_year),
         "risk_free_rate": float(scale.risk_free_rate),
         "ddof": 1,
         "annualize_partial_years": scale.annualize_partial_years,

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from jutsu_core.arguments import refuse, require_date, require_flag, require_integer
-from jutsu_core.metrics.kernels import SHORTEST_YEAR_DAYS, annual_growth, period_returns
-from jutsu_core.metrics.series import checked_stamps, checked_values, elapsed_days_between
+from jutsu_core.metrics.kernels import SHORTEST_YEAR_DAYS, annual_growth, period_returns, whole_return
+from jutsu_core.metrics.series import checked_stamps, checked_values, elapsed_days_between, require_finite
 from jutsu_core.sessions import EXCHANGE_ZONE
 
 
@@ -78,9 +78,7 @@ def total_return(prices: "pd.Series[float]") -> float | None:
         0.5
     """
     values = checked_values("prices", prices, positive="first")
-    if len(values) == 1:
-        return None
-    return float(values[-1] / values[0] - 1)
+    return require_finite("total return", "prices", whole_return(values)) if len(values) > 1 else None
 
 
 def elapsed_days(first: date, last: date) -> int:

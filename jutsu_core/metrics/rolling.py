@@ -17,6 +17,7 @@ from jutsu_core.metrics.measures import checked_returns, risk_free_of
 from jutsu_core.metrics.series import FloatArray
 
 _FEWEST = 2
+_MOST = 10**9
 
 
 def rolling_measures(
@@ -53,7 +54,7 @@ def rolling_measures(
         [nan, -0.45, -0.4]
     """
     values = checked_returns("returns", returns)
-    wide = require_integer("window", window, minimum=_FEWEST)
+    wide = require_integer("window", window, minimum=_FEWEST, maximum=_MOST)
     risk_free, _ = risk_free_of(risk_free_rate, returns, periods_per_year)
     frame = pd.DataFrame(index=returns.index)
     others = None

@@ -14,13 +14,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from jutsu_core.arguments import refuse, require_integer, require_number, require_series
+from jutsu_core.arguments import refuse, require_integer, require_number, require_series, shown
 from jutsu_core.bars import from_epoch
 from jutsu_core.sessions import EXCHANGE_ZONE, exchange_date
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Positive = Literal["all", "first", "none"]
+
+MAX_PERIODS_PER_YEAR = 10**12
+"""More than microseconds in an hour of every day of it: beyond that, somebody means something else."""
+
+MAX_RETURN = 1e100
+"""Largest return, in magnitude: no square and no sum of as many as fit into memory overflows."""
 
 # What a microsecond is in the units that pandas counts time in.
 _PER_MICROSECOND = {"ns": (1, 1_000), "us": (1, 1), "ms": (1_000, 1), "s": (1_000_000, 1)}
@@ -51,6 +57,8 @@ def checked_values(name: str, series: object, *, positive: Positive, may_be_empt
     is_finite = np.isfinite(values)
     if not is_finite.all():
         _refuse_first(name, checked, values, ~is_finite, "finite", "drop the row or fill the value in")
+    if positive == "none" and (is_beyond := np.abs(values) > MAX_RETURN).any():
+        _refuse_first(name, checked, values, is_beyond, f"at most {MAX_RETURN:g} in magnitude", "0.05 is five per cent")
     if positive == "all" and values.min() <= 0:
         _refuse_first(name, checked, values, values <= 0, "above 0", "correct the row or drop it")
     if positive == "first" and values[0] <= 0:
@@ -95,13 +103,25 @@ def elapsed_days_between(stamps: IntArray, exchange_zone: str = EXCHANGE_ZONE) -
     return (last - first).days
 
 
+def require_finite(what: str, name: str, figure: float) -> float:
+    """Return ``figure``.
+
+    Raises:
+        InvalidInputError: It is too large for a float, since two of the values of ``name`` lie too far apart.
+    """
+    if not math.isfinite(figure):
+        refuse(f"the {what} of {name}", "finite", figure, "two of its values lie too far apart")
+    return figure
+
+
 def check_periods_per_year(periods_per_year: object) -> None:
-    """Refuse a number of periods a year that is not an integer of at least 1.
+    """Refuse a number of periods a year that is not an integer from 1 to ``MAX_PERIODS_PER_YEAR``.
 
     Raises:
         InvalidInputError: It is not.
     """
-    require_integer("periods_per_year", periods_per_year, minimum=1)
+    if require_integer("periods_per_year", periods_per_year, minimum=1) > MAX_PERIODS_PER_YEAR:
+        refuse("periods_per_year", f"at most {MAX_PERIODS_PER_YEAR:,}", shown(periods_per_year))
 
 
 def risk_free_per_period(risk_free_rate: float, *, periods_per_year: int) -> float:

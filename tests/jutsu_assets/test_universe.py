@@ -63,6 +63,8 @@ def refused(path: Path) -> str:
         (SOUND + "symbols: [[IBM]]\n", ["'symbols'", "no. 1", "was ['IBM']", "one ticker a line"]),
         (SOUND + "symbols: [BRK.B]\n", ["line 2", "'symbols'", "was 'BRK.B'", "share class with a slash: BRK/B"]),
         (SOUND + "symbols: [bf-b]\n", ["was 'bf-b'", "share class with a slash: BF/B"]),
+        (SOUND + "symbols: [^SPX]\n", ["was '^SPX'", "an index with a dollar sign: $SPX"]),
+        (SOUND + "symbols: [$VIX.X]\n", ["was '$VIX.X'", "without what follows the dot: $VIX"]),
         (SOUND + 'symbols: ["AAPL\\n"]\n', ["was 'AAPL\\n'", "write AAPL"]),
         (SOUND + "symbols: [AAPL...MSFT]\n", ["was 'AAPL...MSFT'", "list every ticker", "--partition-range"]),
         (SOUND + "symbols:\n- AAPL MSFT\n", ["line 3", "was 'AAPL MSFT'", "one ticker an entry"]),

@@ -222,3 +222,18 @@ def test_costs_of_a_fill_are_nothing_or_more(field: str) -> None:
     assert getattr(fill(**{field: Decimal("0.65")}), field) == Decimal("0.65")
     for cost in (Decimal("-0.01"), Decimal("NaN"), Decimal("Infinity"), 0, None):
         assert refusal(fill, **{field: cost}) == f"{field} must be a finite Decimal of at least 0, was {cost!r}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"open": None}, "micros must be an integer, was None"),
+        ({"close": 1.5}, "micros must be an integer, was 1.5"),
+        ({"volume": 1.5}, "volume must be an integer of at least 0, was 1.5"),
+        ({"timestamp": "2013-03-01"}, "timestamp must be a timezone-aware datetime, was '2013-03-01'"),
+        ({"timestamp": pd.NaT}, "timestamp must be a timezone-aware datetime, was NaT"),
+    ],
+)
+def test_a_bar_that_holds_what_no_bar_holds_makes_no_event(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"^{problem}$"):
+        MarketDataEvent.of_bar("AAPL", bar(date(2013, 3, 1))._replace(**changes), Timeframe.D1)

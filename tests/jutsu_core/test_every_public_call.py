@@ -65,6 +65,7 @@ from tests.support.bad_values import (
     DATES,
     EMPTY,
     EVERY_SERIES,
+    FAR_APART,
     FLAGS,
     FRAMES,
     FRIDAY,
@@ -88,6 +89,7 @@ from tests.support.bad_values import (
     YEARLY,
     ZONES,
     Bad,
+    with_value,
 )
 from tests.support.builders import NOON, SettableClock, bar, event, fetched
 from tests.support.memory_store import MemoryBarStore
@@ -147,9 +149,9 @@ STATE = access.AccessState()
 STATES = (STATE, ANYTHING)
 HOLDER = ("me", SYMBOLS)
 A_MOMENT = (NOON, MOMENTS)
-POSITIVE = (DATED, EVERY_SERIES | EMPTY | BELOW)
+POSITIVE = (DATED, EVERY_SERIES | EMPTY | BELOW | FAR_APART)
 BASED = (DATED, EVERY_SERIES | EMPTY | BELOW_FIRST)
-RETURNS = (DATED / 100, EVERY_SERIES)
+RETURNS = (DATED / 100, EVERY_SERIES | {"beyond sense": with_value(1e200, 3, "float64")})
 CLOSES = (np.array(NUMBERS), ARRAYS)
 DATA = (DATED, EVERY_SERIES | EMPTY)
 PERIOD = (2, PERIODS)
@@ -518,7 +520,7 @@ WITHOUT_ROW = {
     "metrics.reconciliation": {"Finding *": KERNEL},
     "metrics.returns": {"ExtremeReturn": RECORD},
     "metrics.rhythm": {"Rhythm *": KERNEL},
-    "metrics.series": {"checked_values checked_stamps": CHECK, "elapsed_days_between": KERNEL},
+    "metrics.series": {"checked_values checked_stamps require_finite": CHECK, "elapsed_days_between": KERNEL},
     "metrics.splits": {"checked_splits": CHECK, "restated split_suspects": KERNEL},
     "metrics.trades": {
         "RoundTrip": RECORD,

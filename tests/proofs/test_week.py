@@ -3,19 +3,25 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Event
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
 
 from jutsu_assets.graph.checks.login import LoginCheck
+from jutsu_assets.graph.recording import Recorder
 from jutsu_assets.graph.schedules import NIGHTLY_REPAIR, UPDATE_AFTER_CLOSE
 from jutsu_assets.graph.sensors import build_login_sensor
+from jutsu_assets.instance.runs import end_dead_runs
 from jutsu_assets.schwab.tokens import MemoryTokenStore
-from jutsu_core.bars import Timeframe
+from jutsu_core.bars import Timeframe, to_micros
+from tests.jutsu_assets.instance.histories import instance_of, write_home
 from tests.support.builders import SettableClock
 from tests.support.graph import Graph, open_graph
+from tests.support.processes import started
 
 pytest.importorskip("bokeh_sampledata", reason="the sample data are not installed")
 
@@ -35,13 +41,16 @@ class Week:
     Attributes:
         said: What each look said, by moment and schedule.
         alerts: Every verdict on the login that was recorded, by moment.
+        dead: Runs that were found dead and ended, by moment.
     """
 
-    def __init__(self, graph: Graph, clock: SettableClock) -> None:
+    def __init__(self, folder: Path, graph: Graph, clock: SettableClock) -> None:
+        self.folder = folder
         self.graph = graph
         self.clock = clock
         self.said: dict[tuple[datetime, str], str] = {}
         self.alerts: list[tuple[datetime, bool]] = []
+        self.dead: list[tuple[datetime, str]] = []
         login = {**graph.tokens.read(), "creation_timestamp": int((at(MONDAY, (12, 0)) - 2 * DAY).timestamp())}
         self.login = MemoryTokenStore(login)
         self._sensor = build_login_sensor(LoginCheck(self.login, clock), clock)
@@ -55,14 +64,15 @@ class Week:
         )
         moment = at(MONDAY, (0, 0))
         while moment < at(SUNDAY + DAY, (4, 0)):
+            self._hour(moment)
             for due, name in [look for look in looks if moment <= look[0] < moment + timedelta(hours=1)]:
                 self.clock.moment = due.astimezone(UTC)
                 self._look(name, due)
-            self._hour(moment)
             moment = (moment.astimezone(UTC) + timedelta(hours=1)).astimezone(NEW_YORK)
 
     def _hour(self, moment: datetime) -> None:
         self.clock.moment = moment.astimezone(UTC)
+        self.dead += [(moment, dead.run.run_id) for dead in end_dead_runs(self.graph.instance)]
         if moment == at(date(2012, 11, 24), (12, 0)):  # seven days after the login: Schwab ends it
             self.graph.simulator.expire_access_tokens()
             self.graph.simulator.revoke_refresh_tokens()
@@ -96,9 +106,33 @@ class Week:
 
     def _run(self, partitions: set[str], *, is_killed: bool) -> None:
         chosen = [symbol for symbol in FOLLOWED if symbol in partitions]
-        # What a run that is killed after its first symbol leaves: that symbol, and nothing of the others.
-        for symbol in chosen[:1] if is_killed else chosen:
-            self.graph.run(symbol)
+        if is_killed:
+            with started(run_to_the_first, self.folder, self.clock.moment, chosen[-1]) as worker:
+                worker.hear()
+                worker.kill()
+            return
+        while chosen:  # a run for each part without a gap, as of a backfill
+            here = FOLLOWED.index(chosen[0])
+            part = [symbol for symbol, known in zip(chosen, FOLLOWED[here:], strict=False) if symbol == known]
+            self.graph.run(part[0], part[-1])
+            chosen = chosen[len(part) :]
+
+
+def run_to_the_first(reports: Connection, folder: Path, moment: datetime, last: str) -> None:
+    """In a child: run up to ``last``, and wait to be killed when the first symbol is made."""
+
+    def wait(*_: object, **_named: object) -> None:
+        reports.send("the first is made")
+        Event().wait()
+
+    Recorder.progress = wait  # type: ignore[method-assign]
+    clock = SettableClock(moment)
+    with (
+        open_graph(folder, symbols=FOLLOWED, start=START, clock=clock) as graph,
+        instance_of(folder / "dagster") as instance,
+    ):
+        graph.instance = instance
+        graph.run(FOLLOWED[0], last)
 
 
 def at(day: date, time: tuple[int, int]) -> datetime:
@@ -108,16 +142,15 @@ def at(day: date, time: tuple[int, int]) -> datetime:
 @contextmanager
 def lived(folder: Path) -> Iterator[Week]:
     clock = SettableClock(at(MONDAY, (0, 0)).astimezone(UTC))
-    history = folder / "dagster"
-    history.mkdir()
+    home = write_home(folder / "dagster")
     with (
         open_graph(folder, symbols=FOLLOWED, start=START, clock=clock) as graph,
-        dg.DagsterInstance.local_temp(str(history), overrides={"telemetry": {"enabled": False}}) as instance,
+        instance_of(home) as instance,
     ):
         graph.instance = instance
         for symbol in GOOD:
             assert graph.run(symbol).success
-        week = Week(graph, clock)
+        week = Week(folder, graph, clock)
         week.live()
         yield week
 
@@ -128,11 +161,40 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Week]:
         yield whole
 
 
-def test_every_expected_bar_is_stored_once(week: Week) -> None:
+def test_every_expected_bar_is_stored_once_and_says_what_the_source_says(week: Week) -> None:
     sessions = week.graph.schwab.calendar.sessions(START, date(2012, 11, 23))
     for symbol in GOOD:
-        held = [stamp.date() for stamp in week.graph.database.bars.timestamps(symbol, Timeframe.D1)]
-        assert held == sessions
+        source = week.graph.simulator.history.daily(symbol, as_of=date(2012, 11, 23))
+        served = [
+            (bar.session, *(to_micros(price) for price in (bar.open, bar.high, bar.low, bar.close)), bar.volume)
+            for bar in source
+            if bar.session >= START
+        ]
+        assert [session for session, *_ in served] == sessions
+        held = week.graph.database.bars.read(symbol, Timeframe.D1)
+        assert [(bar.timestamp.date(), bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in held] == served
+
+
+def test_what_follows_from_the_bars_is_made_of_the_newest(week: Week) -> None:
+    for asset in ("daily_indicators", "symbol_performance"):
+        assert week.graph.materialized(asset) == sorted(GOOD)
+        for symbol in GOOD:
+            bars, derived = (
+                week.graph.instance.get_latest_data_version_record(dg.AssetKey(key), partition_key=symbol)
+                for key in ("daily_bars", asset)
+            )
+            assert bars is not None
+            assert derived is not None
+            made_of = (derived.event_log_entry.tags or {})["dagster/input_data_version/daily_bars"]
+            assert made_of == (bars.event_log_entry.tags or {})["dagster/data_version"]
+
+
+def test_the_killed_run_was_found_dead_within_the_hour_and_ended(week: Week) -> None:
+    ((moment, run_id),) = week.dead
+    assert moment == at(KILLED_ON, (18, 0))
+    run = week.graph.instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.status is dg.DagsterRunStatus.FAILURE
 
 
 def test_each_session_was_updated_once_and_every_skip_has_its_reason(week: Week) -> None:

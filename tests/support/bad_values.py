@@ -95,6 +95,7 @@ NO_SERIES: Bad = {
 EMPTY: Bad = {"an empty series": pd.Series([], dtype="float64")}
 BELOW: Bad = {"zero": with_value(0.0, 3, "float64"), "a negative value": with_value(-1.0, 3, "float64")}
 BELOW_FIRST: Bad = {"a base of zero": with_value(0.0, 0, "float64")}
+FAR_APART: Bad = {"a ratio beyond floats": pd.Series([1e-300, 1e300], index=DAYS[:2])}
 NAIVE: Bad = {"no dates": pd.Series(NUMBERS), "naive dates": labelled(DAYS.tz_localize(None))}
 NOT_DAILY: Bad = {"a time of day": labelled(DAYS + pd.Timedelta(hours=1))}
 
@@ -113,6 +114,7 @@ ARRAYS: Bad = {
     "an array with NaN": np.array([1.0, NAN, 1.0, 1.0, 1.0, 1.0]),
     "an array with infinity": np.array([INF, 1.0, 1.0, 1.0, 1.0, 1.0]),
     "an array too large": np.array([1e200] * 6),
+    "a masked array": np.ma.masked_greater(np.array(NUMBERS), 6.0),
 }
 INTEGERS: Bad = {
     "None": None,
@@ -125,7 +127,7 @@ INTEGERS: Bad = {
     "a Decimal": Decimal(2),
 }
 PERIODS: Bad = INTEGERS | {"zero": 0, "negative": -3, "too large": 100_001}
-YEARLY: Bad = INTEGERS | {"zero": 0, "negative": -3}
+YEARLY: Bad = INTEGERS | {"zero": 0, "negative": -3, "beyond floats": 10**400}
 REALS: Bad = {
     "None": None,
     "text": "2",

@@ -10,12 +10,14 @@ from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.metadata import indicator_lineage, indicator_schema
 from jutsu_assets.graph.recording import Made
 from jutsu_assets.lake.files import Lake
+from jutsu_assets.store.manifest import SeriesFile
 from jutsu_core.indicators.catalog import (
     DEFAULT_INDICATORS,
     catalog_fingerprint,
     compute_indicators,
     indicator_columns,
 )
+from jutsu_core.ports import PartitionVersion
 
 DAILY_INDICATORS = "daily_indicators"
 
@@ -61,7 +63,7 @@ class IndicatorsUpdate:
             StoreError: The lake or its manifest could not be written; the former file stays current.
         """
         version = subject.held()
-        input_hash = f"{version.content_hash[:32]}-{self._fingerprint}"
+        input_hash = f"{_bars_part(version)}-{self._fingerprint}"
         began = time.perf_counter()
         file, fault = self._lake.standing(DAILY_INDICATORS, subject.symbol, input_hash)
         is_current = file is not None
@@ -89,3 +91,12 @@ class IndicatorsUpdate:
             said=f"{file.rows:,} rows, {said}",
             is_changed=not is_current,
         )
+
+
+def is_made_of(file: SeriesFile | None, version: PartitionVersion) -> bool:
+    """Return whether the series in ``file`` was computed from the bars of ``version``."""
+    return file is not None and file.input_hash.startswith(f"{_bars_part(version)}-")
+
+
+def _bars_part(version: PartitionVersion) -> str:
+    return version.content_hash[:32]

@@ -75,7 +75,8 @@ class PerformanceUpdate:
         input_hash = hashlib.sha256(content.encode()).hexdigest()
         began = time.perf_counter()
         page = self._folder.page(subject.symbol)
-        is_current = self._database.reports.input_hash(subject.symbol) == input_hash and page.is_file()
+        is_stored = self._database.reports.input_hash(subject.symbol) == input_hash
+        is_current = is_stored and self._folder.has_page(subject.symbol, input_hash)
         metadata: dict[str, Any] = {
             "was_rewritten": not is_current,
             "report": dg.MetadataValue.url(self._folder.href(subject.symbol)),
@@ -101,7 +102,7 @@ class PerformanceUpdate:
         Raises:
             StoreError: It could not be written; the former one is kept.
         """
-        if self._has_written or not self._folder.overview.is_file():
+        if self._has_written or not self._folder.has_overview():
             reports = self._database.reports.all_current()
             self._folder.write_overview({name: reports[name] for name in self._universe.symbols if name in reports})
 
@@ -111,7 +112,7 @@ class PerformanceUpdate:
         report = symbol_performance(
             closes, periods_per_year=settings.periods_per_year, risk_free_rate=settings.risk_free_rate
         )
-        self._folder.write_page(subject.symbol, report, closes)
+        self._folder.write_page(subject.symbol, report, closes, made_of=input_hash)
         self._database.reports.save(subject.symbol, StoredReport(input_hash, report))
         self._has_written = True
         return report

@@ -1,6 +1,7 @@
 """The system of record as a Dagster resource: a URL goes in, a ``MarketDatabase`` comes out."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import dagster as dg
 
@@ -25,6 +26,7 @@ class DatabaseResource(dg.ResourceDefinition):
 
     def __init__(self, url: str, source: str) -> None:
         # A function that holds the URL, not a partial one: that would show it when it is shown itself.
+        @contextmanager
         def opened(context: dg.InitResourceContext) -> Iterator[MarketDatabase]:
             """Yield the database, and close its connections when the run ends."""
             del context

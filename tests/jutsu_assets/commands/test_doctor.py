@@ -12,12 +12,13 @@ from dagster._core.storage.sqlite import LAST_KNOWN_STAMPED_SQLITE_ALEMBIC_REVIS
 
 from jutsu_assets.commands.cli import main
 from jutsu_assets.instance.beginning import DATABASES
+from jutsu_assets.lake.files import Lake
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.starter import UNIVERSE, packaged
 from jutsu_assets.store.failures import PartitionFailures
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_core.access import FAILURES_TO_OPEN, Limits, after_failure
-from jutsu_core.bars import Timeframe
+from jutsu_core.bars import Timeframe, bars_to_frame
 from jutsu_core.quality.findings import Finding
 from tests.support.builders import SettableClock, bar, fetched
 
@@ -188,3 +189,20 @@ def test_doctor_reads_every_bar_when_asked_to(url: str) -> None:
     assert found.exit_code == 1
     assert "every bar" in found.output
     assert "disagrees with its bars (content hash)" in found.output
+
+
+def test_doctor_finds_a_file_of_the_lake_that_is_not_what_was_written(url: str, home: Path) -> None:
+    database = MarketDatabase(url, source="simulator")
+    lake = Lake(home / "sample" / "lake", database.manifest, SettableClock())
+    frame = bars_to_frame("IBM", [bar(DAY)])
+    file = lake.publish("daily_indicators", "IBM", frame, input_hash="x")
+    database.database.close()
+    found = jutsu("doctor")
+    assert found.exit_code == 0, found.output
+    assert "lake: 1 files in" in found.output
+    (home / "sample" / "lake" / file.path).write_bytes(b"")
+    for options in ([], ["--deep"]):
+        found = jutsu("doctor", *options)
+        assert found.exit_code == 1
+        assert "daily_indicators of IBM: the file" in found.output
+        assert "is empty; materialize daily_indicators of IBM again" in found.output

@@ -17,10 +17,11 @@ from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.cli import main
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.simulator.app import SchwabSimulator
+from jutsu_assets.simulator.catalog import named_plan
 from jutsu_assets.simulator.server import SimulatorServer, serve
 from jutsu_assets.simulator.switches import Switches
 from jutsu_core.errors import AuthenticationError
-from tests.support.schwab import MemoryLedger, fetcher_of, free_port, small_market
+from tests.support.schwab import THURSDAY, MemoryLedger, fetcher_of, free_port, small_market
 
 HEARD_SECONDS = 20.0
 
@@ -200,6 +201,39 @@ def test_a_code_that_schwab_refuses_is_no_dead_login(
     assert "dead" not in result.output
     assert "used-before" not in result.output
     assert len(rehearsal.simulator.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("O18-bomb", "the reply must be at most"),
+        ("O18-babble", "Schwab refused the code that the browser brought (no"),
+        ("O18-list", "must answer with a JSON object"),
+        ("O15", "too many requests"),
+        ("O16", "blocks this address"),
+        ("O12", "refused the app key or the app secret (invalid_client)"),
+        ("O11", "must hold creation_timestamp, access_token and refresh_token"),
+        ("O19-dropped", "must answer, in time and whole"),
+    ],
+)
+def test_a_reply_to_the_code_is_bounded_and_told_as_any_other(
+    rehearsal: SimulatorServer,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    link: Callable[[], httpx.URL],
+    name: str,
+    said: str,
+) -> None:
+    rehearsal.simulator.faults = named_plan([name], THURSDAY)
+    monkeypatch.setattr("click.prompt", lambda _: httpx.get(link()).headers["Location"])
+    result = jutsu("login", "--manual")
+    assert result.exit_code == 1
+    (line,) = [line for line in result.output.splitlines() if said in line]
+    assert line.isprintable()
+    assert len(line) < 600
+    for secret in (rehearsal.simulator.secret, "C0."):
+        assert secret not in result.output
+    assert not (home / "sample" / "schwab_token.json").exists()
 
 
 def test_a_login_that_could_not_be_kept_is_not_begun(

@@ -142,6 +142,18 @@ def test_an_unchanged_run_computes_draws_and_writes_nothing(tmp_path: Path) -> N
         assert metadata.get("was_rewritten", False) is False
 
 
+def test_pages_that_are_not_what_was_written_are_written_again(tmp_path: Path) -> None:
+    with open_graph(tmp_path, symbols=("IBM",), start=START) as graph:
+        graph.run("IBM")
+        pages = [graph.settings.reports_path / name for name in ("IBM.html", "index.html")]
+        written = [page.read_bytes() for page in pages]
+        for page in pages:
+            page.write_bytes(b"")
+        again = graph.run("IBM")
+        assert [page.read_bytes() for page in pages] == written
+    assert metadata_of(again, "symbol_performance", "IBM")["was_rewritten"] is True
+
+
 def test_data_versions_are_those_of_the_content(tmp_path: Path) -> None:
     with open_graph(tmp_path, symbols=("IBM",), start=START) as graph:
         versions = [_tags(graph.run("IBM")) for _ in range(2)]

@@ -12,6 +12,8 @@ import pytest
 from jutsu_assets.definitions import build_defs
 from jutsu_assets.graph.schedules import NIGHTLY_REPAIR, ROLLING_VERIFICATION, UPDATE_AFTER_CLOSE
 from jutsu_assets.settings import Settings
+from jutsu_assets.simulator.anomalies import restated
+from jutsu_assets.simulator.faults import FaultPlan
 from jutsu_core.bars import Timeframe
 from jutsu_core.quality.findings import Finding
 from tests.support.graph import SYMBOLS, Graph, open_graph
@@ -153,6 +155,15 @@ def test_the_repair_asks_for_what_a_killed_run_left_behind(graph: Graph) -> None
     assert graph.run("AAPL", "GOOG").success
     evaluate(graph, NIGHTLY_REPAIR, new_york(date(2012, 11, 21), (2, 30)))
     assert launched(graph) == {"nightly_repair-2012-11-21": ["IBM", "MSFT"]}
+
+
+def test_the_repair_makes_what_was_not_made_of_the_newest_bars(graph: Graph) -> None:
+    """A run asks ahead: one that is killed stored bars of which it made nothing, and no schedule would look again."""
+    assert graph.run("AAPL", "MSFT").success
+    graph.simulator.faults = FaultPlan([restated(date(2012, 11, 5), volume=1).for_symbol("FB").always()])
+    assert graph.run("FB", assets=("daily_bars",), config={"verify": True}).success
+    evaluate(graph, NIGHTLY_REPAIR, new_york(date(2012, 11, 21), (2, 30)))
+    assert launched(graph) == {"nightly_repair-2012-11-21": ["FB"]}
 
 
 def test_every_history_is_verified_once_in_so_many_weeks(graph: Graph) -> None:

@@ -162,8 +162,8 @@ def test_a_record_is_written_as_dagster_writes_it(home: Path) -> None:
     with instance_of(home) as instance:
         run_id = run_bars(instance)
         for found in instance.event_log_storage.get_records_for_run(run_id).records:
-            written = serialize_value(found.event_log_entry)
-            assert event_log.record_of(written, found.storage_id) == serialize_value(found)
+            written = serialize_value(found.event_log_entry, separators=(",", ":"))
+            assert event_log.record_of(written, found.storage_id) == serialize_value(found, separators=(",", ":"))
 
 
 @dg.op
@@ -273,3 +273,32 @@ def test_what_a_killed_process_logged_is_there_and_the_history_sound(home: Path)
     with instance_of(home) as instance:
         found = instance.fetch_materializations(dg.AssetKey("bars"), limit=1000).records
         assert len(found) in {logged, logged + 1}  # killed between the event and its report
+
+
+@pytest.mark.filterwarnings("ignore:.*in preview", "ignore:.*currently in beta")
+def test_a_check_that_was_planned_for_many_partitions_is_stored_small(home: Path) -> None:
+    many = dg.StaticPartitionsDefinition([f"KEY{number}" for number in range(200)])
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec("bars", skippable=True)],
+        check_specs=[dg.AssetCheckSpec("sound", asset="bars", partitions_def=many)],
+        partitions_def=many,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        can_subset=True,
+    )
+    def bars() -> Iterator[Any]:
+        yield from ()
+        message = "nothing is judged"
+        raise dg.Failure(message)
+
+    tags = {"dagster/asset_partition_range_start": "KEY0", "dagster/asset_partition_range_end": "KEY199"}
+    with instance_of(home) as instance:
+        run = dg.materialize([bars], instance=instance, tags=tags, raise_on_error=False)
+        planned = instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(dg.AssetKey("bars"), "sound"), limit=300, partition_filter=None
+        )
+    assert {check.partition for check in planned if check.run_id == run.run_id} == set(many.get_partition_keys())
+    assert {check.status.value for check in planned} == {"PLANNED"}
+    with closing(sqlite3.connect(home / DATABASES[1])) as connection:
+        (longest,) = connection.execute("select max(length(evaluation_event)) from asset_check_executions").fetchone()
+    assert longest < 1500

@@ -108,17 +108,19 @@ def test_a_partition_may_have_any_name(app_settings: Settings, publish: Publish,
     """DuckDB would read some of these as patterns of file names."""
     publish(symbol=symbol, close="7")
     publish(symbol="AAPL")
-    with connect_to(app_settings) as connection:
-        assert rows(connection, "select distinct symbol from daily where close = 7") == [(symbol,)]
-        assert rows(connection, "select count(*) from daily") == [(6,)]
+    for is_closed in (False, True):
+        with connect_to(app_settings, is_closed=is_closed) as connection:
+            assert rows(connection, "select distinct symbol from daily where close = 7") == [(symbol,)]
+            assert rows(connection, "select count(*) from daily") == [(6,)]
 
 
 @pytest.mark.parametrize("home", ["it's", "[data]", "star*", "what?", "{x}", "symbol=FOO", "a b", "Ünie"])
 def test_the_lake_may_lie_in_a_folder_of_any_name(app_settings: Settings, publish: Publish) -> None:
     """DuckDB would read some of these as patterns, and one as a value of the column symbol."""
     publish()
-    with connect_to(app_settings) as connection:
-        assert rows(connection, "select distinct symbol from daily") == [("AAPL",)]
+    for is_closed in (False, True):
+        with connect_to(app_settings, is_closed=is_closed) as connection:
+            assert rows(connection, "select distinct symbol from daily") == [("AAPL",)]
 
 
 def test_a_connection_keeps_what_was_current_and_the_next_one_sees_what_is(

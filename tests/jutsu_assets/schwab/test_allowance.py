@@ -148,6 +148,35 @@ def test_the_next_address_is_tried_where_one_refuses() -> None:
         assert ask(f"http://localhost:{port}/").text == "OK"
 
 
+GARBAGE: dict[str, bytes] = {
+    "no HTTP": b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
+    "a status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
+    "less than no length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+    "a transfer coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "a header without a colon": b"HTTP/1.1 200 OK\r\nI0.a-token-of-somebody\r\n\r\n",
+    "a zero in a header": b"HTTP/1.1 200 OK\r\nX: \x00\r\n\r\n",
+    "a long header": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000,
+    "a chunk without a length": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "a chunk beyond measure": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 200 + b"\r\n",
+    "less than was promised": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("said", GARBAGE.values(), ids=GARBAGE)
+def test_what_is_no_reply_is_a_transport_error_in_a_few_words(said: bytes) -> None:
+    def play(connection: socket.socket, _: threading.Event) -> None:
+        connection.recv(65536)
+        connection.sendall(said)
+        connection.shutdown(socket.SHUT_WR)
+
+    with played(play) as port, pytest.raises(httpx.TransportError) as caught:
+        ask(f"http://127.0.0.1:{port}/", seconds=5)
+    assert len(str(caught.value)) <= 300
+    assert str(caught.value).isprintable()
+
+
 class Seconds:
     """Stand where they are put."""
 

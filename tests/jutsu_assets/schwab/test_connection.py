@@ -7,7 +7,8 @@ import pytest
 
 from jutsu_assets.schwab.breaker import BLOCK_REST
 from jutsu_assets.schwab.connection import ATTEMPTS
-from jutsu_assets.schwab.tokens import MemoryTokenStore, WrappedToken
+from jutsu_assets.schwab.tokens import MemoryTokenStore
+from jutsu_assets.schwab.wrapped import WrappedToken
 from jutsu_assets.simulator.faults import Fault
 from jutsu_assets.simulator.transport import mount
 from jutsu_core.access import FAILURES_TO_OPEN, FIRST_COOL_DOWN, MOST_CREDITS, RETRY_COST

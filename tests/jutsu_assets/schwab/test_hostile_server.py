@@ -194,6 +194,16 @@ def test_a_life_that_is_none_is_not_believed(seconds: object) -> None:
     assert table.token_calls == 2
 
 
+@pytest.mark.parametrize("kind", ["mac", "", 5, None, [], noisy("bearer")])
+def test_a_token_of_another_kind_is_used_as_a_bearers(kind: object) -> None:
+    def alter(reply: Reply) -> Reply:
+        return Reply(200, json.dumps({**json.loads(reply.body), "token_type": kind}).encode())
+
+    table = desk(Fault(name="kind", on="token", alter=alter), expired=True)
+    assert history(table.fetcher)
+    assert table.tokens.read()["token"]["token_type"] == "Bearer"  # noqa: S105 - no password
+
+
 def test_a_code_that_means_nothing_is_not_called_a_dead_login() -> None:
     fault = Fault.replying("busy", lambda _: Reply(400, b'{"error":"server_error"}')).on_path("token")
     told = told_by(desk(fault, expired=True), history)

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+import httpx
+import pytest
+
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.schwab.market_clock import ToldClock, market_clock
 from jutsu_assets.settings import SCHWAB_ORIGIN
@@ -47,3 +50,13 @@ def test_while_no_simulator_answers_the_machines_clock_is_good_enough() -> None:
         pass
     machine = SettableClock()
     assert ToldClock(server.url, machine).now() == machine.now()
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"])
+def test_a_date_that_is_none_is_not_believed(date: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(_: object, __: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={} if date is None else {"Date": date}, stream=httpx.ByteStream(b""))
+
+    monkeypatch.setattr("jutsu_assets.schwab.transport.LoopbackTransport.handle_request", answer)
+    machine = SettableClock()
+    assert ToldClock("http://127.0.0.1:8081", machine).now() == machine.now()

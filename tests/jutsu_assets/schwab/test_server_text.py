@@ -6,13 +6,16 @@ from urllib.parse import quote
 
 import pytest
 
+from jutsu_assets.schwab import server_text
 from jutsu_assets.schwab.server_text import LONGEST, keep_secret, kept, shown, shown_value
 
 TOKEN = "I0.b2F1dGgyLmNkYy5zY2h3YWI/Zm9v+Y29t_bGl2ZQ=="  # noqa: S105 - nobody's
 
 
 @pytest.fixture(autouse=True)
-def _secret() -> None:
+def _one_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget those of other tests: a process has the secrets of one user."""
+    monkeypatch.setattr(server_text, "_known", {})
     keep_secret(TOKEN)
 
 
@@ -109,6 +112,13 @@ def test_escape_sequences_inside_a_secret_do_not_hide_it() -> None:
 )
 def test_what_looks_like_a_secret_is_not_shown_either(said: str, told: str) -> None:
     assert shown(said) == told
+
+
+def test_nothing_is_left_of_a_secret_that_is_very_long() -> None:
+    secret = "".join(f"{number:05}" for number in range(2_000))
+    keep_secret(secret)
+    for said in (secret, quote(secret), base64.b64encode(secret.encode()).decode()):
+        assert shown(f"you said {said}!") == "you said …"
 
 
 def test_a_word_is_no_secret() -> None:

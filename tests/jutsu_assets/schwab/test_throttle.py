@@ -427,6 +427,7 @@ def ask_beside_a_computation(reports: Connection, url: str, database_url: str, c
     reports.send((throttle.let_go, throttle.requests, departures))
 
 
+@pytest.mark.slow
 def test_a_thread_that_computes_beside_the_one_that_sends_makes_hardly_any_late(sqlite_url: str) -> None:
     """Scaled down: two in a fifth of a second. A machine that is busy with other work may have another try."""
     count, seen = 16, []
@@ -445,6 +446,7 @@ def test_a_thread_that_computes_beside_the_one_that_sends_makes_hardly_any_late(
     pytest.fail(f"of {count} requests, {seen} were late")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes are paused by a signal of POSIX")
 def test_a_process_that_was_paused_at_its_instant_reserves_another(sqlite_url: str) -> None:
     """While it stands still two others send; it must not join them at an instant of long ago."""

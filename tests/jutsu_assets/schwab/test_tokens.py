@@ -256,6 +256,17 @@ def test_a_pipe_in_place_of_the_file_is_not_waited_for(path: Path) -> None:
         FileTokenStore(path).read()
 
 
+def test_a_pipe_or_a_device_is_never_replaced_by_a_file(tmp_path: Path, path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    path.symlink_to(tmp_path / "pipe")
+    store = FileTokenStore(path)
+    for use in (store.require_writable, lambda: store.write(LOGIN)):
+        with pytest.raises(AuthenticationError, match="must be writable, but Is a device or a pipe"):
+            use()
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["pipe", path.name]
+
+
 @pytest.mark.parametrize(
     "expires_at", ["soon", None, [], float("nan"), float("inf"), -5, 10**400, 1_764_125_000_000, True]
 )
@@ -264,6 +275,13 @@ def test_a_time_of_expiry_that_is_none_counts_as_long_over(path: Path, expires_a
     token = {**LOGIN["token"], "expires_at": expires_at}
     path.write_text(json.dumps({**LOGIN, "token": token}), encoding="utf-8")
     assert FileTokenStore(path).read()["token"] == {**LOGIN["token"], "expires_at": 1}
+
+
+@pytest.mark.parametrize("kind", ["mac", "", 5, None, []])
+def test_a_token_of_another_kind_is_a_bearers(path: Path, kind: object) -> None:
+    token = {**LOGIN["token"], "token_type": kind}
+    path.write_text(json.dumps({**LOGIN, "token": token}), encoding="utf-8")
+    assert FileTokenStore(path).read()["token"]["token_type"] == "Bearer"  # noqa: S105 - no password
 
 
 MADE_AT = datetime.fromtimestamp(LOGIN["creation_timestamp"], tz=UTC)

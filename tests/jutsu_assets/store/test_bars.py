@@ -9,7 +9,7 @@ from jutsu_assets.store import schema
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
 from jutsu_core.bars import MAX_VOLUME, Bar, RejectedBar, Timeframe, to_epoch
-from jutsu_core.errors import InvalidInputError, MixedSourceError, StoreUnavailableError
+from jutsu_core.errors import InvalidInputError, MixedSourceError, StoreError, StoreUnavailableError
 from jutsu_core.ports import BarStore
 from tests.support.bar_store_contract import FAR_AHEAD, LONG_AGO, WEEK, BarStoreContract
 from tests.support.builders import NOON, SettableClock, bar, fetched
@@ -170,6 +170,45 @@ def test_the_largest_values_are_kept_exactly(store: SqlBarStore) -> None:
     largest = Bar(bar(WEEK[0]).timestamp, most - 1, most, most - 3, most - 2, most)
     store.write("AAPL", D1, fetched(largest))
     assert store.read("AAPL", D1, LONG_AGO, FAR_AHEAD) == [largest]
+
+
+@pytest.mark.parametrize(
+    ("harm", "wrong"),
+    [
+        (
+            "update bars set close = 7 where symbol = 'AAPL' and ts = (select max(ts) from bars)",
+            "content hash",
+        ),
+        ("update partition_versions set content_hash = '' where symbol = 'AAPL'", "content hash"),
+        (
+            "delete from bars where symbol = 'AAPL' and ts = (select max(ts) from bars)",
+            "content hash, number of bars, last bar",
+        ),
+        ("delete from partition_versions where symbol = 'AAPL'", "content hash, number of bars, first bar, last bar"),
+    ],
+    ids=["a price", "the hash", "a bar that is gone", "the version"],
+)
+def test_what_is_recorded_of_a_partition_must_be_what_its_bars_say(
+    store: SqlBarStore, database: Database, harm: str, wrong: str
+) -> None:
+    answer = fetched(*(bar(day) for day in WEEK), start=LONG_AGO, end=FAR_AHEAD)
+    for symbol in ("AAPL", "MSFT"):
+        store.write(symbol, D1, answer)
+    store.refuse_untrue("AAPL", D1)
+    with database.writing() as connection:
+        connection.execute(text(harm))
+    with pytest.raises(StoreError, match=rf"recorded of AAPL 1d must be .* \({wrong}\): .* verify: true"):
+        store.refuse_untrue("AAPL", D1)
+    store.refuse_untrue("MSFT", D1)
+    store.refuse_untrue("NEVER", D1)
+    store.write("AAPL", D1, answer, replace=True)
+    store.refuse_untrue("AAPL", D1)
+
+
+def test_a_partition_whose_bars_were_all_withdrawn_is_true(store: SqlBarStore) -> None:
+    store.write("AAPL", D1, fetched(bar(WEEK[0]), start=LONG_AGO, end=FAR_AHEAD))
+    store.write("AAPL", D1, fetched(start=LONG_AGO, end=FAR_AHEAD), replace=True)
+    store.refuse_untrue("AAPL", D1)
 
 
 def test_ten_processes_on_a_fresh_database_make_one_schema(url: str, database: Database) -> None:

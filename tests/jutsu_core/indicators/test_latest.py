@@ -110,6 +110,33 @@ def test_a_nan_among_floats_is_refused(calculate: Calculation) -> None:
 
 
 @every_calculation
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e200, Decimal("NaN"), Decimal("1e200"), "3"])
+def test_a_bad_price_before_those_that_tell_the_answer_is_refused_too(calculate: Calculation, bad: object) -> None:
+    numbers: list[object] = [bad, *([Decimal(4)] * 9 if isinstance(bad, Decimal) else [4.0] * 9)]
+    with pytest.raises(InvalidInputError, match=r"prices\[0\] must be (a finite number|at most 1e\+100)"):
+        calculate(pd.Series(numbers), 2)
+
+
+@every_calculation
+@pytest.mark.parametrize("rows", [[2, 1, 0], [0, 2, 1], [0, 1, 1]])
+def test_dates_out_of_order_are_refused(calculate: Calculation, rows: list[int]) -> None:
+    index = pd.DatetimeIndex(["2024-01-02", "2024-01-03", "2024-01-04"], tz="UTC").take(rows)
+    with pytest.raises(InvalidInputError, match=r"row \d of the index of prices must be after .*sort_index"):
+        calculate(pd.Series([1.0, 2.0, 3.0], index=index), 2)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 0.01, 1.0, 123_456.789])
+def test_whole_micros_and_their_texts_give_the_same_numbers(scale: float) -> None:
+    """Floats that are whole micros are taken as integers; as decimals, by what they print as."""
+    walk = [round(float(price) * scale, 6) for price in random_walk(60)]
+    floats, texts = pd.Series(walk), pd.Series([Decimal(repr(price)) for price in walk])
+    for calculate in (calculate_ema, calculate_rsi):
+        one, other = calculate(floats, 7), calculate(texts, 7)
+        assert abs(one - other) <= abs(other) * Decimal("1e-30")
+    assert str(calculate_ema(pd.Series([100.0] * 9), 3)) == "100"
+
+
+@every_calculation
 def test_booleans_are_refused(calculate: Calculation) -> None:
     with pytest.raises(InvalidInputError, match="must be a finite number"):
         calculate(pd.Series([True, False, True]), 2)

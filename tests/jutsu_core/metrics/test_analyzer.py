@@ -5,7 +5,9 @@ import math
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -97,6 +99,41 @@ def test_other_time_zones_are_turned_into_utc() -> None:
     rows = [{"timestamp": datetime(2012, 3, 1, 20, 0, tzinfo=eastern), "total_value": 1}]
     metrics = PerformanceAnalyzer().calculate_metrics([], rows)
     assert metrics["base_date"] == "2012-03-02T01:00:00+00:00"
+
+
+def test_rows_of_every_kind_give_the_same_report() -> None:
+    """Nearly all hold plain datetimes and numbers, which are taken by the column; the others row by row."""
+    values = (100, 110, 99, 118)
+    plain = PerformanceAnalyzer().calculate_metrics([], history(*values))
+    unusual: list[list[dict[str, Any]]] = [
+        history(*(Decimal(value) for value in values)),
+        history(*(np.float64(value) for value in values)),
+        [row | {"timestamp": pd.Timestamp(row["timestamp"])} for row in history(*values)],
+        [row | {"timestamp": row["timestamp"].astimezone(ZoneInfo("Asia/Tokyo"))} for row in history(*values)],
+        [row | {"cash": 1} for row in history(*values)],
+    ]
+    for rows in unusual:
+        assert PerformanceAnalyzer().calculate_metrics([], rows) == plain
+    counted = PerformanceAnalyzer(periods_per_year=np.int64(252)).calculate_metrics([], history(*values))  # type: ignore[arg-type]  # NumPy's integers are integers
+    assert json.dumps(counted) == json.dumps(plain)
+
+
+def test_days_elapse_on_the_exchange_s_dates() -> None:
+    """From the morning of Thursday to the evening of Friday in New York, which is Saturday in UTC."""
+    moments = (datetime(2012, 3, 1, 15, tzinfo=UTC), datetime(2012, 3, 3, 1, tzinfo=UTC))
+    for values, total in ((("1", "2"), 1.0), (("1", "0"), -1.0)):
+        rows = [{"timestamp": at, "total_value": Decimal(value)} for at, value in zip(moments, values, strict=True)]
+        metrics = PerformanceAnalyzer().calculate_metrics([], rows)
+        assert (metrics["elapsed_days"], metrics["total_return"]) == (1, total)
+        assert PerformanceAnalyzer(exchange_zone="Europe/London").calculate_metrics([], rows)["elapsed_days"] == 2
+
+
+def test_an_equity_curve_is_called_so() -> None:
+    newest_first = pd.Series([1.0, 2.0], index=pd.DatetimeIndex(["2012-03-02", "2012-03-01"], tz="UTC"))
+    with pytest.raises(InvalidInputError, match=r"^row 1 of the index of equity_curve must be after 2012-03-02"):
+        PerformanceAnalyzer().calculate_max_drawdown(newest_first)
+    with pytest.raises(InvalidInputError, match=r"^row 1 of equity_curve \(1\) must be finite, was nan"):
+        PerformanceAnalyzer().calculate_max_drawdown(pd.Series([1.0, math.nan]))
 
 
 def test_the_win_rate_of_round_trips() -> None:

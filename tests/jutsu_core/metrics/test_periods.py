@@ -221,3 +221,19 @@ def test_twenty_years_of_real_prices_agree_with_pandas() -> None:
     assert whole["max_drawdown"] == pytest.approx((closes / closes.cummax() - 1).min())
     assert (whole["max_drawdown_peak"], whole["max_drawdown_trough"]) == ("2007-10-09", "2009-03-09")
     json.dumps(report, allow_nan=False)
+
+
+def types_in(value: object) -> set[type]:
+    if isinstance(value, dict):
+        return set().union(*map(types_in, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(types_in, value))
+    return {type(value)}
+
+
+def test_a_report_holds_plain_values_alone() -> None:
+    """NumPy's float is a float to json, and none to whoever keeps metadata."""
+    days = pd.bdate_range("2010-01-04", "2012-12-31", tz="UTC")
+    closes = pd.Series(100 + np.sin(np.arange(len(days))), index=days)
+    report = symbol_performance(closes, periods_per_year=252, risk_free_rate=0.02)
+    assert types_in(report) <= {int, float, str, bool, type(None)}

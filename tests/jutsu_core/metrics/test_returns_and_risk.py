@@ -93,6 +93,17 @@ def test_under_a_year_nothing_is_annualised_unless_asked() -> None:
     assert sortino_ratio(returns, **rates) is None
 
 
+def test_days_are_counted_between_dates_of_the_exchange() -> None:
+    """Values of two evenings in New York: 364 days by its dates, though one has UTC's next date by summer time."""
+    evenings = pd.DatetimeIndex(["2012-12-31 19:30", "2013-12-30 20:30"], tz="America/New_York")
+    for index in (evenings, evenings.tz_convert("UTC"), evenings.tz_convert("Asia/Tokyo").as_unit("ns")):
+        assert cagr(pd.Series([100.0, 110.0], index=index)) == pytest.approx(1.1 ** (365.25 / 364) - 1)
+    year = pd.DatetimeIndex(["2012-12-31 22:00", "2013-12-31 01:00"], tz="UTC")  # 31 December and 30 December there
+    assert cagr(pd.Series([100.0, 110.0], index=year)) == pytest.approx(1.1 ** (365.25 / 364) - 1)
+    in_tokyo = cagr(pd.Series([100.0, 110.0], index=year), exchange_zone="Asia/Tokyo")  # 1 January and 31 December
+    assert in_tokyo == pytest.approx(1.1 ** (365.25 / 364) - 1)
+
+
 def test_a_rate_too_large_for_a_float_is_undefined() -> None:
     assert cagr(between("2005-01-03", "2005-01-04", 1.0, 1e9), annualize_partial_years=True) is None
 
@@ -240,6 +251,14 @@ def test_a_drawdown_lies_between_total_loss_and_none(values: list[float]) -> Non
 def test_bad_prices_are_refused(values: list[float], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         simple_returns(series(*values))
+
+
+@pytest.mark.parametrize("figure", [total_return, drawdown_series, max_drawdown])
+def test_a_figure_too_large_for_a_float_is_refused(figure: Any) -> None:
+    """Of steps that are none of them too large."""
+    values = [1e-200, 1.0, 1e200] if figure is total_return else [1e-150, -1e200]
+    with pytest.raises(InvalidInputError, match=r"^the (total return|fall) of \w+ must be finite, was -?inf; two"):
+        figure(series(*values))
 
 
 @pytest.mark.parametrize("bad", [None, [1.0, 2.0], np.array([1.0])])

@@ -1,5 +1,6 @@
 """The login's check and the sensor that looks at it between runs: warn with two days left, fail at none."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,19 @@ def test_no_login_at_all_is_an_error_that_names_the_remedy(tmp_path: Path) -> No
     evaluation = evaluated(FileTokenStore(tmp_path / "none.json"), 0 * DAY)
     assert (evaluation.passed, evaluation.severity) == (False, ERROR)
     assert "must exist; log in again with `jutsu login`" in str(evaluation.description)
+
+
+@pytest.mark.parametrize("made_at", [1_764_125_000_000, "1764125000", None, -1, True, float("nan"), 4_000_000_000])
+def test_a_time_that_cannot_be_is_an_error_in_one_line(tmp_path: Path, made_at: object) -> None:
+    """Milliseconds, a text, the far future: never days that nobody has."""
+    path = tmp_path / "token.json"
+    token = {"access_token": "ACCESS", "refresh_token": "REFRESH"}
+    path.write_text(json.dumps({"creation_timestamp": made_at, "token": token}), encoding="utf-8")
+    evaluation = evaluated(FileTokenStore(path), 0 * DAY)
+    assert (evaluation.passed, evaluation.severity) == (False, ERROR)
+    assert f"{path}: creation_timestamp must " in str(evaluation.description)
+    assert "\n" not in str(evaluation.description)
+    assert {name: value.value for name, value in evaluation.metadata.items()} == {"days_left": 0.0}
 
 
 def test_sample_bars_need_no_login() -> None:

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from jutsu_assets.graph.resources.database import DatabaseResource
+from jutsu_assets.graph.resources.lake import LakeResource
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_core.bars import Timeframe
 from jutsu_core.errors import MixedSourceError
@@ -30,6 +31,20 @@ def test_an_asset_receives_a_data_handler(url: str) -> None:
     with dg.build_resources({"database": DatabaseResource(url=url, source="simulator")}) as resources:
         assert isinstance(resources.database, DataHandler)
         assert resources.database.get_latest_bar("AAPL").close == 100
+
+
+def test_another_resource_receives_it_open(url: str, tmp_path: Path) -> None:
+    hold_sample_bars(url)
+    database = DatabaseResource(url=url, source="simulator")
+    lake = LakeResource(database=database, root=str(tmp_path / "lake"))
+    with dg.build_resources({"database": database, "lake": lake}) as resources:
+        assert resources.lake.manifest.all_current() == []
+
+
+def test_where_it_is_stands_in_its_description_and_a_secret_nowhere() -> None:
+    resource = DatabaseResource("postgresql://me:S3CRET@host/db?sslpassword=S3CRET", "schwab")
+    assert "postgresql+psycopg://me:***@host/db" in str(resource.description)
+    assert "S3CRET" not in f"{resource.description}{resource.resource_fn!r}{resource!r}{vars(resource)}"
 
 
 def test_nothing_is_made_of_bars_of_another_source(url: str) -> None:

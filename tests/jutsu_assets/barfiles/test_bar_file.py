@@ -1,17 +1,22 @@
 """One CSV file: every vendor's layout, and every way in which a row can be wrong."""
 
+import re
 import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jutsu_assets.barfiles.csv_files import CsvBars, Row
-from jutsu_assets.barfiles.csv_lines import BLOCK_BYTES, Lines
+from jutsu_assets.barfiles.bar_file import BarFile
+from jutsu_assets.barfiles.folders import bar_file
+from jutsu_assets.barfiles.lines import BLOCK_BYTES, LONGEST_LINE, Lines
+from jutsu_assets.barfiles.reading import Reading
+from jutsu_assets.barfiles.rows import Row
 from jutsu_core.bars import Bar, Timeframe
 from jutsu_core.errors import InvalidInputError
 
@@ -27,10 +32,18 @@ def write(folder: Path, content: str | bytes, name: str = "AAPL.csv") -> Path:
     return path
 
 
-def read(
-    path: Path, *, timeframe: Timeframe = Timeframe.D1, zone: ZoneInfo = UTC_ZONE, symbol: str | None = None
-) -> list[Row]:
-    return list(CsvBars(path, timeframe, zone, symbol).rows())
+def opened(
+    path: Path,
+    timeframe: Timeframe = Timeframe.D1,
+    zone: ZoneInfo = UTC_ZONE,
+    symbol: str | None = None,
+    **options: Any,
+) -> BarFile:
+    return bar_file(path, Reading(timeframe=timeframe, timezone=zone.key, symbol=symbol, **options))
+
+
+def read(path: Path, timeframe: Timeframe = Timeframe.D1, zone: ZoneInfo = UTC_ZONE, **options: Any) -> list[Row]:
+    return list(opened(path, timeframe, zone, **options).rows())
 
 
 def price(cents: int) -> int:
@@ -135,14 +148,14 @@ DAILY = {
 def test_a_vendors_daily_file_is_understood(tmp_path: Path, content: str) -> None:
     path = write(tmp_path, content)
     assert read(path) == BOTH
-    assert CsvBars(path, Timeframe.D1, UTC_ZONE).newest("AAPL") == SECOND
+    assert opened(path).newest("AAPL") == SECOND
 
 
 def test_a_file_of_yfinance_is_about_the_symbol_that_its_header_names(tmp_path: Path) -> None:
     path = write(tmp_path, DAILY["yfinance"], "download.csv")
     assert read(path) == BOTH
-    assert CsvBars(path, Timeframe.D1, UTC_ZONE).newest("AAPL") == SECOND
-    assert CsvBars(path, Timeframe.D1, UTC_ZONE).newest("download") is None
+    assert opened(path).newest("AAPL") == SECOND
+    assert opened(path).newest("download") is None
     with pytest.raises(InvalidInputError, match="must be of MSFT, was of AAPL"):
         read(path, symbol="MSFT")
     several = DAILY["yfinance"].replace("Ticker,AAPL,AAPL", "Ticker,AAPL,MSFT")
@@ -165,11 +178,11 @@ def test_what_a_vendor_has_too_exactly_is_refused_or_rounded_when_told_to(tmp_pa
     path = write(tmp_path, PLAIN + NOISE)
     with pytest.raises(InvalidInputError, match=r"Open: price must have at most 6 decimals.*round_to_scale=True"):
         read(path)
-    ((_, found),) = list(CsvBars(path, Timeframe.D1, UTC_ZONE, round_to_scale=True).rows())
+    ((_, found),) = list(opened(path, round_to_scale=True).rows())
     assert found[1:] == (438_000_000, 438_180_008, price(42998), 430_470_001, 19_730_300)
     for row in ("2013-03-01,1,1,1,1,1e9999\n", "2013-03-01,1,1e9999,1,1,1\n", "2013-03-01,1,2,1e-9,1,1\n"):
         with pytest.raises(InvalidInputError, match="line 2, column"):
-            list(CsvBars(write(tmp_path, PLAIN + row), Timeframe.D1, UTC_ZONE, round_to_scale=True).rows())
+            list(opened(write(tmp_path, PLAIN + row), round_to_scale=True).rows())
 
 
 INTRADAY = {
@@ -240,8 +253,8 @@ def test_a_price_keeps_every_digit_whatever_the_callers_precision(tmp_path: Path
 
 
 def test_ties_come_by_symbol_whichever_way_the_file_runs(tmp_path: Path) -> None:
-    oldest_first = [f"{symbol},2013-03-0{day},1,1,1,1,1\n" for day in (1, 2) for symbol in ("MSFT", "AAPL", "IBM")]
-    expected = [(day, symbol) for day in (1, 2) for symbol in ("AAPL", "IBM", "MSFT")]
+    oldest_first = [f"{symbol},2013-03-0{day},1,1,1,1,1\n" for day in (4, 5) for symbol in ("MSFT", "AAPL", "IBM")]
+    expected = [(day, symbol) for day in (4, 5) for symbol in ("AAPL", "IBM", "MSFT")]
     for rows in (oldest_first, oldest_first[::-1]):
         found = read(write(tmp_path, WITH_SYMBOL + "".join(rows)))
         assert [(bar.timestamp.day, symbol) for symbol, bar in found] == expected
@@ -252,7 +265,7 @@ def test_a_file_without_a_symbol_column_is_about_the_symbol_it_is_named_after(tm
     path = write(tmp_path, DAILY["yahoo"], name)
     assert {symbol for symbol, _ in read(path)} == {"AAPL"}
     assert {symbol for symbol, _ in read(path, symbol="BRK/B")} == {"BRK/B"}
-    assert list(CsvBars(path, Timeframe.D1, UTC_ZONE).rows(("MSFT",))) == []
+    assert list(opened(path).rows(("MSFT",))) == []
 
 
 GOOD = "2013-03-01,1,2,1,2,5\n"
@@ -272,7 +285,11 @@ BROKEN = {
     "half a share": ("2013-03-04,1,2,1,2,1234.5", "column Volume: must be a whole number", "was '1234.5'"),
     "negative volume": ("2013-03-04,1,2,1,2,-5", "column Volume: must be a whole number", "was '-5'"),
     "huge volume": ("2013-03-04,1,2,1,2,1e9999", "column Volume: must be a whole number", "was '1e9999'"),
-    "volume beyond 64 bits": ("2013-03-04,1,2,1,2,9223372036854775808", "column volume: must be between 0", "75808"),
+    "volume beyond 64 bits": (
+        "2013-03-04,1,2,1,2,9223372036854775808",
+        "column Volume: must be a whole number",
+        "75808",
+    ),
     "cell missing": ("2013-03-04,1,2,1,2", "column Volume: must be in a row of 6 cells", "was in one of 5"),
     "cell too many": ("2013-03-04,1,2,1,2,5,6", "column beyond the last: must be in a row of 6 cells", "one of 7"),
     "open quote": ('2013-03-04,1,2,1,2,"5', "column any: must be a line with its quotes in pairs", "was not"),
@@ -282,7 +299,7 @@ BROKEN = {
     "time run together": ("201303040930,1,2,1,2,5", "column Date: must be a date", "was '201303040930'"),
     "hour run together": ("2013030409,1,2,1,2,5", "column Date: must be a date", "was '2013030409'"),
     "day of the year": ("2013063,1,2,1,2,5", "column Date: must be a date", "was '2013063'"),
-    "repeated": ("2013-03-01,1,2,1,2,5", "column Date: must be after 2013-03-01T00:00:00", "was 2013-03-01T"),
+    "repeated": ("2013-03-01,1,2,1,2,5", "column Date: must be of a time of its own", "was 2013-03-01T"),
 }
 
 
@@ -290,10 +307,8 @@ BROKEN = {
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""], ids=["LF", "CRLF", "no end"])
 def test_a_broken_row_is_refused_by_line_and_column(tmp_path: Path, row: str, must_be: str, was: str, end: str) -> None:
     path = write(tmp_path, PLAIN + GOOD + row + end)
-    rows = CsvBars(path, Timeframe.D1, UTC_ZONE).rows()
-    assert next(rows)[1].timestamp == at(1)
     with pytest.raises(InvalidInputError) as caught:
-        next(rows)
+        read(path)
     message = str(caught.value)
     assert message.startswith(f"{path}, line 3, {must_be}")
     assert was in message
@@ -346,29 +361,63 @@ def test_a_file_in_utf_16_is_refused(tmp_path: Path) -> None:
 
 def test_a_header_alone_holds_no_bars(tmp_path: Path) -> None:
     for content in (PLAIN, PLAIN.strip(), PLAIN + "\n\r\n"):
-        bars = CsvBars(write(tmp_path, content), Timeframe.D1, UTC_ZONE)
+        bars = opened(write(tmp_path, content))
         assert list(bars.rows()) == []
         assert bars.newest("AAPL") is None
 
 
-def test_a_row_out_of_order_is_refused_whichever_way_the_file_runs(tmp_path: Path) -> None:
-    days = [1, 2, 3, 4, 5, 6]
-    for order, line in (([1, 2, 3, 5, 4, 6], 6), ([6, 5, 4, 2, 3, 1], 5), ([1, 2, 3, 4, 5, 5], 7), ([*days[1:], 1], 7)):
-        path = write(tmp_path, PLAIN + "".join(f"2013-03-0{day},1,1,1,1,1\n" for day in order))
-        with pytest.raises(InvalidInputError, match=f"line {line}, column Date: must be after 2013-03-0.*; sort the"):
-            read(path)
+WEEK = [4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("order", "line", "words"),
+    [
+        ([4, 5, 6, 8, 7, 11], 6, "must be after 2013-03-08"),
+        ([11, 8, 7, 5, 6, 4], 6, "must be before 2013-03-05"),
+        ([4, 5, 6, 7, 8, 8], 7, "must be of a time of its own, after 2013-03-08.* of line 6, which says the same"),
+        ([5, 6, 7, 8, 4], 6, "must be after 2013-03-08"),
+        ([4, 5, 29, 6, 7, 8], 4, "must be before 2013-03-06"),
+        ([4, 5, 1, 6, 7, 8], 4, "must be after 2013-03-05"),
+        ([8, 7, 1, 6, 5, 4], 4, "must be after 2013-03-06"),
+    ],
+)
+def test_the_row_that_is_out_of_order_is_named_and_no_other(
+    tmp_path: Path, order: list[int], line: int, words: str
+) -> None:
+    path = write(tmp_path, PLAIN + "".join(f"2013-03-{day:02},1,1,1,1,1\n" for day in order))
+    with pytest.raises(InvalidInputError, match=f"line {line}, column Date: {words}"):
+        read(path)
+    with pytest.raises(InvalidInputError, match=f"line {line}, column Date"):
+        opened(path).newest("AAPL")
+    kept = [bar.timestamp.day for _, bar in read(path, on_bad_row="quarantine")]
+    (left_out,) = opened(path, on_bad_row="quarantine").left_out()
+    assert left_out.line == line
+    assert re.search(words, left_out.reason)
+    assert sorted(order) == sorted([*kept, order[line - 2]])
+    assert kept == sorted(kept)
 
 
 def test_a_symbol_may_occur_once_a_time(tmp_path: Path) -> None:
     path = write(tmp_path, WITH_SYMBOL + "".join(f"{name},2013-03-01,1,1,1,1,1\n" for name in ("A", "B", "A")))
-    with pytest.raises(InvalidInputError, match="line 4, column timestamp: must be after 2013-03-01"):
+    with pytest.raises(InvalidInputError, match="line 4, column timestamp: must be of a time of its own"):
         read(path)
 
 
-def test_a_file_in_the_order_of_its_symbols_is_refused(tmp_path: Path) -> None:
-    rows = "".join(f"{name},2013-03-0{day},1,1,1,1,1\n" for name in "AB" for day in (1, 2))
-    with pytest.raises(InvalidInputError, match="line 4, column timestamp: must be after 2013-03-02"):
-        read(write(tmp_path, WITH_SYMBOL + rows))
+@pytest.mark.parametrize("step", [1, -1])
+@pytest.mark.parametrize("block_bytes", [LONGEST_LINE, 1])
+def test_a_file_in_the_order_of_its_symbols_is_read_in_the_order_of_time(
+    tmp_path: Path, step: int, block_bytes: int
+) -> None:
+    rows = "".join(f"{name},2013-03-0{day},1,1,1,1,{day}\n" for name in "BAC" for day in WEEK[::step])
+    file = opened(write(tmp_path, WITH_SYMBOL + rows))
+    found = [(bar.timestamp.day, name) for name, bar in file.rows(block_bytes=block_bytes)]
+    assert found == [(day, name) for day in WEEK for name in "ABC"]
+    assert [(bar.timestamp.day, name) for name, bar in file.rows(("C", "A"), at(6))] == [
+        (day, name) for day in (4, 5) for name in "AC"
+    ]
+    newest = file.newest("A")
+    assert newest is not None
+    assert newest.volume == 8
 
 
 def test_a_symbol_column_must_agree_with_the_symbol_that_was_said(tmp_path: Path) -> None:
@@ -413,20 +462,20 @@ def long_file(folder: Path, rows: int, *, newest_first: bool = False, end: str =
 def test_every_row_of_many_blocks_comes_once_and_lines_are_counted_right(
     tmp_path: Path, end: str, *, newest_first: bool
 ) -> None:
-    rows = 3 * BLOCK_BYTES // 30
-    bars = CsvBars(long_file(tmp_path, rows, newest_first=newest_first, end=end), Timeframe.M5, UTC_ZONE).rows()
+    rows = 2 * BLOCK_BYTES // 30
+    bars = opened(long_file(tmp_path, rows, newest_first=newest_first, end=end), Timeframe.M1).rows()
     assert [next(bars)[1].volume for _ in range(rows)] == list(range(rows))
     with pytest.raises(InvalidInputError, match=f"line {2 if newest_first else rows + 2}, column High"):
         next(bars)
 
 
 def test_reading_stops_at_the_end_asked_for(tmp_path: Path) -> None:
-    bars = CsvBars(long_file(tmp_path, 10), Timeframe.M5, UTC_ZONE)
+    bars = opened(long_file(tmp_path, 10), Timeframe.M1)
     assert len(list(bars.rows(end=datetime(2100, 1, 1, tzinfo=UTC)))) == 10
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_the_newest_bar_takes_as_few_blocks_as_needed(
+def test_a_file_that_was_looked_at_gives_its_newest_bar_by_one_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, newest_first: bool
 ) -> None:
     asked: list[int] = []
@@ -437,41 +486,14 @@ def test_the_newest_bar_takes_as_few_blocks_as_needed(
         return reading(self, offset, size)
 
     monkeypatch.setattr(Lines, "_read", counted)
-    rows = [f"{'MSFT' if n else 'IBM'},{n + 1_400_000_000_000},1,1,1,1,{n}\n" for n in range(5_000)]
-    path = write(tmp_path, WITH_SYMBOL + "".join(rows[::-1] if newest_first else rows))
-    blocks = path.stat().st_size / BLOCK_BYTES
-    newest = CsvBars(path, Timeframe.M1, UTC_ZONE).newest("MSFT")
-    assert newest is not None
-    assert newest.volume == 4_999
-    assert len(asked) == 3  # the header, the first rows, the last rows
-    oldest = CsvBars(path, Timeframe.M1, UTC_ZONE).newest("IBM")
-    assert oldest is not None
-    assert oldest.volume == 0
-    assert len(asked) > blocks
-
-
-@pytest.mark.parametrize(
-    ("order", "line"), [([1, 2, 3, 4, 2], 5), ([1, 2, 4, 4], 4), ([5, 4, 6], None), ([4, 4, 3], 3), ([1, 5, 4, 3], 4)]
-)
-def test_the_newest_bar_is_not_believed_where_its_neighbour_says_otherwise(
-    tmp_path: Path, order: list[int], line: int | None
-) -> None:
-    path = write(tmp_path, PLAIN + "".join(f"2013-03-0{day},1,1,1,1,{day}\n" for day in order))
-    bars = CsvBars(path, Timeframe.D1, UTC_ZONE)
-    if line is None:  # newest first; what is wrong lies further back, where nobody asked
-        newest = bars.newest("AAPL")
+    rows = [f"{'MSFT' if n else 'IBM'},{1_400_000_040 + 60 * n},1,1,1,1,{n}\n" for n in range(5_000)]
+    file = opened(write(tmp_path, WITH_SYMBOL + "".join(rows[::-1] if newest_first else rows)), Timeframe.M1)
+    for symbol, volume in (("MSFT", 4_999), ("IBM", 0), ("MSFT", 4_999)):
+        asked.clear()
+        newest = file.newest(symbol)
         assert newest is not None
-        assert newest.volume == 5
-        return
-    with pytest.raises(InvalidInputError, match=f"line {line}, column Date: must be before"):
-        bars.newest("AAPL")
-
-
-def test_the_newest_bar_does_not_hide_that_the_rows_around_it_are_out_of_order(tmp_path: Path) -> None:
-    rows = "".join(f"{name},2013-03-0{day},1,1,1,1,1\n" for name, day in (("A", 1), ("A", 4), ("B", 3), ("B", 5)))
-    rows = rows.replace("B,2013-03-03", "B,2013-03-06")
-    with pytest.raises(InvalidInputError, match="line 4, column timestamp: must be before 2013-03-05"):
-        CsvBars(write(tmp_path, WITH_SYMBOL + rows), Timeframe.D1, UTC_ZONE).newest("A")
+        assert newest.volume == volume
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
@@ -479,13 +501,13 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path: Path, *, newest_f
     rows = ["2013-03-01,1,1,1,1,1\n", "2013-03-04,1,1,1,1,1\n"]
     junk = "x" * 10 * BLOCK_BYTES + "\n"
     path = write(tmp_path, PLAIN + "".join(reversed(rows) if newest_first else rows) + junk)
-    with pytest.raises(InvalidInputError, match=f"line 4, column any: must end within {BLOCK_BYTES} bytes"):
+    with pytest.raises(InvalidInputError, match=f"line 4, column any: must end within {LONGEST_LINE} bytes"):
         read(path)
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
-    path = long_file(tmp_path, 3 * BLOCK_BYTES // 30)
-    bars = CsvBars(path, Timeframe.M5, UTC_ZONE).rows()
+    path = long_file(tmp_path, 2 * BLOCK_BYTES // 30)
+    bars = opened(path, Timeframe.M1).rows()
     next(bars)
     replacement = write(tmp_path, path.read_bytes() + b"2100-01-02T00:00:00Z,1,1,1,1,1\n", "new.csv")
     replacement.replace(path)
@@ -495,7 +517,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
 
 def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="must be a readable file, was not"):
-        CsvBars(tmp_path / "AAPL.csv", Timeframe.D1, UTC_ZONE)
+        opened(tmp_path / "AAPL.csv")
 
 
 @given(at=st.integers(0, 600), junk=st.binary(max_size=12) | st.text(' ,;\t"\r\n$-.0123456789eEnN', max_size=12))

@@ -1,0 +1,281 @@
+"""The rows of a file of bars: what each says, or what is wrong with it.
+
+Rows that need no interpretation are read many at once, by one regular expression that the layout
+makes; all others one by one. What the one way reads, the other reads alike.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache, partial
+from typing import NoReturn
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from jutsu_assets.barfiles.dates import MUST_BE, REMEDY, Order, Written, numeric_date, written_clock, written_time
+from jutsu_assets.barfiles.layout import Layout, cells_of
+from jutsu_assets.barfiles.numbers import NumbersOfRow, is_missing, micros_of, volume_of
+from jutsu_assets.barfiles.reading import Reading
+from jutsu_core.bars import MAX_VOLUME, MICROS_PER_UNIT, PRICE_COLUMNS, Bar
+from jutsu_core.errors import InvalidInputError
+from jutsu_core.quality.rules import bar_fault
+from jutsu_core.sessions import SESSION_FRAMES
+
+Row = tuple[str, Bar]  # a symbol and one of its bars
+Places = tuple[Sequence[str], list[datetime]]  # symbols and times of some rows
+
+_FOOTER = "Downloaded from Barchart"
+_UTC_ZONE = ZoneInfo("UTC")
+_TIME_OF_DAY = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+_PLAIN = {
+    **dict.fromkeys(PRICE_COLUMNS, r"([0-9]{1,9}(?:\.[0-9]{1,6})?)"),
+    "volume": r"([0-9]{1,18})(?:\.0)?",
+    "symbol": r"([A-Za-z0-9$^./=_-]+)",
+}
+_PLAIN_TIMES = {
+    True: rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[T ]{_TIME_OF_DAY})?",
+    False: rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]{_TIME_OF_DAY})",
+}
+_as_bar = partial(tuple.__new__, Bar)
+
+
+class RowFaultError(Exception):
+    """A row is no bar; the message says which column, what it must be, what it was and what to do."""
+
+
+class RowReader:
+    """Reads the rows of one file.
+
+    Args:
+        layout: What the header says.
+        reading: How the file is to be read.
+        order: Tells the order of day and month, if a row needs it.
+        symbol: What a row without a symbol is about.
+    """
+
+    def __init__(self, layout: Layout, reading: Reading, order: Order, symbol: str) -> None:
+        self._layout, self._reading, self._order, self._only = layout, reading, order, symbol
+        self._zone = reading.zone
+        self._is_daily = reading.timeframe in SESSION_FRAMES
+        self._stamp_at, self._volume_at = layout.at["timestamp"], layout.at.get("volume")
+        self._time_at = None if self._is_daily else layout.at.get("time")
+        self._symbol_at = layout.at.get("symbol")
+        self._prices_at = tuple(layout.at[name] for name in PRICE_COLUMNS)
+        self._numbers_at = tuple(at for at in (*self._prices_at, self._volume_at) if at is not None)
+        self._plain, self._group = self._pattern()
+
+    def places(self, block: bytes) -> Places | None:
+        """Return the symbols and times of whole lines, None where one of them needs interpretation."""
+        found = self._matched(block)
+        return None if found is None else self._places(found)
+
+    def rows(self, block: bytes) -> list[Row] | None:
+        """Return the bars of whole lines, None where one of them needs interpretation or breaks a rule."""
+        found = self._matched(block)
+        placed = None if found is None else self._places(found)
+        if found is None or placed is None:
+            return None
+        # Fifteen digits at most: the nearest float of each is its own, and so are the micros that it rounds to.
+        floats = np.array([found[self._group[name]] for name in PRICE_COLUMNS], dtype=np.float64)
+        micros = np.rint(floats * MICROS_PER_UNIT).astype(np.int64)
+        open_, high, low, close = micros
+        if not ((low > 0) & (low <= np.minimum(open_, close)) & (high >= np.maximum(open_, close))).all():
+            return None
+        volumes = map(int, found[self._group["volume"]])
+        symbols, stamps = placed
+        return list(zip(symbols, map(_as_bar, zip(stamps, *micros.tolist(), volumes, strict=True)), strict=True))
+
+    def cells(self, raw: bytes) -> list[str]:
+        """Return the cells of a line, none of a blank one.
+
+        Raises:
+            RowFaultError: They are not those that the header names.
+        """
+        delimiter, width = self._layout.delimiter, len(self._layout.names)
+        try:
+            cells = cells_of(raw.decode(), delimiter)
+        except UnicodeDecodeError as error:
+            at = raw[: error.start].count(delimiter.encode())
+            self._refuse(at, "UTF-8 text", repr(raw[error.start : error.end]), "save it as CSV UTF-8")
+        except InvalidInputError as error:
+            raise RowFaultError(str(error)) from None
+        if not any(map(str.strip, cells)) or (len(cells) == 1 and cells[0].startswith(_FOOTER)):
+            return []
+        if len(cells) == width:
+            return cells
+        return self._refuse(
+            len(cells), f"in a row of {width} cells", f"in one of {len(cells)}", "mend or remove the row"
+        )
+
+    def place(self, cells: Sequence[str]) -> tuple[str, datetime]:
+        """Return the symbol and the time of a row.
+
+        Raises:
+            RowFaultError: One of them cannot be read.
+        """
+        return self.symbol(cells), self._session(cells) if self._is_daily else self._instant(cells)
+
+    def bar(self, stamp: datetime, cells: Sequence[str]) -> Bar:
+        """Return the bar of a row.
+
+        Raises:
+            RowFaultError: It is none.
+        """
+        numbers = NumbersOfRow([cells[at] for at in self._numbers_at], self._reading.decimal, self._layout.delimiter)
+        open_, high, low, close = [self._price(numbers, cells, at) for at in self._prices_at]
+        bar = Bar(stamp, open_, high, low, close, self._volume(numbers, cells))
+        if fault := bar_fault(bar):
+            column, _, problem = fault.partition(" ")
+            message = f"column {column}: {problem}; correct or remove the row"
+            raise RowFaultError(message)
+        return bar
+
+    def written(self, cells: Sequence[str]) -> Written:
+        """Return what the cell of the time says.
+
+        Raises:
+            RowFaultError: It says no time.
+        """
+        cell = cells[self._stamp_at]
+        written = written_time(cell.strip(), self._zone or _UTC_ZONE, self._order)
+        if written is None:
+            said = self._reading.date_order
+            remedy = f"it was read with date_order={said!r}" if said and numeric_date(cell.strip()) else REMEDY
+            self._refuse(self._stamp_at, MUST_BE, repr(cell), remedy)
+        return written
+
+    def stamp_cell(self, cells: Sequence[str]) -> str:
+        """Return the cell of the time."""
+        return cells[self._stamp_at].strip()
+
+    def problem_of_time(self, must_be: str, was: str, remedy: str) -> str:
+        """Return the words for a time that is wrong where it stands."""
+        return f"column {self._layout.names[self._stamp_at]}: must be {must_be}, was {was}; {remedy}"
+
+    def _pattern(self) -> tuple[Callable[[str], list[tuple[str, ...]]] | None, dict[str, int]]:
+        """Return what finds the cells of plain lines, and which of its groups holds what."""
+        layout, reading = self._layout, self._reading
+        parts_thousands = layout.delimiter == ";" and reading.decimal is None
+        if reading.decimal == "," or parts_thousands or self._time_at is not None or self._volume_at is None:
+            return None, {}
+        spelled = {**_PLAIN, "timestamp": _PLAIN_TIMES[self._is_daily]}
+        roles = {layout.at[role]: role for role in spelled if role in layout.at}
+        other = f'[^{re.escape(layout.delimiter)}"\r\n]*'
+        cells = [spelled[roles[at]] if at in roles else other for at in range(len(layout.names))]
+        pattern = re.compile(f"^{re.escape(layout.delimiter).join(cells)}\r?$", re.MULTILINE)
+        return pattern.findall, {roles[at]: group for group, at in enumerate(sorted(roles))}
+
+    def _matched(self, block: bytes) -> list[tuple[str, ...]] | None:
+        if self._plain is None:
+            return None
+        try:
+            text = block.decode()
+        except UnicodeDecodeError:
+            return None
+        found = self._plain(text)
+        lines = text.count("\n") + (not text.endswith("\n"))
+        return list(zip(*found, strict=True)) if len(found) == lines else None
+
+    def _places(self, found: Sequence[tuple[str, ...]]) -> Places | None:
+        texts = found[self._group["timestamp"]]
+        try:
+            stamps = list(map(_session_of, texts)) if self._is_daily else list(map(self._plain_instant, texts))
+        except (ValueError, OverflowError, RowFaultError):
+            return None
+        if self._symbol_at is None:
+            return (self._only,) * len(stamps), stamps
+        symbols = found[self._group["symbol"]]
+        if self._reading.symbol is not None and set(symbols) != {self._reading.symbol}:
+            return None
+        return symbols, stamps
+
+    def _plain_instant(self, text: str) -> datetime:
+        moment = datetime.fromisoformat(text)
+        return self._localized(moment, text) if moment.tzinfo is None else moment.astimezone(UTC)
+
+    def symbol(self, cells: Sequence[str]) -> str:
+        """Return what a row is about.
+
+        Raises:
+            RowFaultError: It does not say so, or not as the reading does.
+        """
+        if self._symbol_at is None:
+            return self._only
+        cell, said = cells[self._symbol_at], self._reading.symbol
+        symbol = cell.strip()
+        if symbol and symbol.isprintable() and said in (None, symbol):
+            return symbol
+        remedy = "read a file of other symbols by itself, without saying its symbol" if symbol else "fill it in"
+        return self._refuse(self._symbol_at, said or "a symbol", repr(cell), remedy)
+
+    def _session(self, cells: Sequence[str]) -> datetime:
+        written = self.written(cells).moment
+        return datetime(written.year, written.month, written.day, tzinfo=UTC)
+
+    def _instant(self, cells: Sequence[str]) -> datetime:
+        (moment, has_clock), cell = self.written(cells), cells[self._stamp_at]
+        if self._time_at is not None:
+            cell = cells[self._time_at]
+            clock = written_clock(cell.strip())
+            if clock is None:
+                self._refuse(self._time_at, "a time such as 09:30 or 093000", repr(cell), "correct it")
+            moment = datetime.combine(moment, clock, moment.tzinfo)
+        elif not has_clock:
+            self._refuse(self._stamp_at, "a date and a time", repr(cell), "say the timeframe 1d if they are daily")
+        if moment.tzinfo is None:
+            moment = self._localized(moment, cell)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self._refuse(self._stamp_at, "a time in the years 1 to 9999", repr(cell), "correct it")
+
+    def _localized(self, moment: datetime, cell: str) -> datetime:
+        if self._zone is None:
+            remedy = "say where its clocks are, such as timezone='America/New_York'"
+            self._refuse(self._stamp_at, "a time with its UTC offset", repr(cell), remedy)
+        aware = moment.replace(tzinfo=self._zone)
+        # Clocks that go forward skip an hour, clocks that go back repeat one; only there do the folds differ.
+        if aware.utcoffset() != aware.replace(fold=1).utcoffset():
+            must_be = f"a time that {self._zone.key} has exactly once"
+            self._refuse(self._stamp_at, must_be, f"{moment:%Y-%m-%d %H:%M}", "write it with its UTC offset")
+        return aware.astimezone(UTC)
+
+    def _price(self, numbers: NumbersOfRow, cells: Sequence[str], at: int) -> int:
+        try:
+            return micros_of(self._number(numbers, cells, at), rounds=self._reading.round_to_scale)
+        except InvalidInputError as error:
+            message = f"column {self._layout.names[at]}: {error}"
+            raise RowFaultError(message) from None
+
+    def _volume(self, numbers: NumbersOfRow, cells: Sequence[str]) -> int:
+        at = self._volume_at
+        if at is None or is_missing(cells[at]):
+            if self._reading.no_volume == "zero":
+                return 0
+            name, was = ("volume", "not there") if at is None else (self._layout.names[at], repr(cells[at]))
+            message = f"column {name}: must be a number of shares, was {was}; say no_volume='zero' if there is none"
+            raise RowFaultError(message)
+        volume = volume_of(self._number(numbers, cells, at), rounds=self._reading.round_to_scale)
+        if volume is None:
+            remedy = "correct the row, or round with round_to_scale=True"
+            self._refuse(at, f"a whole number up to {MAX_VOLUME}", repr(cells[at]), remedy)
+        return volume
+
+    def _number(self, numbers: NumbersOfRow, cells: Sequence[str], at: int) -> Decimal:
+        number = numbers.read(cells[at])
+        if isinstance(number, Decimal):
+            return number
+        message = f"column {self._layout.names[at]}: must be {number}"
+        raise RowFaultError(message)
+
+    def _refuse(self, at: int, must_be: str, was: str, remedy: str) -> NoReturn:
+        name = (*self._layout.names, "beyond the last")[min(at, len(self._layout.names))]
+        message = f"column {name}: must be {must_be}, was {was}; {remedy}"
+        raise RowFaultError(message)
+
+
+@lru_cache(maxsize=2**14)  # the sessions of one symbol are those of the next
+def _session_of(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -1,0 +1,86 @@
+"""What is said of a wrong argument, and which labels of a Series are judged."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jutsu_core.arguments import require_items, require_ordered, require_series, shown
+from jutsu_core.errors import InvalidInputError
+from tests.support.bad_values import DAYS
+
+THREE = DAYS[:3]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index([3, 2, 1]),
+        pd.Index([1, 1, 1]),
+        pd.Index([3.5, 2.5, 1.5]),
+        pd.Index([None, None, None]),
+        pd.Index(["c", "b", "a"]),
+        pd.Index(["2024-10 put", "2024-09 put", "2024-10 put"]),
+        pd.Index(["2024-13-45", "2024-12-45", "2024-11-45"]),
+        pd.CategoricalIndex(["c", "b", "a"]),
+        pd.MultiIndex.from_tuples([("A", 3), ("A", 2), ("A", 1)]),
+        pd.RangeIndex(3, 0, -1),
+        pd.Index([]),
+    ],
+    ids=repr,
+)
+def test_labels_that_are_no_dates_are_not_judged(index: pd.Index) -> None:
+    require_ordered("prices", index)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        THREE,
+        THREE.tz_localize(None),
+        pd.Index([day.date() for day in THREE], dtype=object),
+        pd.Index([day.to_pydatetime() for day in THREE], dtype=object),
+        pd.Index([day.date().isoformat() for day in THREE]),
+        pd.period_range("2013-03", periods=3, freq="M"),
+        pd.CategoricalIndex(THREE),
+        pd.IntervalIndex.from_breaks(DAYS[:4]),
+        pd.MultiIndex.from_arrays([["A"] * 3, THREE]),
+        pd.Index(list(THREE)).astype("timestamp[us, tz=UTC][pyarrow]"),
+        pd.Index([day.date() for day in THREE]).astype("date32[pyarrow]"),
+    ],
+    ids=lambda index: f"{type(index).__name__} {index.dtype}",
+)
+def test_dates_in_order_pass_and_others_are_named(index: Any) -> None:
+    require_ordered("prices", index)
+    with pytest.raises(InvalidInputError, match=r"^row 1 of the index of prices must be after .*prices\.sort_index"):
+        require_ordered("prices", index[::-1])
+    with pytest.raises(InvalidInputError, match=r"^row 2 of the index of prices must be after "):
+        require_ordered("prices", index.take([0, 1, 1]))
+
+
+def test_an_error_shows_a_scalar_as_it_is_written_and_anything_else_by_its_type() -> None:
+    assert [shown(value) for value in (None, 1.5, "A", date(2013, 3, 1), pd.NaT)] == [
+        "None",
+        "1.5",
+        "'A'",
+        "datetime.date(2013, 3, 1)",
+        "NaT",
+    ]
+    assert [shown(value) for value in ([1] * 9_999, pd.DataFrame(), np.zeros(3))] == ["list", "DataFrame", "ndarray"]
+    assert len(shown("x" * 10_000)) < 70
+
+
+def test_what_to_do_is_said() -> None:
+    with pytest.raises(InvalidInputError, match=r"must be a pandas Series, was DataFrame; choose one column$"):
+        require_series("prices", pd.DataFrame({"close": [1.0]}))
+    with pytest.raises(InvalidInputError, match=r"must be a pandas Series, was list; make one: pd\.Series\(prices\)$"):
+        require_series("prices", [1.0])
+
+
+def test_any_iterable_is_a_list_but_a_mapping_or_a_text() -> None:
+    assert require_items("symbols", iter(("A", "B")), str, "a text") == ["A", "B"]
+    for bad in ("AB", b"AB", {"A": 1}):
+        with pytest.raises(InvalidInputError, match="symbols must be a list, each item a text, was"):
+            require_items("symbols", bad, str, "a text")
