@@ -23,7 +23,7 @@ import pandas as pd
 
 from jutsu_core.arguments import refuse, require_number, shown
 from jutsu_core.bars import from_epoch, require_aware, to_epoch
-from jutsu_core.metrics.series import FloatArray, IntArray
+from jutsu_core.metrics.series import MAX_RETURN, FloatArray, IntArray, require_finite
 
 FlowsAt = Literal["end", "start"]
 
@@ -102,9 +102,11 @@ def grown(account: Account, flows_at: FlowsAt) -> FloatArray:
         row = int(empty[0]) + 1
         must_be = f"less than all that there was, {values[row - 1]:g}, when it is paid out first"
         refuse(f"cash_flow in row {row} of portfolio_history", must_be, flows[row], "or say flows_at='end'")
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         growth = np.where(before > 0, after / before, 0.0)
-    return np.concatenate((values[:1], values[0] * np.cumprod(growth)))
+        found = np.concatenate((values[:1], values[0] * np.cumprod(growth)))
+    require_finite("growth", "portfolio_history", float(np.abs(found).max()))
+    return found
 
 
 def money_weighted_return(account: Account) -> float | str:
@@ -195,7 +197,7 @@ def _amounts(key: str, rows: list[Mapping[str, Any]]) -> FloatArray | None:
         return None
     amounts = np.zeros(len(rows))
     for row, amount in told:
-        amounts[row] = require_number(f"{key} in row {row} of portfolio_history", amount)
+        amounts[row] = _amount(f"{key} in row {row} of portfolio_history", amount)
     return amounts
 
 
@@ -205,7 +207,7 @@ def _positions_of(value: object, row: int) -> Mapping[str, float] | float:
         if isinstance(value, Iterable):
             must_be = "what they are worth, in one amount or by symbol"
             refuse(where, must_be, shown(value), "as {'AAPL': 1250.0}; leave the key out if it is not known")
-        return require_number(where, value)
+        return _amount(where, value)
     amounts: dict[str, float] = {}
     for symbol, amount in value.items():
         if not isinstance(symbol, str):
@@ -214,15 +216,27 @@ def _positions_of(value: object, row: int) -> Mapping[str, float] | float:
     return amounts
 
 
+def _amount(what: str, value: object) -> float:
+    """Return a finite amount that can be summed and multiplied.
+
+    Raises:
+        InvalidInputError: It is none.
+    """
+    number = require_number(what, value)
+    if abs(number) > MAX_RETURN:
+        refuse(what, f"at most {MAX_RETURN:g} in magnitude", number)
+    return number
+
+
 def _worth(what: str, amount: object) -> float:
     """Return an amount, or that of a mapping with ``market_value``, or with ``quantity`` and ``price``."""
     if not isinstance(amount, Mapping):
-        return require_number(what, amount)
+        return _amount(what, amount)
     if "market_value" in amount:
-        return require_number(f"market_value of {what}", amount["market_value"])
+        return _amount(f"market_value of {what}", amount["market_value"])
     if not {"quantity", "price"} <= amount.keys():
         refuse(what, "a number, or a mapping with 'market_value', or with 'quantity' and 'price'", repr(amount))
-    quantity, price = (require_number(f"{key} of {what}", amount[key]) for key in ("quantity", "price"))
+    quantity, price = (_amount(f"{key} of {what}", amount[key]) for key in ("quantity", "price"))
     if price < 0:
         refuse(f"price of {what}", "at least 0", price, "a short position has a quantity below 0")
     return quantity * price

@@ -17,6 +17,8 @@ from jutsu_core.metrics.series import FloatArray
 # Below this a return and its logarithm are one to the last bit, and their ratio is the limit, 1 - r/2.
 _TINY = 1e-8
 _SUMS_TO_ONE = 1e-9
+# Beyond this logarithm no float is left.
+_FARTHEST = 700.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,8 @@ def linked(
     if lost.min() <= -1:
         refuse(f"the return of period {periods.index[int(lost.argmin())]}", "above -1", float(lost.min()))
     grown, whole = float(np.log1p(returns).sum()), float(np.log1p(other).sum())
+    if max(abs(grown), abs(whole)) > _FARTHEST:
+        refuse("the compounded return", "neither all lost nor too large for a float", f"that of {len(returns)} periods")
     scales = _logarithmic(np.log1p(returns), np.log1p(other))
     scale = float(_logarithmic(np.array([grown]), np.array([whole]))[0])
     total = float(np.expm1(grown) - np.expm1(whole))

@@ -87,7 +87,27 @@ def beside(
     *,
     is_annualised: bool,
 ) -> dict[str, Answer]:
-    """Return every measure of the family ``benchmark``, of arrays that were checked."""
+    """Return every measure of the family ``benchmark``; what is too large for a float is not finite.
+
+    Args:
+        returns: Simple returns, checked.
+        benchmark: Those of the benchmark.
+        risk_free: Risk-free return of a period, or of each.
+        periods_per_year: Periods in a year.
+        is_annualised: Whether annual figures are defined.
+    """
+    with np.errstate(all="ignore"):
+        return _beside(returns, benchmark, risk_free, periods_per_year, is_annualised=is_annualised)
+
+
+def _beside(
+    returns: FloatArray,
+    benchmark: FloatArray,
+    risk_free: float | FloatArray,
+    periods_per_year: int,
+    *,
+    is_annualised: bool,
+) -> dict[str, Answer]:
     n = len(returns)
     found = _captures(returns, benchmark)
     excess, others = returns - risk_free, benchmark - risk_free
@@ -96,7 +116,8 @@ def beside(
     mean, other = float(excess.mean()), float(others.mean())
     spread, still = deviation(excess), deviation(others)
     covariance = float(np.dot(excess - mean, others - other)) / (n - 1)
-    beta: Answer = covariance / still**2 if still else _STILL
+    variance = still * still  # no float of Python's, which would raise what NumPy's lets be infinite
+    beta: Answer = covariance / variance if variance else _STILL
     correlation: Answer = _STILL if not still else NO_VARIATION
     if spread and still:
         correlation = max(-1.0, min(1.0, covariance / (spread * still)))
@@ -128,9 +149,10 @@ def relative_years(returns: FloatArray, benchmark: FloatArray, stamps: IntArray)
     begins = [0, *(np.flatnonzero(np.diff(years)) + 1).tolist(), len(years)] if len(years) else [0]
     rows = []
     for first, after in pairwise(begins):
-        own, other = (float(np.prod(1 + series[first:after])) for series in (returns, benchmark))
-        relative = own / other - 1 if other else None
-        rows.append({"year": int(years[first]), "portfolio": own - 1, "benchmark": other - 1, "relative": relative})
+        with np.errstate(over="ignore"):
+            own, other = (float(np.prod(1 + series[first:after])) for series in (returns, benchmark))
+        found = {"portfolio": own - 1, "benchmark": other - 1, "relative": own / other - 1 if other else math.inf}
+        rows.append({"year": int(years[first]), **measured(found)[0]})
     return rows
 
 
@@ -150,7 +172,8 @@ def _capture(returns: FloatArray, benchmark: FloatArray, when: npt.NDArray[np.bo
     count = int(np.count_nonzero(when))
     if not count:
         return otherwise
-    own, other = (1 + series[when] for series in (returns, benchmark))
-    if own.min() <= 0 or other.min() <= 0:
+    own, other = (series[when] for series in (returns, benchmark))
+    if own.min() <= -1 or other.min() <= -1:
         return "all was lost"
-    return math.expm1(float(np.log(own).mean())) / math.expm1(float(np.log(other).mean()))
+    moved = math.expm1(float(np.log1p(other).mean()))
+    return math.expm1(float(np.log1p(own).mean())) / moved if moved else otherwise

@@ -19,6 +19,7 @@ from jutsu_core.metrics import kernels
 from jutsu_core.metrics.returns import is_a_year
 from jutsu_core.metrics.rhythm import Rhythm, rhythm_of
 from jutsu_core.metrics.series import (
+    MAX_RETURN,
     FloatArray,
     IntArray,
     checked_stamps,
@@ -170,6 +171,8 @@ def figures_of(
             best, worst = int(rows[best]), int(rows[worst])
         if not math.isfinite(top):
             refuse(f"the return at row {best + 1} of {name} ({at(best + 1)})", "finite", top)
+        if top > MAX_RETURN:
+            refuse(f"the return at row {best + 1} of {name} ({at(best + 1)})", f"at most {MAX_RETURN:g}", top)
     fall = kernels.deepest_fall(values)
     growth = kernels.annual_growth(values, days) if is_annualised else None
     return {

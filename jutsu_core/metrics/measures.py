@@ -121,7 +121,8 @@ def return_measures(
         require_integer("elapsed_days", elapsed_days, minimum=0)
     days = round(len(checked) / periods_per_year * DAYS_PER_YEAR) if elapsed_days is None else elapsed_days
     is_annualised = require_flag("annualize_partial_years", annualize_partial_years) or is_a_year(days)
-    values = np.concatenate(([1.0], np.cumprod(1 + checked)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.concatenate(([1.0], np.cumprod(1 + checked)))
     return measured(
         measures_of(
             Context(
@@ -174,11 +175,19 @@ def annual_of(risk_free: FloatArray, periods_per_year: int) -> float:
     """Return the annual rate that compounds as the risk-free returns of single periods did."""
     if not len(risk_free):
         return 0.0
-    return math.expm1(float(np.log1p(risk_free).mean()) * periods_per_year)
+    try:
+        return math.expm1(float(np.log1p(risk_free).mean()) * periods_per_year)
+    except OverflowError:
+        return math.inf  # what is made of it is undefined
 
 
 def measures_of(context: Context) -> dict[str, Answer]:
-    """Return every measure of the family ``returns``."""
+    """Return every measure of the family ``returns``; what is too large for a float is not finite."""
+    with np.errstate(all="ignore"):
+        return _measures_of(context)
+
+
+def _measures_of(context: Context) -> dict[str, Answer]:
     returns, n = context.returns, len(context.returns)
     if not n:
         return {record.name: _NO_RETURN for record in RETURN_RECORDS}
@@ -212,6 +221,8 @@ def kelly(average_win: Answer, average_loss: Answer, wins: int, losses: int) -> 
         return average_win
     if isinstance(average_loss, str):
         return average_loss
+    if not average_win:
+        return "what was won is too small for a float"
     share = wins / (wins + losses)
     return share - (1 - share) * -average_loss / average_win
 

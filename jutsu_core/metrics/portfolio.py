@@ -35,7 +35,7 @@ from jutsu_core.metrics.catalog import (
 )
 from jutsu_core.metrics.drawdown import stretches
 from jutsu_core.metrics.figures import Scale, figures_of, iso_time
-from jutsu_core.metrics.kernels import DAYS_PER_YEAR, deepest_fall, period_returns, whole_return
+from jutsu_core.metrics.kernels import DAYS_PER_YEAR, annual_growth, deepest_fall, period_returns, whole_return
 from jutsu_core.metrics.measures import Context, Trials, annual_of, measures_of
 from jutsu_core.metrics.money import EXACT
 from jutsu_core.metrics.reconciliation import Finding, disagreements, signed
@@ -88,6 +88,12 @@ def report_of(account: Account, told: Sequence[FillEvent], options: Options) -> 
         InvalidInputError: The rows are of another period than was said, or benchmark or risk-free returns
             do not cover them.
     """
+    # What is too large for a float is made undefined where it is looked at.
+    with np.errstate(all="ignore"):
+        return _report_of(account, told, options)
+
+
+def _report_of(account: Account, told: Sequence[FillEvent], options: Options) -> dict[str, Any]:
     fills = restated(told, options.splits)
     rhythm = rhythm_of(account.stamps)
     values = grown(account, options.flows_at)
@@ -284,7 +290,7 @@ def _period_table(account: Account, values: FloatArray, rhythm: Rhythm) -> dict[
     days = account.stamps.astype("datetime64[us]")
     return {
         name: [
-            {"period": str(label), "return": float(values[last] / values[base] - 1)}
+            {"period": str(label), **measured({"return": float(values[last] / values[base] - 1)}).values}
             for label, base, last in _spans(days.astype(f"datetime64[{unit}]"), account.stamps, rhythm)
         ]
         for name, unit in (("months", "M"), ("years", "Y"))
@@ -306,30 +312,30 @@ def _cash_flow_figures(account: Account, figures: Mapping[str, Any]) -> dict[str
     flows = np.zeros(1) if account.flows is None else account.flows
     earned = money_weighted_return(account)
     days, whole = figures["elapsed_days"], None if isinstance(earned, str) else earned
-    annual = None if whole is None or not figures["is_annualised"] else (1 + whole) ** (DAYS_PER_YEAR / days) - 1
+    annual = None if whole is None or not figures["is_annualised"] else annual_growth(np.array([1, 1 + whole]), days)
+    told: dict[str, Answer] = {
+        "net": float(flows.sum()),
+        "money_weighted_return": earned,
+        "money_weighted_annual": "less than a year" if annual is None else annual,
+    }
     return {
         "flows": int(np.count_nonzero(flows)),
-        "net": float(flows.sum()),
         "time_weighted_return": figures["total_return"],
-        "money_weighted_return": whole,
-        "money_weighted_annual": annual,
+        **measured(told).values,
     }
 
 
 def _top_trade_figures(fills: Sequence[FillEvent], trips: Sequence[RoundTrip]) -> dict[str, Any]:
-    money = {
+    figures: dict[str, Decimal | float | None] = {
+        "win_rate": trade_metrics.win_rate(trips),
+        "profit_factor": trade_metrics.profit_factor(trips),
         "average_win": trade_metrics.average_win(trips),
         "average_loss": trade_metrics.average_loss(trips),
         "expectancy": trade_metrics.expectancy(trips),
+        "net_profit": _sum(trips) if trips else None,
     }
-    return {
-        "fills": len(fills),
-        "round_trips": len(trips),
-        "win_rate": trade_metrics.win_rate(trips),
-        "profit_factor": trade_metrics.profit_factor(trips),
-        **{name: None if amount is None else float(amount) for name, amount in money.items()},
-        "net_profit": float(_sum(trips)) if trips else None,
-    }
+    told = {name: "undefined" if figure is None else float(figure) for name, figure in figures.items()}
+    return {"fills": len(fills), "round_trips": len(trips), **measured(told).values}
 
 
 def _sum(trips: Sequence[RoundTrip]) -> Decimal:
@@ -337,7 +343,7 @@ def _sum(trips: Sequence[RoundTrip]) -> Decimal:
         return sum((trip.net_profit for trip in trips), _ZERO)
 
 
-def _realised(trips: Sequence[RoundTrip]) -> dict[str, dict[str, float]]:
+def _realised(trips: Sequence[RoundTrip]) -> dict[str, dict[str, float | None]]:
     """Return which part of the net profit each symbol, side and year of closing made; each adds up to it."""
     keys = {
         "by_symbol": lambda trip: trip.symbol,
@@ -345,7 +351,9 @@ def _realised(trips: Sequence[RoundTrip]) -> dict[str, dict[str, float]]:
         "by_year": lambda trip: str(trip.exit_time.year),
     }
     return {
-        name: {label: float(_sum(list(group))) for label, group in groupby(sorted(trips, key=key), key=key)}
+        name: measured(
+            {label: float(_sum(list(group))) for label, group in groupby(sorted(trips, key=key), key=key)}
+        ).values
         for name, key in keys.items()
     }
 
@@ -355,9 +363,11 @@ def _activity(account: Account, fills: Sequence[FillEvent]) -> Measured:
     if not span:
         return measured({"turnover": "no time has passed", "exposure": "no time has passed"})
     traded = float(sum((fill.quantity * fill.fill_price for fill in fills), _ZERO))
+    mean = float(account.equity.mean())
+    a_year = mean * span / _DAY / DAYS_PER_YEAR
     return measured(
         {
-            "turnover": traded / 2 / float(account.equity.mean()) / (span / _DAY / DAYS_PER_YEAR),
+            "turnover": traded / 2 / a_year if a_year > 0 else "the mean value of the portfolio is not above 0",
             "exposure": _open_time(account, fills) / span,
         }
     )

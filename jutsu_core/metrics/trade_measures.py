@@ -51,11 +51,15 @@ def trade_measures(trips: Sequence[RoundTrip]) -> Measured:
     no_win, no_loss = "no round trip won", "no round trip lost"
     win: Answer = float(profits[won].mean()) if won.any() else no_win
     loss: Answer = float(profits[lost].mean()) if lost.any() else no_loss
-    spread = deviation(profits / np.abs(profits).max()) if len(profits) > 1 and profits.any() else 0.0
+    # By the largest of them: what is rounding of one currency is money in another.
+    sizes = profits / np.abs(profits).max() if profits.any() else profits
+    spread = deviation(sizes) if len(sizes) > 1 else 0.0
     quality: Answer = "fewer than two round trips" if len(profits) == 1 else "the profits do not vary"
     if spread:
-        quality = math.sqrt(len(profits)) * float(profits.mean()) / deviation(profits)
-    payoff: Answer = win if isinstance(win, str) else loss if isinstance(loss, str) else win / -loss
+        quality = math.sqrt(len(sizes)) * float(sizes.mean()) / spread
+    payoff: Answer = win if isinstance(win, str) else loss
+    if not isinstance(win, str) and not isinstance(loss, str):
+        payoff = win / -loss if loss else no_loss
     longs = sum(trip.side == "long" for trip in checked)
     return measured(
         {

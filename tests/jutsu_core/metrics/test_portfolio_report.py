@@ -218,3 +218,23 @@ def test_a_window_that_is_too_long_has_no_figure() -> None:
     frame = rolling_measures(still, window=3, benchmark=still, **SETTINGS)
     assert frame["beta"].isna().all()
     assert frame["volatility"][2:].to_list() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "values", [[1e-300, 1e-299, 1e-300], [1e300, 1.7e308, 1e300], [1.0, 1e90, 1.0], [1.0, -1.0, 0.0]]
+)
+@pytest.mark.parametrize("price", ["1e-20", "1", "1e300"])
+def test_what_is_hardly_a_float_is_undefined_or_refused(values: list[float], price: str) -> None:
+    equity = pd.Series(values, index=DAYS[:3])
+    trades = [
+        FillEvent(
+            symbol="A",
+            timestamp=DAYS[row].to_pydatetime(),
+            direction="BUY" if row == 1 else "SELL",
+            quantity=Decimal("1e25"),
+            fill_price=Decimal(price),
+        )
+        for row in (1, 2)
+    ]
+    analyzer = PerformanceAnalyzer(annualize_partial_years=True, benchmark=equity.abs() + 1e-320)
+    json.dumps(analyzer.calculate_metrics(trades, rows_of(equity)), allow_nan=False)
