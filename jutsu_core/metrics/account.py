@@ -75,7 +75,9 @@ def account_of(portfolio_history: object) -> Account:
         flows[0] = 0.0
     cash = _amounts("cash", rows)
     positions = tuple(
-        _positions_of(entry["positions"], row) for row, entry in enumerate(rows) if _is_told(entry, "positions")
+        _positions_of(entry["positions"], row)
+        for row, entry in enumerate(rows)
+        if "positions" in entry and _is_told(entry, "positions")
     )
     return Account(
         stamps=stamps,

@@ -400,8 +400,12 @@ def _fingerprint(account: Account, fills: Sequence[FillEvent], options: Options)
         data.update(b"-" if array is None else array.astype(array.dtype.newbyteorder("<")).tobytes())
     if is_reconciled:
         data.update(repr(account.positions).encode())
-    for fill in fills:
-        data.update(repr(fill).encode())
+    told = [
+        f"{fill.symbol!r} {to_epoch(fill.timestamp)} {fill.direction} {fill.quantity} {fill.fill_price}"
+        f" {fill.commission} {fill.slippage}"
+        for fill in fills
+    ]
+    data.update("\n".join(told).encode())
     scale = options.scale
     parameters = [
         int(scale.periods_per_year),

@@ -12,12 +12,13 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from jutsu_core.bars import session_timestamp, to_epoch
+from jutsu_core.bars import to_epoch
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics.account import Account
 from jutsu_core.metrics.series import FloatArray, IntArray
-from jutsu_core.sessions import exchange_date
+from jutsu_core.sessions import zone_of
 
 Rule = Literal[
     "total_is_cash_and_positions",
@@ -65,12 +66,13 @@ class Finding(NamedTuple):
 
 def rows_of_fills(stamps: IntArray, fills: Sequence[FillEvent], exchange_zone: str) -> IntArray:
     """Return the first row that has each fill; the number of rows for one after the last."""
-    is_daily = not (stamps % _DAY).any()
-    moments = [
-        to_epoch(session_timestamp(exchange_date(fill.timestamp, exchange_zone)) if is_daily else fill.timestamp)
-        for fill in fills
-    ]
-    rows: IntArray = np.searchsorted(stamps, np.array(moments, dtype=np.int64), side="left")
+    moments = np.fromiter((to_epoch(fill.timestamp) for fill in fills), np.int64, len(fills))
+    if not (stamps % _DAY).any():
+        # As exchange_date has it, for all at once.
+        there = pd.DatetimeIndex(moments.astype("datetime64[us]"), tz="UTC").tz_convert(zone_of(exchange_zone))
+        local = there.tz_localize(None).as_unit("us").asi8
+        moments = np.where(moments % _DAY == 0, moments, local // _DAY * _DAY)
+    rows: IntArray = np.searchsorted(stamps, moments, side="left")
     return rows
 
 
