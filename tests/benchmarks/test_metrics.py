@@ -16,7 +16,9 @@ from jutsu_core.metrics.rolling import rolling_measures
 from jutsu_core.metrics.series import FloatArray
 
 DAYS = pd.bdate_range("2010-01-01", periods=2_520, tz="UTC")
-EQUITY: FloatArray = 100_000 * np.cumprod(1 + np.random.default_rng(7).normal(0.0005, 0.01, len(DAYS)))
+EQUITY: FloatArray = np.asarray(
+    100_000 * np.cumprod(1 + np.random.default_rng(7).normal(0.0005, 0.01, len(DAYS))), dtype=np.float64
+)
 RETURNS: FloatArray = EQUITY[1:] / EQUITY[:-1] - 1
 OTHER = np.random.default_rng(8).normal(0.0005, 0.01, len(RETURNS))
 CONTEXT = Context(RETURNS, EQUITY, 0.0001, 252, 0.025, 3_650)
