@@ -108,7 +108,10 @@ class BarColumns:
             InvalidInputError: ``bars`` is no list of :class:`Bar`, or a price or a volume is no 64-bit integer.
         """
         checked = require_items("bars", bars, Bar, "a Bar")
-        rows = [(to_epoch(bar.timestamp), *bar[1:]) for bar in checked]
+        try:
+            rows = [((bar[0] - _EPOCH) // _MICROSECOND, *bar[1:]) for bar in checked]
+        except (TypeError, AttributeError):
+            rows = [(to_epoch(bar.timestamp), *bar[1:]) for bar in checked]  # which says what is wrong
         # Without a type said, so that what is no integer shows instead of being cut to one.
         values = np.array(rows or np.empty((0, len(Bar._fields)), dtype=np.int64))
         if values.dtype != np.int64:

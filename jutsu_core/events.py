@@ -117,9 +117,10 @@ class MarketDataEvent:
             >>> MarketDataEvent.of_bar("AAPL", bar, Timeframe.D1).close
             Decimal('185.640000')
         """
-        require_type("bar", bar, Bar, "a Bar")
-        require_type("symbol", symbol, str, "a non-empty string")
-        _check_timeframe(timeframe)
+        if not (type(bar) is Bar and type(symbol) is str and type(timeframe) is Timeframe):
+            require_type("bar", bar, Bar, "a Bar")
+            require_type("symbol", symbol, str, "a non-empty string")
+            _check_timeframe(timeframe)
         timestamp, open_, high, low, close, volume = bar
         try:
             is_sound = 0 < low <= open_ <= high and low <= close <= high and type(volume) is int and volume >= 0

@@ -9,30 +9,30 @@ What does not belong here: folders (``folders``), and the questions of an engine
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from contextlib import suppress
+from datetime import datetime, time
 from functools import cached_property
 from heapq import merge
-from itertools import chain, groupby, pairwise
+from itertools import chain, groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from jutsu_assets.barfiles.date_orders import OrderEvidence
 from jutsu_assets.barfiles.dates import numeric_date
 from jutsu_assets.barfiles.layout import Layout, read_layout
-from jutsu_assets.barfiles.lines import BLOCK_BYTES, Lines
-from jutsu_assets.barfiles.placing import Calendar, Misplaced, Order, falls
+from jutsu_assets.barfiles.lines import BLOCK_BYTES, Lines, lines_of
+from jutsu_assets.barfiles.placing import Calendar
 from jutsu_assets.barfiles.reading import DateOrder, LeftOutRow, Reading
 from jutsu_assets.barfiles.rows import Row, RowFaultError, RowReader
+from jutsu_assets.barfiles.survey import Survey, Surveyor
 from jutsu_core.bars import Bar, Timeframe
 from jutsu_core.errors import InvalidInputError
 
 _LEAST_BLOCK = 4_096
-_BLOCKS_TO_TELL = 16
 _LONG = (Timeframe.W1, Timeframe.MO1)
 _SAY_ORDER = "say date_order='day_first' or 'month_first', or write the year first"
-_A_DAY = timedelta(hours=20)
 
 
 class _Judged(NamedTuple):
@@ -41,29 +41,6 @@ class _Judged(NamedTuple):
     stamp: datetime | None
     row: Row | None
     problem: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Survey:
-    """What one look at every row of a file tells.
-
-    Attributes:
-        falls: Whether the file runs newest first.
-        runs: The pieces within which time runs one way, by the offsets where they begin and end.
-        latest: By symbol, the time of its newest row, and where it or its block begins.
-        misplaced: What is wrong with the place of a row, by its offset, ascending.
-        weekend: Ordinals of the days that no bar should be of.
-    """
-
-    falls: bool
-    runs: tuple[tuple[int, int], ...]
-    latest: dict[str, tuple[datetime, int]]
-    misplaced: dict[int, str]
-    weekend: frozenset[int]
-
-
-class _NotSmoothError(Exception):
-    """A row is not in its place; which one, a closer look tells."""
 
 
 class BarFile:
@@ -147,11 +124,15 @@ class BarFile:
         stamp, offset = self._survey.latest.get(symbol, (None, 0))
         if stamp is None:
             return None
-        for begin, block in self._lines.blocks(offset, self._lines.size):
-            for own, bar in self._rows_of(begin, block):
-                if own == symbol and bar.timestamp == stamp:
+        begin, block = next(self._lines.blocks(offset, self._lines.size))
+        # The first line or the last one, where the symbol is the only one of its block.
+        end = len(block) if self._survey.falls else block.rfind(b"\n", 0, len(block) - 1) + 1
+        at = begin if self._survey.falls else begin + end
+        edge = block[: block.find(b"\n") + 1 or len(block)] if self._survey.falls else block[end:]
+        for start, raw in chain(lines_of(at, edge), lines_of(begin, block)):
+            if self._is_at(raw, symbol, stamp):
+                for _, bar in self._rows_of(start, raw):
                     return bar
-            break
         # It was left out, or its block was cut otherwise.
         return max((bar for own, bar in self.rows((symbol,)) if own == symbol), default=None)
 
@@ -166,115 +147,23 @@ class BarFile:
                     yield LeftOutRow(self.path, self._lines.number(judged.offset), judged.problem, text)
 
     def timeframe(self) -> Timeframe:
-        """Return ``1d`` or ``1m``: which of the two its times are more like, if its rows are taken as minutes."""
-        gaps, clocks, last = [0, 0], False, dict[str, datetime]()
-        for _, block in self._lines.blocks(self._lines.first, self._lines.size):
-            for _, raw in _lines_of(0, block):
-                try:
-                    if not (cells := self._reader.cells(raw)):
-                        continue
-                    moment, has_clock = self._reader.written(cells)
-                    symbol = self._reader.symbol(cells)
-                except RowFaultError:
-                    continue
-                clocks = clocks or "time" in self._layout.at or (has_clock and moment.time() != time())
-                before, last[symbol] = last.get(symbol), moment.replace(tzinfo=None)
-                if before is not None:
-                    gaps[abs(last[symbol] - before) >= _A_DAY] += 1
-            break
-        is_daily = gaps[True] > gaps[False] if any(gaps) else not clocks
-        return Timeframe.D1 if is_daily else Timeframe.M1
+        """Return ``1d`` or ``1m``, if one of them it is: most rows of days are of one time of day, as of none."""
+        clocks, has_clock = Counter[time](), "time" in self._layout.at
+        for _, raw in lines_of(*next(self._all_blocks(), (0, b""))):
+            with suppress(RowFaultError):
+                if cells := self._reader.cells(raw):
+                    written = self._reader.written(cells)
+                    clocks[written.moment.time()] += 1
+                    has_clock = has_clock or (written.has_clock and written.moment.time() != time())
+        usual = max(clocks.values(), default=0)
+        return Timeframe.D1 if not has_clock or 1 < usual > clocks.total() / 2 else Timeframe.M1
 
     @cached_property
-    def _survey(self) -> _Survey:
-        try:
-            return self._look(exactly=self._quarantines)
-        except _NotSmoothError:
-            return self._look(exactly=True)
-
-    def _look(self, *, exactly: bool) -> _Survey:
-        """Look at every row once, one by one if ``exactly``, else at many together where that suffices."""
-        order, calendar = Order(falls=self._falls), Calendar(self.reading.timeframe)
-        misplaced: dict[int, str] = {}
-        for offset, block in self._all_blocks():
-            placed = None if exactly else self._reader.places(block)
-            if placed and calendar.is_on_grid(placed[1]) and order.is_smooth(*placed):
-                order.follow(*placed, offset)
-                calendar.take(placed[1])
-                continue
-            for at, raw in _lines_of(offset, block):
-                found = self._place(at, raw, calendar)
-                for wrong in order.take(*found, at) if found else ():
-                    if not exactly:
-                        raise _NotSmoothError
-                    self._misplace(wrong, misplaced)
-        if not exactly and order.doubts():
-            raise _NotSmoothError
-        for wrong in order.doubts():
-            self._misplace(wrong, misplaced)
-        self._check(order, calendar)
-        weekend = calendar.weekend() if self.reading.weekends == "error" else frozenset()
-        runs = tuple(pairwise([*order.runs, self._lines.size]))
-        survey = _Survey(order.falls, runs, order.latest, dict(sorted(misplaced.items())), weekend)
-        if weekend and not self._quarantines:
-            self._refuse_weekend(weekend)
+    def _survey(self) -> Survey:
+        survey = Surveyor(self._lines, self._reader, self.reading).survey()
+        if survey.weekend and not self._quarantines:
+            self._refuse_weekend(survey.weekend)
         return survey
-
-    def _place(self, at: int, raw: bytes, calendar: Calendar) -> tuple[str, datetime] | None:
-        """Return the symbol and time of a line; None for one that has none, if such lines are left out."""
-        try:
-            if not (cells := self._reader.cells(raw)):
-                return None
-            symbol, stamp = self._reader.place(cells)
-            problem = None if calendar.is_on_grid((stamp,)) else self._off_grid(stamp)
-        except RowFaultError as fault:
-            problem = str(fault)
-        if problem is not None:
-            if self._quarantines:
-                return None
-            raise self._lines.fault(at, problem)
-        calendar.take((stamp,))
-        return symbol, stamp
-
-    def _misplace(self, wrong: Misplaced, misplaced: dict[int, str]) -> None:
-        """Refuse a row that is not in its place, or remember it."""
-        spot, other, is_repeated = wrong
-        line = self._lines.number(other.offset)
-        if not is_repeated:
-            word = "before" if (spot.offset > other.offset) == self._falls else "after"
-            must_be = f"{word} {other.stamp.isoformat()} of line {line}"
-            remedy = "sort the file by time and remove repeated rows; if its bars are not daily, say their timeframe"
-        else:
-            is_same = self._values(spot.offset) == self._values(other.offset)
-            words = "says the same" if is_same else "says otherwise, so that nobody knows which is right"
-            must_be = f"of a time of its own, after {other.stamp.isoformat()} of line {line}, which {words}"
-            remedy = "remove one of them; if its bars are not daily, say their timeframe"
-            if not is_same:
-                back = must_be.replace(f"line {line}", f"line {self._lines.number(spot.offset)}")
-                misplaced[other.offset] = self._reader.problem_of_time(back, other.stamp.isoformat(), remedy)
-        misplaced[spot.offset] = self._reader.problem_of_time(must_be, spot.stamp.isoformat(), remedy)
-        if not self._quarantines:
-            raise self._lines.fault(spot.offset, misplaced[spot.offset])
-
-    def _values(self, offset: int) -> Bar | list[str] | None:
-        raw = next(self._lines.blocks(offset, self._lines.size, size=_LEAST_BLOCK))[1].split(b"\n", 1)[0]
-        try:
-            cells = self._reader.cells(raw)
-            return self._reader.bar(self._reader.place(cells)[1], cells)
-        except RowFaultError:
-            return None
-
-    def _check(self, order: Order, calendar: Calendar) -> None:
-        if order.is_scattered:
-            message = f"{self.path}: must be in the order of time, or of its symbols, was in none; sort it"
-            raise InvalidInputError(message)
-        if contradiction := calendar.contradiction():
-            frame = self.reading.timeframe.value
-            message = (
-                f"{self.path}: must hold bars of {frame}, but {contradiction}; say their timeframe, or their"
-                " date_order if its dates were misread"
-            )
-            raise InvalidInputError(message)
 
     def _refuse_weekend(self, weekend: frozenset[int]) -> None:
         for offset, block in self._all_blocks():
@@ -310,51 +199,31 @@ class BarFile:
         if weekend is None:
             weekend, misplaced = self._survey.weekend, self._survey.misplaced
         calendar = Calendar(self.reading.timeframe)
-        for at, raw in _lines_of(offset, block):
+        for at, raw in lines_of(offset, block):
             row, stamp, problem = None, None, misplaced.get(at)
             try:
                 if problem is None and (cells := self._reader.cells(raw)):
                     symbol, stamp = self._reader.place(cells)
-                    problem = None if calendar.is_on_grid((stamp,)) else self._off_grid(stamp)
+                    problem = None if calendar.is_on_grid((stamp,)) else self._reader.off_grid(stamp)
                     if stamp.toordinal() in weekend:
-                        problem = self._at_weekend(stamp)
+                        problem = self._reader.at_weekend(stamp)
                     row = None if problem else (symbol, self._reader.bar(stamp, cells))
             except RowFaultError as fault:
                 problem = str(fault)
             yield _Judged(at, raw, stamp, row, problem)
 
-    def _off_grid(self, stamp: datetime) -> str:
-        must_be = f"the start of a bar of {self.reading.timeframe.value}"
-        return self._reader.problem_of_time(must_be, stamp.isoformat(), "say their timeframe, or correct the row")
-
-    def _at_weekend(self, stamp: datetime) -> str:
-        remedy = "correct or remove the row, or say weekends='keep' if the market trades then"
-        return self._reader.problem_of_time("a day from Monday to Friday", f"{stamp:%A} {stamp:%Y-%m-%d}", remedy)
+    def _is_at(self, raw: bytes, symbol: str, stamp: datetime) -> bool:
+        """Return whether a line is of a symbol and a time."""
+        if self.has_symbols and symbol.encode() not in raw:
+            return False  # most lines of a file of many symbols
+        with suppress(RowFaultError):
+            cells = self._reader.cells(raw)
+            return bool(cells) and self._reader.place(cells) == (symbol, stamp)
+        return False
 
     def _has_misplaced(self, offset: int, length: int) -> bool:
         offsets = list(self._survey.misplaced)  # nearly always none
         return bisect_left(offsets, offset) != bisect_left(offsets, offset + length)
-
-    @cached_property
-    def _falls(self) -> bool:
-        for number, (offset, block) in enumerate(self._all_blocks()):
-            symbols, stamps = self._reader.places(block) or self._placed_one_by_one(offset, block)
-            told = falls(symbols, stamps)
-            if told is not None or number == _BLOCKS_TO_TELL:
-                return bool(told)
-        return False
-
-    def _placed_one_by_one(self, offset: int, block: bytes) -> tuple[list[str], list[datetime]]:
-        symbols, stamps = [], []
-        for _, raw in _lines_of(offset, block):
-            try:
-                if cells := self._reader.cells(raw):
-                    symbol, stamp = self._reader.place(cells)
-                    symbols.append(symbol)
-                    stamps.append(stamp)
-            except RowFaultError:
-                continue
-        return symbols, stamps
 
     @cached_property
     def _date_order(self) -> DateOrder:
@@ -365,7 +234,7 @@ class BarFile:
             return "month_first"
         evidence, example = OrderEvidence(is_of_days=self.reading.timeframe not in _LONG), (0, "")
         for offset, block in self._all_blocks():
-            for at, raw in _lines_of(offset, block):
+            for at, raw in lines_of(offset, block):
                 cell = self._stamp_cell(raw)
                 if written := numeric_date(cell):
                     evidence.take(written, at)
@@ -387,22 +256,25 @@ class BarFile:
     def _all_blocks(self) -> Iterator[tuple[int, bytes]]:
         return self._lines.blocks(self._lines.first, self._lines.size)
 
+    def _header_line(self) -> str:
+        """Return the next line of the header that says something; Excel's ``sep=;`` and blank ones do not."""
+        text = self._lines.header().decode("utf-8-sig")
+        if "\r" in text.rstrip("\r\n"):
+            message = (
+                "column any: must be of lines that end with \\n or \\r\\n, was of some that end with \\r; save it anew"
+            )
+            raise InvalidInputError(message)
+        is_nothing = not text.strip() or text.lower().startswith("sep=")
+        return self._header_line() if is_nothing and self._lines.first < self._lines.size else text
+
     def _read_layout(self) -> Layout:
         try:
-            return read_layout(lambda: self._lines.header().decode("utf-8-sig"), self.reading.columns)
+            return read_layout(self._header_line, self.reading.columns)
         except UnicodeDecodeError as error:
             problem = f"column any: must be UTF-8 text, was {error.object[:20]!r}; save the file as CSV UTF-8"
             raise self._lines.fault(0, problem) from None
         except InvalidInputError as error:
             raise self._lines.fault(0, str(error)) from None
-
-
-def _lines_of(offset: int, block: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines of a block with where they begin."""
-    for raw in block.split(b"\n"):
-        if raw:
-            yield offset, raw
-        offset += len(raw) + 1
 
 
 def _stamp(row: Row) -> datetime:

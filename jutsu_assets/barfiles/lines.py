@@ -53,6 +53,7 @@ class Lines:
         self.first = 0
         self.identity = identity_of(path)
         self._text = path
+        self._counted = (0, 1)
         spell = next((spell for suffix, spell in _SPELLED.items() if path.name.lower().endswith(suffix)), None)
         if spell is not None:
             self._text = self._spelled(spell)
@@ -80,10 +81,12 @@ class Lines:
         return self._backwards(start, end, size) if backwards else self._forwards(start, end, size)
 
     def number(self, offset: int) -> int:
-        """Return the number of the line that begins at ``offset``; it is counted only now that somebody asks."""
-        number = 1
-        for position in range(0, offset, BLOCK_BYTES):
-            number += self._read(position, min(BLOCK_BYTES, offset - position)).count(b"\n")
+        """Return the number of the line that begins at ``offset``; it is counted only now, from the last one on."""
+        position, number = self._counted if self._counted[0] <= offset else (0, 1)
+        while position < offset:
+            block = self._read(position, min(BLOCK_BYTES, offset - position))
+            position, number = position + len(block), number + block.count(b"\n")
+        self._counted = (offset, number)
         return number
 
     def fault(self, offset: int, problem: str) -> InvalidInputError:
@@ -149,6 +152,14 @@ class Lines:
         except (OSError, EOFError, zlib.error) as error:
             raise _unreadable(self.path, getattr(error, "strerror", None) or str(error)) from None
         return Path(name)
+
+
+def lines_of(offset: int, block: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a block with where they begin."""
+    for raw in block.split(b"\n"):
+        if raw:
+            yield offset, raw
+        offset += len(raw) + 1
 
 
 def identity_of(path: Path) -> Identity:

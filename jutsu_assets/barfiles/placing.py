@@ -73,6 +73,7 @@ class Order:
     Attributes:
         runs: Where pieces of the file begin within which time runs one way.
         latest: By symbol, the time of its newest row, and where it or its block begins.
+        strays: How many rows, taken one by one, were out of place; repeated ones are not.
     """
 
     def __init__(self, *, falls: bool) -> None:
@@ -80,6 +81,7 @@ class Order:
         self.falls = falls
         self.runs: list[int] = []
         self.latest: dict[str, tuple[datetime, int]] = {}
+        self.strays = 0
         self._tracks: dict[str, _Track] = {}
         self._tail: datetime | None = None
 
@@ -100,12 +102,15 @@ class Order:
         """Take rows that are smooth; ``offset`` is where their block begins, and stands for that of each row."""
         if not self.runs:
             self.runs.append(offset)
-        rows = list(zip(symbols, stamps, strict=True))
-        is_of_one = rows[0][0] == rows[-1][0] and len(set(symbols)) == 1
-        for symbol, stamp in rows[-2:] if is_of_one else rows:
-            track = self._track(symbol)
-            track.before, track.last = track.last, Spot(stamp, offset)
         self._tail = stamps[-1]
+        if len(set(symbols)) == 1:
+            # Only the last two rows of a symbol, and its newest one, are ever asked for.
+            self._append(symbols[0], stamps[-2:], offset)
+            self._newest(symbols[0], stamps[0] if self.falls else stamps[-1], offset)
+            return
+        rows = list(zip(symbols, stamps, strict=True))
+        for symbol, stamp in rows:
+            self._append(symbol, (stamp,), offset)
         for symbol, stamp in dict(reversed(rows) if self.falls else rows).items():
             self._newest(symbol, stamp, offset)
 
@@ -115,32 +120,40 @@ class Order:
             self.runs.append(offset)
         self._tail = stamp
         self._newest(symbol, stamp, offset)
-        track, spot = self._track(symbol), Spot(stamp, offset)
+        wrong = self._wrong(self._track(symbol), Spot(stamp, offset))
+        self.strays += sum(not one.is_repeated for one in wrong)
+        return wrong
+
+    def _wrong(self, track: _Track, spot: Spot) -> list[Misplaced]:
         last, doubt, before = track.last, track.doubt, track.before
-        if last is None or self._ahead(stamp, last.stamp):
+        if last is None or self._ahead(spot.stamp, last.stamp):
             track.before, track.last, track.doubt = last, spot, None
             return [] if doubt is None or last is None else [Misplaced(doubt, last)]
-        if stamp == last.stamp:
+        if spot.stamp == last.stamp:
             return [Misplaced(spot, last, is_repeated=True)]
-        if doubt is None:
-            if before is None or self._ahead(stamp, before.stamp):
-                track.doubt = spot
-                return []
-            return [Misplaced(spot, last)]
-        if not self._ahead(stamp, doubt.stamp):
+        if doubt is None and (before is None or self._ahead(spot.stamp, before.stamp)):
+            track.doubt = spot
+            return []
+        if doubt is None or not self._ahead(spot.stamp, doubt.stamp):
             return [Misplaced(spot, last)]
         # Two rows in order, both before the last one: that one stood too far ahead.
         track.before, track.last, track.doubt = doubt, spot, None
         return [Misplaced(last, doubt)]
 
     def doubts(self) -> list[Misplaced]:
-        """Return the rows of which no other tells that they are in their place."""
-        return [Misplaced(track.doubt, track.last) for track in self._tracks.values() if track.doubt and track.last]
+        """Return the last two rows of a symbol, each for the other, where no third one tells which is misplaced."""
+        pairs = [(track.doubt, track.last) for track in self._tracks.values() if track.doubt and track.last]
+        return [Misplaced(*rows) for doubt, last in pairs for rows in ((doubt, last), (last, doubt))]
 
     @property
     def is_scattered(self) -> bool:
         """Whether the file changes its direction so often that it has none."""
         return len(self.runs) > _MOST_RUNS
+
+    def _append(self, symbol: str, stamps: Sequence[datetime], offset: int) -> None:
+        track = self._track(symbol)
+        for stamp in stamps:
+            track.before, track.last = track.last, Spot(stamp, offset)
 
     def _newest(self, symbol: str, stamp: datetime, block: int) -> None:
         known = self.latest.get(symbol)
@@ -159,6 +172,9 @@ class Calendar:
 
     Args:
         timeframe: What the bars are said to be.
+
+    Attributes:
+        rows: How many rows there are.
     """
 
     def __init__(self, timeframe: Timeframe) -> None:
@@ -166,7 +182,7 @@ class Calendar:
         self._grid = _MINUTES.get(timeframe)
         self._days: set[int] = set()
         self._minutes: set[int] = set()
-        self._rows = 0
+        self.rows = 0
 
     def is_on_grid(self, stamps: Iterable[datetime]) -> bool:
         """Return whether bars of this length begin at these times."""
@@ -178,7 +194,7 @@ class Calendar:
 
     def take(self, stamps: Sequence[datetime]) -> None:
         """Remember the times of some rows."""
-        self._rows += len(stamps)
+        self.rows += len(stamps)
         if self._grid is None:
             self._days.update(map(datetime.toordinal, stamps))
         else:
@@ -188,7 +204,7 @@ class Calendar:
         """Return why the rows cannot be bars of this length, None if they can."""
         if self._grid is not None:
             step = gcd(_HOUR, *self._minutes)
-            if self._rows < _LEAST_ROWS_ON_A_GRID or step == self._grid:
+            if self.rows < _LEAST_ROWS_ON_A_GRID or step == self._grid:
                 return None
             return f"all rows begin on a grid of {step} minutes"
         gaps = [after - before for before, after in pairwise(sorted(self._days))]

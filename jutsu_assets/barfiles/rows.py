@@ -5,11 +5,11 @@ makes; all others one by one. What the one way reads, the other reads alike.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import NoReturn
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -25,6 +25,8 @@ from jutsu_core.sessions import SESSION_FRAMES
 
 Row = tuple[str, Bar]  # a symbol and one of its bars
 Places = tuple[Sequence[str], list[datetime]]  # symbols and times of some rows
+
+_Finder = Callable[[str], list[Any]]
 
 _FOOTER = "Downloaded from Barchart"
 _UTC_ZONE = ZoneInfo("UTC")
@@ -64,17 +66,18 @@ class RowReader:
         self._symbol_at = layout.at.get("symbol")
         self._prices_at = tuple(layout.at[name] for name in PRICE_COLUMNS)
         self._numbers_at = tuple(at for at in (*self._prices_at, self._volume_at) if at is not None)
-        self._plain, self._group = self._pattern()
+        self._plain, self._group = self._pattern(_PLAIN)
+        self._plain_places, self._place = self._pattern({"symbol": _PLAIN["symbol"]})
 
     def places(self, block: bytes) -> Places | None:
         """Return the symbols and times of whole lines, None where one of them needs interpretation."""
-        found = self._matched(block)
-        return None if found is None else self._places(found)
+        found = self._matched(block, self._plain_places)
+        return None if found is None else self._places(found, self._place)
 
     def rows(self, block: bytes) -> list[Row] | None:
         """Return the bars of whole lines, None where one of them needs interpretation or breaks a rule."""
-        found = self._matched(block)
-        placed = None if found is None else self._places(found)
+        found = self._matched(block, self._plain)
+        placed = None if found is None else self._places(found, self._group)
         if found is None or placed is None:
             return None
         # Fifteen digits at most: the nearest float of each is its own, and so are the micros that it rounds to.
@@ -154,39 +157,53 @@ class RowReader:
         """Return the words for a time that is wrong where it stands."""
         return f"column {self._layout.names[self._stamp_at]}: must be {must_be}, was {was}; {remedy}"
 
-    def _pattern(self) -> tuple[Callable[[str], list[tuple[str, ...]]] | None, dict[str, int]]:
-        """Return what finds the cells of plain lines, and which of its groups holds what."""
-        layout, reading = self._layout, self._reading
-        parts_thousands = layout.delimiter == ";" and reading.decimal is None
-        if reading.decimal == "," or parts_thousands or self._time_at is not None or self._volume_at is None:
+    def off_grid(self, stamp: datetime) -> str:
+        """Return the words for a time at which no bar of this length begins."""
+        must_be = f"the start of a bar of {self._reading.timeframe.value}"
+        return self.problem_of_time(must_be, stamp.isoformat(), "say their timeframe, or correct the row")
+
+    def at_weekend(self, stamp: datetime) -> str:
+        """Return the words for a day on which nothing is traded."""
+        remedy = "correct or remove the row, or say weekends='keep' if the market trades then"
+        return self.problem_of_time("a day from Monday to Friday", f"{stamp:%A} {stamp:%Y-%m-%d}", remedy)
+
+    def _pattern(self, cells: Mapping[str, str]) -> tuple[_Finder | None, dict[str, int]]:
+        """Return what finds ``cells`` and the times of plain lines, and which of its groups holds what."""
+        layout, decimal = self._layout, self._reading.decimal
+        is_plain = decimal == "." or (decimal is None and layout.delimiter != ";")  # there a point may part thousands
+        if not is_plain or self._time_at is not None or self._volume_at is None:
             return None, {}
-        spelled = {**_PLAIN, "timestamp": _PLAIN_TIMES[self._is_daily]}
+        spelled = {**cells, "timestamp": _PLAIN_TIMES[self._is_daily]}
         roles = {layout.at[role]: role for role in spelled if role in layout.at}
         other = f'[^{re.escape(layout.delimiter)}"\r\n]*'
-        cells = [spelled[roles[at]] if at in roles else other for at in range(len(layout.names))]
-        pattern = re.compile(f"^{re.escape(layout.delimiter).join(cells)}\r?$", re.MULTILINE)
+        parts = [spelled[roles[at]] if at in roles else other for at in range(len(layout.names))]
+        pattern = re.compile(f"^{re.escape(layout.delimiter).join(parts)}\r?$", re.MULTILINE)
         return pattern.findall, {roles[at]: group for group, at in enumerate(sorted(roles))}
 
-    def _matched(self, block: bytes) -> list[tuple[str, ...]] | None:
-        if self._plain is None:
+    @staticmethod
+    def _matched(block: bytes, plain: _Finder | None) -> list[tuple[str, ...]] | None:
+        """Return the columns of lines that are all plain."""
+        if plain is None:
             return None
         try:
             text = block.decode()
         except UnicodeDecodeError:
             return None
-        found = self._plain(text)
-        lines = text.count("\n") + (not text.endswith("\n"))
-        return list(zip(*found, strict=True)) if len(found) == lines else None
+        found = plain(text)
+        if len(found) != text.count("\n") + (not text.endswith("\n")):
+            return None
+        # Of a single group there are no tuples.
+        return [tuple(found)] if isinstance(found[0], str) else list(zip(*found, strict=True))
 
-    def _places(self, found: Sequence[tuple[str, ...]]) -> Places | None:
-        texts = found[self._group["timestamp"]]
+    def _places(self, found: Sequence[tuple[str, ...]], group: Mapping[str, int]) -> Places | None:
+        texts = found[group["timestamp"]]
         try:
             stamps = list(map(_session_of, texts)) if self._is_daily else list(map(self._plain_instant, texts))
         except (ValueError, OverflowError, RowFaultError):
             return None
         if self._symbol_at is None:
             return (self._only,) * len(stamps), stamps
-        symbols = found[self._group["symbol"]]
+        symbols = found[group["symbol"]]
         if self._reading.symbol is not None and set(symbols) != {self._reading.symbol}:
             return None
         return symbols, stamps

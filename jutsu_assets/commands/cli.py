@@ -39,7 +39,7 @@ COMMANDS = {
     "doctor": Entry(
         "doctor",
         "doctor",
-        "Examine the store, the login and the run history; exit with 1 when something needs mending.",
+        "Examine the store, the lake, the login and the run history; exit with 1 when something needs mending.",
     ),
     "init": Entry("init", "init", "Write the files that Jutsu begins with into FOLDER, and make its stores ready."),
     "login": Entry(

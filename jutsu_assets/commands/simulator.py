@@ -2,15 +2,17 @@
 
 import shlex
 import textwrap
+from collections.abc import Callable
 from datetime import UTC, datetime, time
 from pathlib import Path
 
 import click
 
+from jutsu_assets.barfiles.reading import DateOrder, DecimalMark, NoVolume, OnBadRow, Reading, Weekends
 from jutsu_assets.schwab.tokens import FileTokenStore
-from jutsu_assets.simulator.app import SchwabSimulator
+from jutsu_assets.simulator.app import DEFAULT_CALLBACK_URLS, SchwabSimulator
 from jutsu_assets.simulator.catalog import FAULTS, SETTINGS, newest_session
-from jutsu_assets.simulator.folder import history_from_folder
+from jutsu_assets.simulator.folder import BarFolder
 from jutsu_assets.simulator.market import MarketHistory
 from jutsu_assets.simulator.pricehistory import NEW_YORK
 from jutsu_assets.simulator.script import Script, read_script
@@ -21,6 +23,31 @@ _LAST_PORT = 65535
 _SCRATCH = Path("var/simulator")
 _AFTER_SETTLING = time(20)
 _AT_THE_TOKEN = {"rotate_refresh_tokens", "token_calls_in_20_seconds"}
+
+
+_SHOWN_ROWS = 10
+_READING: tuple[tuple[str, list[str] | None, str], ...] = (
+    ("--timezone", None, "Where times without an offset are meant; New York, if not given."),
+    ("--date-order", ["day_first", "month_first"], "How 03/04/2013 is meant, where the dates of a file leave it open."),
+    ("--decimal", [".", ","], "How 12,345 is meant."),
+    (
+        "--on-bad-row",
+        ["error", "quarantine"],
+        "Whether a row that is no bar refuses the file, or is left out and shown.",
+    ),
+    ("--no-volume", ["error", "zero"], "Whether a row without a volume is refused, or has none."),
+    ("--weekends", ["error", "keep"], "Whether daily bars of Saturdays and Sundays are refused."),
+)
+"""How the files of --data are read, where they do not say so themselves: jutsu_assets.barfiles.reading."""
+
+
+def _how_to_read(command: Callable[..., None]) -> Callable[..., None]:
+    rounding = "--data: Round prices of more than six decimals; they are refused otherwise."
+    command = click.option("--round-to-scale", is_flag=True, help=rounding)(command)
+    for flag, choices, text in reversed(_READING):
+        kind = str if choices is None else click.Choice(choices)
+        command = click.option(flag, type=kind, help=f"--data: {text}")(command)
+    return command
 
 
 class _WithFaults(click.Command):
@@ -54,6 +81,7 @@ class _WithFaults(click.Command):
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Serve the bars of a folder of CSV or Parquet files instead of the sample bars.",
 )
+@_how_to_read
 @click.option(
     "--fault",
     "names",
@@ -79,12 +107,29 @@ def simulator(
     names: tuple[str, ...],
     script: Path | None,
     today: datetime | None,
+    *,
+    timezone: str | None,
+    date_order: DateOrder | None,
+    decimal: DecimalMark | None,
+    on_bad_row: OnBadRow | None,
+    no_volume: NoVolume | None,
+    weekends: Weekends | None,
+    round_to_scale: bool,
 ) -> None:
     """Serve Schwab's protocol on this machine, over sample bars or bars of your own.
 
     What is fetched from it is kept in var/simulator, away from everything else.
     """
-    app = _simulator(folder, script, names, today)
+    reading = Reading(
+        timezone=timezone,
+        date_order=date_order,
+        decimal=decimal,
+        on_bad_row=on_bad_row or "error",
+        no_volume=no_volume or "error",
+        weekends=weekends or "error",
+        round_to_scale=round_to_scale,
+    )
+    app = _simulator(_history(folder, reading), script, names, today)
     login = app.issue_login()
     if _begins_with_a_token(app):
         login["token"]["expires_at"] = 1
@@ -98,6 +143,7 @@ def simulator(
             "SCHWAB_BASE_URL": server.url,
             "SCHWAB_API_KEY": app.key,
             "SCHWAB_APP_SECRET": app.secret,
+            "SCHWAB_CALLBACK_URL": DEFAULT_CALLBACK_URLS.rpartition(",")[2],
             "SCHWAB_TOKEN_PATH": str(token_path.resolve()),
             "JUTSU_HOME": str(_SCRATCH.resolve()),
             "JUTSU_DATABASE_URL": "",
@@ -110,10 +156,22 @@ def simulator(
         server.wait()
 
 
+def _history(folder: Path | None, reading: Reading) -> MarketHistory:
+    if folder is None:
+        return MarketHistory.from_sample()
+    market = BarFolder(folder, reading)
+    if market.left_out:
+        click.echo(f"{len(market.left_out):,} rows were left out:")
+        for row in market.left_out[:_SHOWN_ROWS]:
+            click.echo(f"  {row.path}, line {row.line}, {row.reason}")
+        if len(market.left_out) > _SHOWN_ROWS:
+            click.echo(f"  and {len(market.left_out) - _SHOWN_ROWS:,} more")
+    return market.history
+
+
 def _simulator(
-    folder: Path | None, script: Path | None, names: tuple[str, ...], today: datetime | None
+    history: MarketHistory, script: Path | None, names: tuple[str, ...], today: datetime | None
 ) -> SchwabSimulator:
-    history = MarketHistory.from_sample() if folder is None else history_from_folder(folder)
     written = Script() if script is None else read_script(script)
     now = written.clock.now or _evening(history, today)
     session = newest_session(history, now.astimezone(NEW_YORK).date())

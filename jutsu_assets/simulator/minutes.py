@@ -42,9 +42,10 @@ def derived_minutes(symbol: str, bar: DailyBar, opens: int, closes: int) -> tupl
     """
     seed = hashlib.sha256(f"{symbol} {bar.session}".encode()).digest()
     draw = np.random.default_rng(int.from_bytes(seed[:8], "big"))
-    day = [int(price.scaleb(PRICE_DECIMALS)) for price in bar[1:5]]
+    decimals = max(PRICE_DECIMALS, *(-int(price.as_tuple().exponent) for price in bar[1:5]))
+    day = [int(price.scaleb(decimals)) for price in bar[1:5]]
     regular = np.arange(opens, closes, MS_PER_MINUTE, dtype=np.int64)
-    minutes = _regular(draw, regular, day, int(bar.volume * (1 - _AUCTION_SHARE - _BESIDE_SHARE)))
+    minutes = _regular(draw, regular, day, decimals, int(bar.volume * (1 - _AUCTION_SHARE - _BESIDE_SHARE)))
     before = np.arange(_local(bar.session, EXTENDED_OPEN), opens, MS_PER_MINUTE, dtype=np.int64)
     after = np.arange(closes + MS_PER_MINUTE, _local(bar.session, EXTENDED_CLOSE), MS_PER_MINUTE, dtype=np.int64)
     beside = int(bar.volume * _BESIDE_SHARE)
@@ -78,7 +79,9 @@ def together(minutes: Iterable[MinuteRow], length: int) -> list[MinuteRow]:
     return bars
 
 
-def _regular(draw: np.random.Generator, starts: Integers, day: list[int], volume: int) -> list[MinuteRow]:
+def _regular(
+    draw: np.random.Generator, starts: Integers, day: list[int], decimals: int, volume: int
+) -> list[MinuteRow]:
     open_, high, low, close = day
     count = len(starts)
     steps = draw.standard_normal(count)
@@ -97,7 +100,7 @@ def _regular(draw: np.random.Generator, starts: Integers, day: list[int], volume
     weights = draw.gamma(4.0, size=count) * (1 + 2 * np.linspace(-1, 1, count) ** 2)
     volumes = np.floor(weights / weights.sum() * volume).astype(np.int64)
     opened, high_prices, low_prices, closed = (
-        [_price(n) for n in ticks.tolist()] for ticks in (first, highs, lows, last)
+        [Decimal(n).scaleb(-decimals) for n in ticks.tolist()] for ticks in (first, highs, lows, last)
     )
     return list(map(MinuteRow, starts.tolist(), opened, high_prices, low_prices, closed, volumes.tolist()))
 
@@ -106,10 +109,6 @@ def _beside(draw: np.random.Generator, starts: Integers, around: Decimal, volume
     traded = starts[draw.random(len(starts)) < _TRADED_BESIDE]
     each = volume // max(len(traded), 1)
     return [MinuteRow.flat(start, around, each) for start in traded.tolist()] if each else []
-
-
-def _price(ticks: int) -> Decimal:
-    return Decimal(ticks).scaleb(-PRICE_DECIMALS)
 
 
 def _local(session: date, moment: time) -> int:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, repeat
 from operator import itemgetter
 from pathlib import Path
 from typing import Self
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from jutsu_assets.barfiles.collection import BarCollection
-from jutsu_assets.barfiles.events import events_of
+from jutsu_assets.barfiles.events import events_of, stream_of
 from jutsu_assets.barfiles.reading import DateOrder, DecimalMark, LeftOutRow, NoVolume, OnBadRow, Reading, Weekends
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.store.content import BarRow
@@ -134,7 +134,8 @@ class DatabaseDataHandler(DataHandler):
             versions = self._versions(rows.connection)
             if self._symbols is not None and not skips:
                 self._refuse_missing(rows, [symbol for symbol in self._symbols if symbol not in versions])
-        symbols = [symbol for symbol in self._symbols or sorted(versions) if symbol in versions]
+        chosen = sorted(versions) if self._symbols is None else self._symbols
+        symbols = [symbol for symbol in chosen if symbol in versions]
         at_a_time = max(_LEAST_STREAMED_ROWS, _STREAMED_ROWS // max(1, len(symbols)))
         yield from merge_in_time_order(self._stream(symbol, versions[symbol], at_a_time) for symbol in symbols)
 
@@ -369,8 +370,7 @@ class CSVDataHandler(DataHandler):
         """Return the bars in time order, ties by symbol, in constant memory."""
         if not skips_missing(missing) and self._symbols is not None:
             self._refuse_missing(self._symbols)
-        for symbol, bar in self._collection.rows(self._symbols):
-            yield MarketDataEvent.of_bar(symbol, bar, self.timeframe)
+        yield from stream_of(self._collection.rows(self._symbols), self.timeframe)
 
     def get_latest_bar(self, symbol: str) -> MarketDataEvent:
         """Return the newest bar of ``symbol``; of a file that was looked at before, its row alone is read.
@@ -396,7 +396,7 @@ class CSVDataHandler(DataHandler):
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the bars of each of ``symbols`` with ``start ≤ timestamp < end``, reading each file once."""
         between = self._between(symbols, start, end, missing)
-        return {symbol: events_of(symbol, bars, self.timeframe) for symbol, bars in between.items()}
+        return {symbol: events_of(repeat(symbol), bars, self.timeframe) for symbol, bars in between.items()}
 
     def get_frame(
         self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"

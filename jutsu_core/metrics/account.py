@@ -41,6 +41,7 @@ class Account:
         flows: What was paid in or out by row; ``None`` where no row says so.
         cash: Cash by row; ``None`` unless every row says so.
         positions: What each row says of its positions, by symbol or in one amount; ``None`` unless every row does.
+        are_bare: Whether the positions by symbol are bare numbers, which may be worths or numbers of shares.
     """
 
     stamps: IntArray
@@ -48,6 +49,7 @@ class Account:
     flows: FloatArray | None = None
     cash: FloatArray | None = None
     positions: tuple[Mapping[str, float] | float, ...] | None = None
+    are_bare: bool = False
 
     def at(self, row: int) -> datetime:
         """Return when ``row`` was, UTC."""
@@ -85,6 +87,7 @@ def account_of(portfolio_history: object) -> Account:
         flows=flows if flows is not None and flows.any() else None,
         cash=cash if all(_is_told(entry, "cash") for entry in rows) else None,
         positions=positions if len(positions) == len(rows) else None,
+        are_bare=len(positions) == len(rows) and all(_is_bare(entry["positions"]) for entry in rows),
     )
 
 
@@ -190,6 +193,10 @@ def _row_of(entry: object, row: int) -> tuple[datetime, float]:
 
 def _is_told(entry: Mapping[str, Any], key: str) -> bool:
     return entry.get(key) is not None
+
+
+def _is_bare(positions: object) -> bool:
+    return isinstance(positions, Mapping) and not any(isinstance(amount, Mapping) for amount in positions.values())
 
 
 def _amounts(key: str, rows: list[Mapping[str, Any]]) -> FloatArray | None:

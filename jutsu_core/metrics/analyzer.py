@@ -94,8 +94,8 @@ class PerformanceAnalyzer:
                 datetime) and ``total_value`` (``Decimal``, ``float`` or ``int``). The first row is
                 the starting equity, above 0. If there are: ``cash_flow`` (what was paid in, or out
                 below 0; ``total_value`` has it already), ``cash``, and ``positions`` (their worth, in
-                one amount or by symbol; of a symbol also a mapping with ``market_value``, or with
-                ``quantity`` and ``price``). Other keys are not looked at.
+                one amount or by symbol; or numbers of shares by symbol; or of a symbol a mapping with
+                ``market_value``, or with ``quantity`` and ``price``). Other keys are not looked at.
 
         Returns:
             JSON-ready figures under the names of ``jutsu_core.metrics.catalog``, money as float: those of

@@ -3,10 +3,14 @@
 **Which fills a row has.** A row at 00:00 UTC is the end of the session of that date and has the fills of
 that date on the exchange's clocks and before; every other row has the fills until its time.
 
+**Positions** by symbol that are bare numbers are worths or numbers of shares, whichever more rows agree with:
+the first add up with cash to the total, the second are what the fills leave.
+
 **Tolerance.** Sums may differ by a hundredth of the currency, or by a millionth of the account, whichever
 is more.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
@@ -36,6 +40,7 @@ _DAY = 86_400_000_000
 _YEAR = 365.25 * _DAY
 _LEAST_TOLERANCE = 0.01
 _RELATIVE_TOLERANCE = 1e-6
+_SAME_SHARES = 1e-9
 # Without a position the value may earn interest, and no more than that.
 _IDLE_RETURN_A_YEAR = 0.15
 # A jump is a return of a tenth or more, and ten times the usual one.
@@ -79,26 +84,43 @@ def rows_of_fills(stamps: IntArray, fills: Sequence[FillEvent], exchange_zone: s
 def disagreements(account: Account, fills: Sequence[FillEvent], exchange_zone: str) -> list[Finding]:
     """Return where the history does not add up, or not to the fills."""
     rows = rows_of_fills(account.stamps, fills, exchange_zone)
+    shares = _shares_by_row(account, fills, rows)
     return [
-        *_sums(account),
+        *_sums(account, shares),
         *_cash(account, fills, rows),
-        *_positions(account, fills, rows),
+        *_positions(account, shares),
         *_jumps(account, fills, rows),
         *_outside(account, fills, rows),
     ]
 
 
-def _sums(account: Account) -> list[Finding]:
+def _sums(account: Account, shares: Sequence[Mapping[str, float]]) -> list[Finding]:
     if account.cash is None or account.positions is None:
         return []
-    worth = np.array(
-        [sum(held.values()) if isinstance(held, Mapping) else held for held in account.positions], dtype=np.float64
-    )
-    return _worst(
-        account,
-        "total_is_cash_and_positions",
-        account.equity - account.cash - worth,
-        "total_value is {gap:+,.2f} beside cash and positions",
+    gaps = _gaps(account, account.positions)
+    off = np.abs(gaps) > _tolerance(account)
+    if account.are_bare and shares and _differing(account.positions, shares) < int(off.sum()):
+        return []  # they are numbers of shares, whose worth is not told
+    words = "total_value is {gap:+,.2f} beside cash and positions"
+    return _worst(account, "total_is_cash_and_positions", gaps, words)
+
+
+def _gaps(account: Account, positions: Sequence[Mapping[str, float] | float]) -> FloatArray:
+    worth = [sum(held.values()) if isinstance(held, Mapping) else held for held in positions]
+    cash = 0.0 if account.cash is None else account.cash
+    found: FloatArray = account.equity - cash - np.array(worth, dtype=np.float64)
+    return found
+
+
+def _differing(positions: Sequence[Mapping[str, float] | float], shares: Sequence[Mapping[str, float]]) -> int:
+    """Return in how many rows the positions are not those numbers of shares."""
+    return sum(
+        not isinstance(told, Mapping)
+        or any(
+            not math.isclose(told.get(symbol, 0.0), held.get(symbol, 0.0), rel_tol=_SAME_SHARES, abs_tol=_SAME_SHARES)
+            for symbol in told.keys() | held.keys()
+        )
+        for told, held in zip(positions, shares, strict=True)
     )
 
 
@@ -114,24 +136,45 @@ def _cash(account: Account, fills: Sequence[FillEvent], rows: IntArray) -> list[
     return _worst(account, "cash_follows_fills", gaps, words)
 
 
-def _positions(account: Account, fills: Sequence[FillEvent], rows: IntArray) -> list[Finding]:
-    """Return where a position is worth something of which the fills have none, or nothing of which they have some."""
-    if account.positions is None or not fills:
+def _positions(account: Account, shares: Sequence[Mapping[str, float]]) -> list[Finding]:
+    """Return where positions are not those that the fills leave: in number if they are shares, else in sign."""
+    if account.positions is None or not shares:
         return []
-    held: dict[str, Decimal] = {}
-    at = 0
-    for row, told in enumerate(account.positions):
-        while at < len(fills) and rows[at] <= row:
-            held[fills[at].symbol] = held.get(fills[at].symbol, Decimal(0)) + signed(fills[at])
-            at += 1
+    differing = _differing(account.positions, shares)
+    are_shares = account.are_bare and (
+        account.cash is None or differing < int((np.abs(_gaps(account, account.positions)) > _tolerance(account)).sum())
+    )
+    for row, (told, held) in enumerate(zip(account.positions, shares, strict=True)):
         if not isinstance(told, Mapping):
             continue
         for symbol in sorted(told.keys() | held.keys()):
-            worth, quantity = told.get(symbol, 0.0), held.get(symbol, Decimal(0))
-            if (worth > 0) - (worth < 0) != (quantity > 0) - (quantity < 0):
-                text = f"{symbol} is worth {worth:,.2f} in the history, and the fills leave {quantity} shares of it"
+            amount, quantity = told.get(symbol, 0.0), held.get(symbol, 0.0)
+            is_same = bool(np.sign(amount) == np.sign(quantity))
+            if are_shares:
+                is_same = math.isclose(amount, quantity, rel_tol=_SAME_SHARES, abs_tol=_SAME_SHARES)
+            if not is_same:
+                what = "has" if are_shares else "is worth"
+                text = f"{symbol} {what} {amount:,.2f} in the history, and the fills leave {quantity:g} shares of it"
                 return [Finding("positions_follow_fills", account.at(row).isoformat(), text)]
     return []
+
+
+def _shares_by_row(account: Account, fills: Sequence[FillEvent], rows: IntArray) -> list[Mapping[str, float]]:
+    """Return how many shares of each symbol the fills leave at each row; nothing where that is not compared."""
+    if account.positions is None or not fills:
+        return []
+    held: dict[str, Decimal] = {}
+    told: dict[str, float] = {}
+    found: list[Mapping[str, float]] = []
+    at = 0
+    for row in range(len(account.positions)):
+        while at < len(fills) and rows[at] <= row:
+            fill = fills[at]
+            left = held[fill.symbol] = held.get(fill.symbol, Decimal(0)) + signed(fill)
+            told = told | {fill.symbol: float(left)}
+            at += 1
+        found.append(told)
+    return found
 
 
 def _jumps(account: Account, fills: Sequence[FillEvent], rows: IntArray) -> list[Finding]:
@@ -206,9 +249,13 @@ def signed(fill: FillEvent) -> Decimal:
 
 def _worst(account: Account, rule: Rule, gaps: FloatArray, text: str) -> list[Finding]:
     """Return the first row whose gap is beyond the tolerance, with the largest gap of all."""
-    tolerance = np.maximum(_LEAST_TOLERANCE, _RELATIVE_TOLERANCE * np.abs(account.equity))
-    found = np.flatnonzero(np.abs(gaps) > tolerance)
+    found = np.flatnonzero(np.abs(gaps) > _tolerance(account))
     if not len(found):
         return []
     row = int(found[0])
     return [Finding(rule, account.at(row).isoformat(), text.format(gap=gaps[row]), len(found))]
+
+
+def _tolerance(account: Account) -> FloatArray:
+    found: FloatArray = np.maximum(_LEAST_TOLERANCE, _RELATIVE_TOLERANCE * np.abs(account.equity))
+    return found

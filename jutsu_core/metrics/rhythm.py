@@ -87,11 +87,14 @@ def disagreement(name: str, rhythm: Rhythm, periods_per_year: int, *, refused_fr
     times = max(rhythm.per_year / periods_per_year, periods_per_year / rhythm.per_year)
     is_short = rhythm.span < _SHORTEST_HOLE
     limit = max(refused_from, _REFUSED_FROM_WHEN_SHORT) if is_short else refused_from
-    apart = f"the rows of {name} are {_YEAR / rhythm.per_year / _DAY:.4g} days apart, {rhythm.per_year:.4g} a year"
+    rows = f"the rows of {name} are about {max(1, round(rhythm.per_year))} a year"
     if times > limit:
         must_be = f"what the rows are: about {max(1, round(rhythm.per_year))}"
-        remedy = f"{apart}; give that, or say accept_other_periods=True to PerformanceAnalyzer if it is meant"
+        remedy = f"{rows}; give that, or say accept_other_periods=True to PerformanceAnalyzer if it is meant"
         refuse("periods_per_year", must_be, periods_per_year, remedy)
     if times < NAMED_FROM or is_short:
         return None
-    return f"{apart}, but annualised by {periods_per_year}: volatility and ratios are off by {times**0.5 - 1:.0%}"
+    return (
+        f"{rows} and were measured with periods_per_year={periods_per_year}:"
+        f" volatility and ratios are off by {times**0.5 - 1:.0%}"
+    )

@@ -4,6 +4,7 @@ The ORM version is what one would write first: a mapped class with ``Numeric`` p
 an operation, ``merge`` to write. No absolute time is asserted; ``make bench`` prints medians.
 """
 
+import csv
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -244,12 +245,28 @@ def test_a_frame_of_a_thousand_bars(benchmark: Any, handler: DatabaseDataHandler
 
 
 @pytest.mark.benchmark(group="1,000 bars as events")
-def test_a_thousand_bars_csv(benchmark: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("known", [True, False], ids=["known", "new"])
+def test_a_thousand_bars_csv(benchmark: Any, tmp_path: Path, *, known: bool) -> None:
+    """Of a file that the handler looked at before, and of one that it did not."""
     path = tmp_path / "IBM.csv"
     rows = (f"{one.timestamp:%Y-%m-%d},100.5,101.25,99.75,100.5,{one.volume}\n" for one in bars(1_000))
     path.write_text("Date,Open,High,Low,Close,Volume\n" + "".join(rows))
     handler = CSVDataHandler(path)
-    assert len(benchmark(handler.get_bars_range, "IBM", *window(1_000))) == 1_000
+    read = handler.get_bars_range if known else lambda *asked: CSVDataHandler(path).get_bars_range(*asked)
+    assert len(benchmark(read, "IBM", *window(1_000))) == 1_000
+
+
+@pytest.mark.benchmark(group="1,000 bars as events")
+def test_a_thousand_rows_csv_reader(benchmark: Any, tmp_path: Path) -> None:
+    """What the standard library takes for the cells alone."""
+    path = tmp_path / "IBM.csv"
+    path.write_text("".join(f"{one.timestamp:%Y-%m-%d},100.5,101.25,99.75,100.5,{one.volume}\n" for one in bars(1_000)))
+
+    def read() -> list[list[str]]:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.reader(file))
+
+    assert len(benchmark(read)) == 1_000
 
 
 @pytest.fixture

@@ -11,8 +11,39 @@ from jutsu_assets.simulator.catalog import named_plan
 from tests.support.graph import open_graph
 from tests.support.schwab import secrets_of
 
-AT_THE_TOKEN = ("O11", "O12", "O13", "O14", "O15", "O15-401", "O16", "O17", "O18", "O18-list", "O19-dropped")
-ON_DATA = ("D2", "D3", "D4", "O7", "X10-text", "X12", "R2", "R5-86400", "R7", "R8", "R11", "R12", "R15", "R15-page")
+AT_THE_TOKEN = (
+    "O11",
+    "O12",
+    "O13",
+    "O14",
+    "O15",
+    "O15-401",
+    "O16",
+    "O17",
+    "O18",
+    "O18-list",
+    "O18-babble",
+    "O18-bomb",
+    "O19-dropped",
+)
+ON_DATA = (
+    "D2",
+    "D3",
+    "D4",
+    "O7",
+    "X10-text",
+    "X12",
+    "R2",
+    "R5-86400",
+    "R7",
+    "R8",
+    "R11",
+    "R12",
+    "R15",
+    "R15-page",
+    "R15-babble",
+    "R15-bomb",
+)
 
 
 @pytest.mark.parametrize("name", ["", *AT_THE_TOKEN, *ON_DATA])

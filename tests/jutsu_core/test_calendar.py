@@ -175,3 +175,8 @@ def test_a_span_of_which_the_exchange_is_not_known_is_refused(name: str, first: 
 def test_another_exchange_has_its_own_holidays() -> None:
     london = TradingCalendar("XLON", date(2013, 3, 28), date(2013, 4, 2))
     assert london.sessions(london.first, london.last) == [date(2013, 3, 28), date(2013, 4, 2)]
+
+
+@pytest.mark.parametrize(("name", "zone"), [("XNYS", "America/New_York"), ("XLON", "Europe/London")])
+def test_a_calendar_knows_where_its_exchange_s_clocks_are(name: str, zone: str) -> None:
+    assert TradingCalendar(name, date(2013, 1, 2), date(2013, 1, 31)).zone == zone

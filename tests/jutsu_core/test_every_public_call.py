@@ -21,6 +21,11 @@ import pytest
 
 import jutsu_core
 from jutsu_core import access, answers, bars, calendar, events, history, ports, sessions, windows
+from jutsu_core.backtest import orders, portfolio
+from jutsu_core.backtest.book import OrderBook
+from jutsu_core.backtest.loop import EventLoop
+from jutsu_core.backtest.strategies import MovingAverageCross
+from jutsu_core.backtest.strategy import Tape, View
 from jutsu_core.bars import BarColumns, Timeframe
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import InvalidInputError
@@ -93,6 +98,7 @@ from tests.support.bad_values import (
 )
 from tests.support.builders import NOON, SettableClock, bar, event, fetched
 from tests.support.memory_store import MemoryBarStore
+from tests.support.streamed_bars import StreamedBars
 
 NYSE = TradingCalendar("XNYS", date(2013, 1, 1), date(2013, 12, 31))
 Kind = tuple[object, Bad]
@@ -146,6 +152,9 @@ TRIALS = measures.Trials(10, 0.01)
 TRIP = trades.round_trips([a_fill(), a_fill("6", "SELL")])
 ANALYZER = PerformanceAnalyzer(annualize_partial_years=True)
 STATE = access.AccessState()
+TAPE = Tape()
+TAPE.add(NOON, [event()])
+VIEW = View(TAPE, portfolio.Portfolio(Decimal(1)), OrderBook())
 STATES = (STATE, ANYTHING)
 HOLDER = ("me", SYMBOLS)
 A_MOMENT = (NOON, MOMENTS)
@@ -166,6 +175,20 @@ SPECS = ([indicator_catalog.indicator("rsi")], LISTS)
 IDENTITY: dict[str, tuple[object, Bad]] = {
     "symbol": ("AAPL", SYMBOLS | {"blank": " "}),
     "timestamp": (NOON, MOMENTS),
+}
+TICKER = ("AAPL", SYMBOLS | {"blank": " "})
+AMOUNTS = {name: bad for name, bad in PRICES.items() if name != "zero"} | {
+    "infinity": Decimal("Infinity"),
+    "a signalling NaN": Decimal("sNaN"),
+    "too large": Decimal("1e15"),
+    "too fine": Decimal("1e-13"),
+}
+POSITIVE_AMOUNTS = AMOUNTS | {"zero": Decimal(0), "negative": Decimal(-1)}
+ACCOUNT: dict[str, Kind] = {
+    "cash": (Decimal(1), POSITIVE_AMOUNTS),
+    "costs": (portfolio.NO_COSTS, ANYTHING),
+    "lot": (Decimal(1), POSITIVE_AMOUNTS),
+    "allows_short": FLAG,
 }
 FRAME_FRAMES = FRAMES | {
     "newest first": random_bars(4).iloc[::-1],
@@ -193,6 +216,38 @@ TABLE: dict[str, Row] = {
     "answers.are_outside": row(
         answers.are_outside, values=(np.ones((1, 6), dtype=np.int64), ANYTHING), windows=(COVERAGE, LISTS)
     ),
+    "backtest.orders.TradeQuantity": row(
+        orders.TradeQuantity, symbol=TICKER, quantity=(Decimal(1), AMOUNTS | {"zero": Decimal(0)})
+    ),
+    "backtest.orders.TargetQuantity": row(orders.TargetQuantity, symbol=TICKER, quantity=(Decimal(1), AMOUNTS)),
+    "backtest.orders.TargetWeight": row(
+        orders.TargetWeight, symbol=TICKER, weight=(Decimal(1), AMOUNTS | {"two": Decimal(2)})
+    ),
+    "backtest.portfolio.TradingCosts": row(
+        portfolio.TradingCosts,
+        **dict.fromkeys(("per_fill", "per_share", "minimum"), (Decimal(1), COSTS | AMOUNTS)),
+        **dict.fromkeys(("commission_rate", "slippage_rate"), (Decimal(1), COSTS | AMOUNTS | {"two": Decimal(2)})),
+    ),
+    "backtest.portfolio.Portfolio": row(portfolio.Portfolio, **ACCOUNT),
+    "backtest.loop.EventLoop": row(
+        EventLoop,
+        handler=(StreamedBars([event()]), ANYTHING | {"a class": StreamedBars}),
+        strategy=(MovingAverageCross(), ANYTHING | {"a class": MovingAverageCross}),
+        **ACCOUNT,
+    ),
+    "backtest.loop.EventLoop.run": row(
+        EventLoop(StreamedBars([event()]), MovingAverageCross(), cash=Decimal(1)).run,
+    ),
+    "backtest.strategies.MovingAverageCross": row(
+        MovingAverageCross,
+        fast=(2, INTEGERS | {"zero": 0}),
+        slow=(3, INTEGERS | {"one": 1, "as fast": 2}),
+        weight=(Decimal(1), AMOUNTS | {"two": Decimal(2), "negative": Decimal(-1)}),
+    ),
+    "backtest.strategies.MovingAverageCross.decide": row(MovingAverageCross().decide, view=(VIEW, {})),
+    "backtest.strategy.View.position": row(VIEW.position, symbol=("AAPL", NAMES)),
+    "backtest.strategy.View.bars": row(VIEW.bars, symbol=("AAPL", NAMES), count=(1, INTEGERS | {"zero": 0})),
+    "backtest.strategy.View.closes": row(VIEW.closes, symbol=("AAPL", NAMES), count=(1, INTEGERS | {"zero": 0})),
     "bars.Timeframe.parse": row(Timeframe.parse, text=("1d", {"timeframe": None, "unknown": "2d", "a list": ["1d"]})),
     "bars.BarColumns.of": row(BarColumns.of, bars=([bar(FRIDAY)], BARS)),
     "bars.to_micros": row(
@@ -492,6 +547,14 @@ PARTS = "is put together of parts by the one place that knows them all"
 WITHOUT_ROW = {
     "access": {"AccessState Admission Limits Claim": RECORD, "AccessLedger": PORT},
     "arguments": {"*": CHECK},
+    "backtest.book": {"Unfilled": RECORD, "OrderBook": KERNEL},
+    "backtest.exact": {"require_amount require_price": CHECK, "to_micro": KERNEL},
+    "backtest.loop": {"BacktestResult": RECORD},
+    "backtest.portfolio": {
+        "TradingCosts.commission TradingCosts.slippage": KERNEL,
+        "Portfolio.position Portfolio.mark Portfolio.quantity_worth Portfolio.bearable Portfolio.fill": KERNEL,
+    },
+    "backtest.strategy": {"Tape": KERNEL, "View": PARTS, "Strategy": PORT},
     "bars": {"Bar BarColumns RejectedBar Timeframe": RECORD, "require_aware": CHECK},
     "history": {"HistoryUpdate": RECORD, "DailyHistory": PARTS},
     "indicators.averages": {"*": KERNEL},

@@ -14,11 +14,14 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
+from jutsu_core.backtest.loop import EventLoop
 from jutsu_core.bars import BAR_COLUMNS, Bar, bars_to_frame, from_micros, session_timestamp
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import DataHandler
 from tests.support.builders import bar
+from tests.support.strategies import Whim
+from tests.support.streamed_bars import StreamedBars
 
 History = dict[str, list[Bar]]
 
@@ -74,8 +77,11 @@ def events_of(history: History, symbol: str, start: datetime = BEGIN, end: datet
     return [event_of(symbol, one) for one in history.get(symbol, []) if start <= one.timestamp < end]
 
 
-class DataHandlerContract:
-    """The behaviour; a subject adds the handler."""
+class DailyBoundsContract:
+    """What bounds of daily bars mean, to handlers that tell a symbol they do not know from one without bars or not.
+
+    The handler has the bars of AAPL of the five ``SESSIONS``, which the fixture ``history`` holds too.
+    """
 
     @pytest.fixture
     def history(self) -> History:
@@ -84,6 +90,74 @@ class DataHandlerContract:
     @pytest.fixture
     def handler(self, history: History) -> DataHandler:
         raise NotImplementedError
+
+    def test_every_range_holds_the_sessions_that_its_bounds_mean(self, handler: DataHandler, history: History) -> None:
+        """In UTC and on the exchange's clocks: a session's midnight, before it, within it, when its bar is final."""
+        hours = (timedelta(0), timedelta(hours=9, minutes=31), timedelta(hours=16), timedelta(hours=17, minutes=29))
+        later = (timedelta(hours=17, minutes=30), timedelta(hours=23, minutes=59))
+        bounds: list[tuple[datetime, date]] = []
+        for day in SESSIONS:
+            local = datetime(day.year, day.month, day.day, tzinfo=NEW_YORK)
+            bounds += [(session_timestamp(day), day), *((local + hour, day) for hour in hours)]
+            bounds += [(local + hour, day + DAY) for hour in later]
+        for bound, session in bounds:
+            key = session_timestamp(session)
+            assert handler.get_bars_range("AAPL", BEGIN, bound) == events_of(history, "AAPL", BEGIN, key), bound
+            if bound <= FAR:
+                assert handler.get_bars_range("AAPL", bound, FAR) == events_of(history, "AAPL", key, FAR), bound
+
+    @pytest.mark.parametrize("ask", ASKS.values(), ids=list(ASKS))
+    def test_a_day_in_new_york_is_that_session_and_its_morning_does_not_know_its_close(
+        self, handler: DataHandler, ask: Ask
+    ) -> None:
+        def sessions(start: datetime, end: datetime) -> list[date]:
+            found: Any = ask(handler, start, end)
+            if isinstance(found, pd.DataFrame):
+                return list(found["timestamp"].dt.date)
+            return [event.timestamp.date() for event in (found["AAPL"] if isinstance(found, dict) else found)]
+
+        midnight, next_midnight = datetime(2013, 2, 26, tzinfo=NEW_YORK), datetime(2013, 2, 27, tzinfo=NEW_YORK)
+        assert sessions(midnight, next_midnight) == [date(2013, 2, 26)]
+        assert sessions(datetime(2013, 2, 22, tzinfo=NEW_YORK), midnight + timedelta(hours=9, minutes=31)) == [
+            date(2013, 2, 22),
+            date(2013, 2, 25),
+        ]
+
+    def test_ranges_that_meet_make_one_wherever_they_meet(self, handler: DataHandler) -> None:
+        whole = handler.get_bars_range("AAPL", BEGIN, FAR)
+        for hour in range(0, 24 * 14, 11):
+            middle = BEGIN + timedelta(hours=hour)
+            parts = handler.get_bars_range("AAPL", BEGIN, middle), handler.get_bars_range("AAPL", middle, FAR)
+            assert [*parts[0], *parts[1]] == whole
+
+    @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+    def test_bounds_may_be_in_any_timezone(self, handler: DataHandler, history: History, zone: str) -> None:
+        window = (session_timestamp(SESSIONS[1]), session_timestamp(SESSIONS[3]))
+        start, end = (bound.astimezone(ZoneInfo(zone)) for bound in window)
+        expected = events_of(history, "AAPL", *window)
+        assert handler.get_bars_range("AAPL", start, end) == expected
+        assert handler.get_bars_batch(["AAPL"], start, end) == {"AAPL": expected}
+        assert len(handler.get_frame(["AAPL"], start, end)) == len(expected) == 2
+
+    @pytest.mark.parametrize("ask", ASKS.values(), ids=list(ASKS))
+    @pytest.mark.parametrize(
+        ("window", "problem"),
+        [
+            ((BEGIN.replace(tzinfo=None), FAR), "start must be timezone-aware"),
+            ((BEGIN, FAR.replace(tzinfo=None)), "end must be timezone-aware"),
+            ((FAR, BEGIN), "end must be at or after start"),
+        ],
+        ids=["naive start", "naive end", "end before start"],
+    )
+    def test_bounds_that_mean_no_range_are_refused(
+        self, handler: DataHandler, ask: Ask, window: Window, problem: str
+    ) -> None:
+        with pytest.raises(InvalidInputError, match=problem):
+            ask(handler, *window)
+
+
+class DataHandlerContract(DailyBoundsContract):
+    """The whole behaviour; a subject adds the handler."""
 
     def test_it_is_a_data_handler(self, handler: DataHandler) -> None:
         assert isinstance(handler, DataHandler)
@@ -103,6 +177,12 @@ class DataHandlerContract:
         assert {type(price) for price in (latest.open, latest.high, latest.low, latest.close)} == {Decimal}
         assert type(latest.volume) is int
         assert latest.volume == 19_730_304
+
+    def test_a_backtest_over_it_is_the_one_over_its_bars(self, handler: DataHandler, history: History) -> None:
+        in_memory = StreamedBars(*(events_of(history, symbol) for symbol in history))
+        results = [EventLoop(bars, Whim(1), cash=Decimal(100_000)).run() for bars in (handler, in_memory)]
+        assert results[0] == results[1]
+        assert results[0].fills
 
     def test_times_come_out_in_utc(self, handler: DataHandler) -> None:
         events = [
@@ -146,73 +226,9 @@ class DataHandlerContract:
             with pytest.raises(InvalidInputError, match=r"symbols?(\[1\]|\[0\])? must be a text such as 'AAPL', was"):
                 ask(handler, bad)
 
-    def test_every_range_holds_the_sessions_that_its_bounds_mean(self, handler: DataHandler, history: History) -> None:
-        """In UTC and on the exchange's clocks: a session's midnight, before it, within it, when its bar is final."""
-        hours = (timedelta(0), timedelta(hours=9, minutes=31), timedelta(hours=16), timedelta(hours=17, minutes=29))
-        later = (timedelta(hours=17, minutes=30), timedelta(hours=23, minutes=59))
-        bounds: list[tuple[datetime, date]] = []
-        for day in SESSIONS:
-            local = datetime(day.year, day.month, day.day, tzinfo=NEW_YORK)
-            bounds += [(session_timestamp(day), day), *((local + hour, day) for hour in hours)]
-            bounds += [(local + hour, day + DAY) for hour in later]
-        for start, first in bounds:
-            for end, after in bounds:
-                if start.astimezone(UTC) <= end.astimezone(UTC):
-                    meant = events_of(history, "AAPL", session_timestamp(first), session_timestamp(after))
-                    assert handler.get_bars_range("AAPL", start, end) == meant, (start, end)
-
-    @pytest.mark.parametrize("ask", ASKS.values(), ids=list(ASKS))
-    def test_a_day_in_new_york_is_that_session_and_its_morning_does_not_know_its_close(
-        self, handler: DataHandler, ask: Ask
-    ) -> None:
-        def sessions(start: datetime, end: datetime) -> list[date]:
-            found: Any = ask(handler, start, end)
-            if isinstance(found, pd.DataFrame):
-                return list(found["timestamp"].dt.date)
-            return [event.timestamp.date() for event in (found["AAPL"] if isinstance(found, dict) else found)]
-
-        midnight, next_midnight = datetime(2013, 2, 26, tzinfo=NEW_YORK), datetime(2013, 2, 27, tzinfo=NEW_YORK)
-        assert sessions(midnight, next_midnight) == [date(2013, 2, 26)]
-        assert sessions(datetime(2013, 2, 1, tzinfo=NEW_YORK), midnight + timedelta(hours=9, minutes=31)) == [
-            date(2013, 2, 22),
-            date(2013, 2, 25),
-        ]
-
-    def test_ranges_that_meet_make_one_wherever_they_meet(self, handler: DataHandler) -> None:
-        whole = handler.get_bars_range("AAPL", BEGIN, FAR)
-        for hour in range(0, 24 * 14, 5):
-            middle = BEGIN + timedelta(hours=hour)
-            parts = handler.get_bars_range("AAPL", BEGIN, middle), handler.get_bars_range("AAPL", middle, FAR)
-            assert [*parts[0], *parts[1]] == whole
-
     def test_a_range_without_bars_is_empty(self, handler: DataHandler) -> None:
         assert handler.get_bars_range("MSFT", session_timestamp(SESSIONS[4]), FAR) == []
         assert handler.get_bars_range("MSFT", session_timestamp(SESSIONS[1]), session_timestamp(SESSIONS[1])) == []
-
-    @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
-    def test_bounds_may_be_in_any_timezone(self, handler: DataHandler, history: History, zone: str) -> None:
-        window = (session_timestamp(SESSIONS[1]), session_timestamp(SESSIONS[3]))
-        start, end = (bound.astimezone(ZoneInfo(zone)) for bound in window)
-        expected = events_of(history, "AAPL", *window)
-        assert handler.get_bars_range("AAPL", start, end) == expected
-        assert handler.get_bars_batch(["AAPL"], start, end) == {"AAPL": expected}
-        assert len(handler.get_frame(["AAPL"], start, end)) == len(expected) == 2
-
-    @pytest.mark.parametrize("ask", ASKS.values(), ids=list(ASKS))
-    @pytest.mark.parametrize(
-        ("window", "problem"),
-        [
-            ((BEGIN.replace(tzinfo=None), FAR), "start must be timezone-aware"),
-            ((BEGIN, FAR.replace(tzinfo=None)), "end must be timezone-aware"),
-            ((FAR, BEGIN), "end must be at or after start"),
-        ],
-        ids=["naive start", "naive end", "end before start"],
-    )
-    def test_bounds_that_mean_no_range_are_refused(
-        self, handler: DataHandler, ask: Ask, window: Window, problem: str
-    ) -> None:
-        with pytest.raises(InvalidInputError, match=problem):
-            ask(handler, *window)
 
     def test_the_stream_holds_every_bar_in_time_order_and_ties_by_symbol(
         self, handler: DataHandler, history: History

@@ -18,10 +18,11 @@ from jutsu_assets.simulator.endpoints import PRICE_HISTORY
 from jutsu_assets.simulator.faults import Fault
 from jutsu_assets.simulator.server import serve
 from jutsu_assets.simulator.transport import mount
-from jutsu_core.bars import BAR_COLUMNS, session_timestamp
+from jutsu_core.bars import BAR_COLUMNS, Timeframe, session_timestamp
 from jutsu_core.errors import AuthenticationError, InvalidInputError, NoDataError, SourceUnavailableError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import DataHandler
+from tests.support.data_handler_contract import BEGIN, FAR, DailyBoundsContract, History
 from tests.support.schwab import (
     EVENING,
     FRIDAY,
@@ -201,6 +202,19 @@ def test_the_demo_needs_no_port_no_credentials_and_no_file() -> None:
     assert handler.get_latest_bar("AAPL").close == Decimal("430.47")
     assert [event.symbol for event in handler.get_next_bar()] == ["AAPL", "IBM"] * 5
     assert ledger.claims == 3
+
+
+class TestSchwabDataHandler(DailyBoundsContract):
+    """Bounds mean the same to it as to every other handler; over the sample package's bars."""
+
+    @pytest.fixture
+    def handler(self) -> SchwabDataHandler:
+        return open_simulated(Market(symbols=("AAPL",), history_start=SESSIONS[0], calendar="XNYS"), MemoryLedger())
+
+    @pytest.fixture
+    def history(self, handler: SchwabDataHandler) -> History:
+        fetched = handler.fetcher.fetch("AAPL", Timeframe.D1, WEEK_START - timedelta(days=7), FAR)
+        return {"AAPL": [bar for bar in fetched.bars if bar.timestamp >= BEGIN]}
 
 
 def credentials_for(simulator: SchwabSimulator, path: Path) -> Credentials:

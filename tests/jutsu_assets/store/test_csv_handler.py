@@ -86,7 +86,8 @@ def histories(draw: st.DrawFn) -> History:
     """Return random bars of a few symbols, on random weekdays that overlap."""
     history: History = {}
     for symbol in draw(st.lists(st.sampled_from(["AAPL", "BRK/B", "$SPX", "ON", "Ünie"]), unique=True, min_size=1)):
-        dates = draw(st.sets(st.sampled_from(WEEKDAYS), min_size=1, max_size=12))
+        first = draw(st.integers(0, len(WEEKDAYS) - 2))  # and the next day, since rows a week apart are no days
+        dates = draw(st.sets(st.sampled_from(WEEKDAYS), max_size=10)) | set(WEEKDAYS[first : first + 2])
         bars = []
         for session in sorted(dates):
             low, one, other, high = sorted(draw(st.tuples(PRICE, PRICE, PRICE, PRICE)))

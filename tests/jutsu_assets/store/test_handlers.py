@@ -308,6 +308,11 @@ def test_symbols_choose_what_streams_and_nothing_else(store: SqlBarStore, opened
     assert chosen.get_latest_bar("AAPL") == events_of(contract_history(), "AAPL")[-1]
 
 
+def test_a_choice_of_no_symbols_streams_nothing(store: SqlBarStore, opened: Opener) -> None:
+    hold(store, contract_history())
+    assert list(opened(symbols=[]).get_next_bar()) == []
+
+
 def test_arguments_that_cannot_be_meant_are_refused(opened: Opener) -> None:
     with pytest.raises(InvalidInputError, match="cache_size must be at least 0, was -1"):
         opened(cache_size=-1)

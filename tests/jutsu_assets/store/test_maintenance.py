@@ -372,6 +372,7 @@ def test_a_backup_is_a_private_file_that_is_a_whole_store(sqlite_url: str, tmp_p
     database.close()
 
 
+@pytest.mark.slow
 def test_a_backup_while_a_process_writes_holds_whole_partitions(sqlite_url: str, tmp_path: Path) -> None:
     made(file_of(sqlite_url), 1, "AAPL", "MSFT")
     database = Database(sqlite_url, RecordingSleeper())
@@ -704,6 +705,7 @@ def test_a_reader_keeps_the_state_it_began_with(sqlite_url: str, saved: Path) ->
     database.close()
 
 
+@pytest.mark.slow
 def test_a_restore_while_a_process_reads_and_writes_is_seen_whole(sqlite_url: str, saved: Path) -> None:
     database = Database(sqlite_url, RecordingSleeper())
     fill(database, 1, "AAPL", "MSFT")
@@ -754,6 +756,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_kill_9_during_a_restore_leaves_the_old_or_the_new(sqlite_url: str, tmp_path: Path) -> None:
     few, many = made(tmp_path / "few.db", 1, count=3000), made(tmp_path / "many.db", 2, "AAPL", "MSFT", count=3000)

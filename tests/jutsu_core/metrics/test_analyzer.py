@@ -128,6 +128,27 @@ def test_days_elapse_on_the_exchange_s_dates() -> None:
         assert PerformanceAnalyzer(exchange_zone="Europe/London").calculate_metrics([], rows)["elapsed_days"] == 2
 
 
+@pytest.mark.parametrize(
+    ("step", "count", "periods_per_year", "told"),
+    [
+        (timedelta(days=30), 120, 252, "about 12 a year and were measured with periods_per_year=252"),
+        (timedelta(days=7), 60, 252, "about 52 a year"),
+        (timedelta(days=1), 200, 12, "about 365 a year and were measured with periods_per_year=12"),
+        (timedelta(days=30), 120, 12, ""),
+        (timedelta(days=7), 60, 52, ""),
+        (timedelta(days=1), 400, 252, "about 365 a year"),
+        (timedelta(days=1), 400, 365, ""),
+        (timedelta(days=30), 1, 252, ""),
+        (timedelta(minutes=1), 391, 98_280, ""),
+    ],
+)
+def test_rows_of_another_period_are_told(step: timedelta, count: int, periods_per_year: int, told: str) -> None:
+    rows = [{"timestamp": START + number * step, "total_value": 100 + number % 7} for number in range(count)]
+    analyzer = PerformanceAnalyzer(periods_per_year=periods_per_year, accept_other_periods=True)
+    notes = analyzer.calculate_metrics([], rows)["notes"]
+    assert [told in note for note in notes] == [True] * bool(told)
+
+
 def test_an_equity_curve_is_called_so() -> None:
     newest_first = pd.Series([1.0, 2.0], index=pd.DatetimeIndex(["2012-03-02", "2012-03-01"], tz="UTC"))
     with pytest.raises(InvalidInputError, match=r"^row 1 of the index of equity_curve must be after 2012-03-02"):

@@ -83,7 +83,8 @@ def test_rows_of_another_period_are_refused_and_what_is_right_is_named(
 def test_a_daily_book_annualised_by_sessions_is_named() -> None:
     report = measured(rows_at(days(400)))
     assert rules(report) == ["rows_are_of_the_period"]
-    assert "1 days apart, 365.2 a year, but annualised by 252" in report["notes"][0]
+    assert "about 365 a year and were measured with periods_per_year=252" in report["notes"][0]
+    assert "off by 20%" in report["notes"][0]
     assert measured(rows_at(days(400)), periods_per_year=365)["notes"] == []
 
 
@@ -265,6 +266,16 @@ def test_a_book_that_does_not_add_up_is_named(changes: dict[str, Any], found: li
     report = measured(book(**changes), FILLS)
     assert [rule for rule in rules(report) if rule != "no_jump_without_a_reason"] == found
     assert any(text in note for note in report["notes"])
+
+
+def test_positions_may_be_numbers_of_shares() -> None:
+    """As the house's own event loop has them."""
+    shares: list[Any] = [{}, {"AAPL": Decimal(2)}, {"AAPL": Decimal(1)}, {}]
+    assert measured(book(positions=shares), FILLS)["findings"] == []
+    wrong: list[Any] = [{}, {"AAPL": 2}, {"AAPL": 3}, {}]
+    report = measured(book(positions=wrong), FILLS)
+    assert rules(report) == ["positions_follow_fills"]
+    assert "AAPL has 3.00 in the history, and the fills leave 1 shares of it" in report["notes"][0]
 
 
 def test_a_rounded_cent_is_no_finding() -> None:

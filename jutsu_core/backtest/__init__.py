@@ -1,0 +1,1 @@
+"""A small event loop over any ``DataHandler``: the reference consumer of the core's interfaces."""
