@@ -9,9 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
 from functools import cache
-from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from jutsu_core.arguments import refuse
 from jutsu_core.bars import from_epoch, to_epoch
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
-from jutsu_core.metrics.account import Account, FlowsAt, grown, money_weighted_return
+from jutsu_core.metrics.account import Account, FlowsAt, grown
 from jutsu_core.metrics.answer import Answer, Measured, measured
 from jutsu_core.metrics.benchmark import beside, relative_years
 from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
@@ -33,27 +31,30 @@ from jutsu_core.metrics.catalog import (
     definitions_of,
     records_of,
 )
-from jutsu_core.metrics.drawdown import stretches
 from jutsu_core.metrics.figures import Scale, figures_of, iso_time
-from jutsu_core.metrics.kernels import DAYS_PER_YEAR, annual_growth, deepest_fall, period_returns, whole_return
+from jutsu_core.metrics.kernels import deepest_fall, period_returns, whole_return
 from jutsu_core.metrics.measures import Context, Trials, annual_of, measures_of
-from jutsu_core.metrics.money import EXACT
-from jutsu_core.metrics.reconciliation import Finding, disagreements, signed
+from jutsu_core.metrics.portfolio_blocks import (
+    activity,
+    cash_flow_figures,
+    drawdowns,
+    period_table,
+    realised,
+    top_trade_figures,
+)
+from jutsu_core.metrics.reconciliation import Finding, disagreements
 from jutsu_core.metrics.return_records import RETURN_RECORDS
 from jutsu_core.metrics.rhythm import HOLES, REFUSED_FROM, Rhythm, disagreement, holes_in, rhythm_of
 from jutsu_core.metrics.series import FloatArray, IntArray, elapsed_days_between, require_finite, risk_free_per_period
 from jutsu_core.metrics.splits import Split, restated, split_suspects
 from jutsu_core.metrics.trade_measures import trade_measures
-from jutsu_core.metrics.trades import Matching, RoundTrip
+from jutsu_core.metrics.trades import Matching
 
 FORMULAS = 1
 """Raise it when a figure changes without its record."""
 
-_DAY = 86_400_000_000
-_WORST = 10
 _NO_BENCHMARK = "no benchmark was given"
 _RUINED = "the equity is 0 or below on one of the rows"
-_ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ def _report_of(account: Account, told: Sequence[FillEvent], options: Options) ->
     findings = _findings(account, values, rhythm, fills, options)
     figures = _equity_figures(account, values, rhythm, options.scale, risk_free)
     trips = trade_metrics.match_fills(fills, options.matching)
-    top = figures | _top_trade_figures(fills, trips)
+    top = figures | top_trade_figures(fills, trips)
     is_sound = bool((values > 0).all())
     kept = np.flatnonzero(np.diff(account.stamps) <= rhythm.longest) if rhythm.longest else np.arange(len(values) - 1)
     blocks = {
@@ -110,16 +111,16 @@ def _report_of(account: Account, told: Sequence[FillEvent], options: Options) ->
         if is_sound
         else _none(BENCHMARK_RECORDS),
         "trades": trade_measures(trips),
-        "activity": _activity(account, fills),
+        "activity": activity(account, fills),
     }
     return {
         **top,
         **{name: block.values for name, block in blocks.items()},
         "relative_years": _relative_years(account, values, kept, options) if is_sound else [],
-        "drawdowns": _drawdowns(account, values),
-        "periods": _period_table(account, values, rhythm) if is_sound else {"months": [], "years": []},
-        "cash_flows": _cash_flow_figures(account, figures),
-        "attribution": _realised(trips),
+        "drawdowns": drawdowns(account, values),
+        "periods": period_table(account, values, rhythm) if is_sound else {"months": [], "years": []},
+        "cash_flows": cash_flow_figures(account, figures),
+        "attribution": realised(trips),
         "undefined": {name: CATALOG[name].undefined for name in top if name in CATALOG and top[name] is None}
         | {name: reason for block in blocks.values() for name, reason in block.undefined.items()},
         "notes": [_note(finding) for finding in findings],
@@ -265,130 +266,6 @@ def _relative_years(account: Account, values: FloatArray, kept: IntArray, option
     if other is None or not len(kept):
         return []
     return relative_years(period_returns(values)[kept], period_returns(other)[kept], account.stamps[1:][kept])
-
-
-def _drawdowns(account: Account, values: FloatArray) -> list[dict[str, Any]]:
-    rows = []
-    for found in stretches(values)[:_WORST]:
-        last = min(found.recovery, len(values) - 1)
-        rows.append(
-            {
-                "depth": found.depth,
-                "peak": iso_time(account.at(found.peak)),
-                "trough": iso_time(account.at(found.trough)),
-                "recovery": iso_time(account.at(found.recovery)) if found.recovery < len(values) else None,
-                "periods": last - found.peak,
-                "days": float(account.stamps[last] - account.stamps[found.peak]) / _DAY,
-                "days_to_trough": float(account.stamps[found.trough] - account.stamps[found.peak]) / _DAY,
-            }
-        )
-    return rows
-
-
-def _period_table(account: Account, values: FloatArray, rhythm: Rhythm) -> dict[str, list[dict[str, Any]]]:
-    """Return the return of each month and year, from the last value before it; after a hole from its first one."""
-    days = account.stamps.astype("datetime64[us]")
-    return {
-        name: [
-            {"period": str(label), **measured({"return": float(values[last] / values[base] - 1)}).values}
-            for label, base, last in _spans(days.astype(f"datetime64[{unit}]"), account.stamps, rhythm)
-        ]
-        for name, unit in (("months", "M"), ("years", "Y"))
-    }
-
-
-def _spans(labels: Any, stamps: IntArray, rhythm: Rhythm) -> list[tuple[Any, int, int]]:  # noqa: ANN401 - of dates
-    begins = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
-    spans = []
-    for first, after in pairwise(begins):
-        has_base = first > 0 and not rhythm.is_hole(int(stamps[first] - stamps[first - 1]))
-        base = first - 1 if has_base else first
-        if after - 1 > base:
-            spans.append((labels[first], base, after - 1))
-    return spans
-
-
-def _cash_flow_figures(account: Account, figures: Mapping[str, Any]) -> dict[str, Any]:
-    flows = np.zeros(1) if account.flows is None else account.flows
-    earned = money_weighted_return(account)
-    days, whole = figures["elapsed_days"], None if isinstance(earned, str) else earned
-    annual = None if whole is None or not figures["is_annualised"] else annual_growth(np.array([1, 1 + whole]), days)
-    told: dict[str, Answer] = {
-        "net": float(flows.sum()),
-        "money_weighted_return": earned,
-        "money_weighted_annual": "less than a year" if annual is None else annual,
-    }
-    return {
-        "flows": int(np.count_nonzero(flows)),
-        "time_weighted_return": figures["total_return"],
-        **measured(told).values,
-    }
-
-
-def _top_trade_figures(fills: Sequence[FillEvent], trips: Sequence[RoundTrip]) -> dict[str, Any]:
-    figures: dict[str, Decimal | float | None] = {
-        "win_rate": trade_metrics.win_rate(trips),
-        "profit_factor": trade_metrics.profit_factor(trips),
-        "average_win": trade_metrics.average_win(trips),
-        "average_loss": trade_metrics.average_loss(trips),
-        "expectancy": trade_metrics.expectancy(trips),
-        "net_profit": _sum(trips) if trips else None,
-    }
-    told = {name: "undefined" if figure is None else float(figure) for name, figure in figures.items()}
-    return {"fills": len(fills), "round_trips": len(trips), **measured(told).values}
-
-
-def _sum(trips: Sequence[RoundTrip]) -> Decimal:
-    with localcontext(EXACT):
-        return sum((trip.net_profit for trip in trips), _ZERO)
-
-
-def _realised(trips: Sequence[RoundTrip]) -> dict[str, dict[str, float | None]]:
-    """Return which part of the net profit each symbol, side and year of closing made; each adds up to it."""
-    keys = {
-        "by_symbol": lambda trip: trip.symbol,
-        "by_side": lambda trip: trip.side,
-        "by_year": lambda trip: str(trip.exit_time.year),
-    }
-    return {
-        name: measured(
-            {label: float(_sum(list(group))) for label, group in groupby(sorted(trips, key=key), key=key)}
-        ).values
-        for name, key in keys.items()
-    }
-
-
-def _activity(account: Account, fills: Sequence[FillEvent]) -> Measured:
-    span = int(account.stamps[-1] - account.stamps[0])
-    if not span:
-        return measured({"turnover": "no time has passed", "exposure": "no time has passed"})
-    traded = float(sum((fill.quantity * fill.fill_price for fill in fills), _ZERO))
-    mean = float(account.equity.mean())
-    a_year = mean * span / _DAY / DAYS_PER_YEAR
-    return measured(
-        {
-            "turnover": traded / 2 / a_year if a_year > 0 else "the mean value of the portfolio is not above 0",
-            "exposure": _open_time(account, fills) / span,
-        }
-    )
-
-
-def _open_time(account: Account, fills: Sequence[FillEvent]) -> int:
-    """Return how many microseconds between the first row and the last a position was open."""
-    first, last = int(account.stamps[0]), int(account.stamps[-1])
-    held: dict[str, Decimal] = {}
-    since: int | None = None
-    total = 0
-    for fill in fills:
-        moment = min(max(to_epoch(fill.timestamp), first), last)
-        left = held.pop(fill.symbol, _ZERO) + signed(fill)
-        if left:
-            held[fill.symbol] = left
-        if held and since is None:
-            since = moment
-        elif not held and since is not None:
-            total, since = total + moment - since, None
-    return total if since is None else total + last - since
 
 
 def _fingerprint(account: Account, fills: Sequence[FillEvent], options: Options) -> dict[str, str]:

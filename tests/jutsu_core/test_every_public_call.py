@@ -580,6 +580,7 @@ WITHOUT_ROW = {
     },
     "metrics.metric": {"Metric": RECORD},
     "metrics.portfolio": {"Options": RECORD, "report_of": KERNEL},
+    "metrics.portfolio_blocks": {"*": KERNEL},
     "metrics.reconciliation": {"Finding *": KERNEL},
     "metrics.returns": {"ExtremeReturn": RECORD},
     "metrics.rhythm": {"Rhythm *": KERNEL},
