@@ -1,5 +1,6 @@
 """The analyzer: every metric of a backtest from its fills and its equity, in one call."""
 
+import math
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ from jutsu_core.metrics.figures import Scale, iso_time
 from jutsu_core.metrics.kernels import deepest_fall
 from jutsu_core.metrics.measures import Trials
 from jutsu_core.metrics.portfolio import Options, report_of
+from jutsu_core.metrics.rhythm import REFUSED_FROM, disagreement, rhythm_of
 from jutsu_core.metrics.risk import sharpe_ratio
 from jutsu_core.metrics.series import FloatArray, IntArray, Positive, checked_stamps, checked_values, require_finite
 from jutsu_core.metrics.splits import Split, checked_splits, restated
@@ -125,7 +127,8 @@ class PerformanceAnalyzer:
         Raises:
             NoDataError: There are fewer than two returns, or they do not vary, so the ratio is
                 undefined.
-            InvalidInputError: ``returns`` is unsorted or not finite.
+            InvalidInputError: ``returns`` is unsorted or not finite, or its dates are of another period
+                than ``periods_per_year`` says.
 
         Examples:
             >>> analyzer = PerformanceAnalyzer(periods_per_year=2)
@@ -133,6 +136,10 @@ class PerformanceAnalyzer:
             2.0
         """
         ratio = sharpe_ratio(returns, **self._rates, annualize_partial_years=True)
+        if isinstance(returns.index, pd.DatetimeIndex):
+            rhythm = rhythm_of(returns.index.as_unit("us").asi8)
+            refused_from = math.inf if self._options.accepts_other_periods else REFUSED_FROM
+            disagreement("returns", rhythm, self._rates["periods_per_year"], refused_from=refused_from)
         if ratio is None:
             message = (
                 f"a Sharpe ratio needs at least two returns that vary, got {len(returns)} that do not or too few;"

@@ -111,6 +111,20 @@ def test_closes_of_months_are_no_sessions() -> None:
         symbol_performance(pd.Series(np.linspace(1.0, 2.0, 60), index=months), periods_per_year=252, risk_free_rate=0.0)
 
 
+def test_a_sharpe_ratio_of_months_is_no_daily_one() -> None:
+    months = pd.Series(
+        np.random.default_rng(0).normal(0.01, 0.03, 60), index=pd.date_range("2010-01-01", periods=60, freq="MS")
+    )
+    with pytest.raises(InvalidInputError, match="periods_per_year must be what the rows are: about 12, was 252"):
+        PerformanceAnalyzer().calculate_sharpe_ratio(months)
+    right = months.mean() / months.std() * 12**0.5
+    assert PerformanceAnalyzer(periods_per_year=12).calculate_sharpe_ratio(months) == pytest.approx(right)
+    # without dates, nothing says how far apart they are
+    plain = PerformanceAnalyzer().calculate_sharpe_ratio(months.reset_index(drop=True))
+    accepted = PerformanceAnalyzer(accept_other_periods=True).calculate_sharpe_ratio(months)
+    assert plain == accepted == pytest.approx(right * 21**0.5)
+
+
 def test_a_deposit_is_no_return() -> None:
     rows = rows_at(days(4), [100, 101, 1101, 1111], cash_flow=[None, 0, 1000.0, Decimal(0)])
     report = measured(rows)
