@@ -80,7 +80,7 @@ def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> Sequence[Any]:
 
 
 def _resources(settings: Settings, universe: Universe) -> dict[str, Any]:
-    database = DatabaseResource(url=settings.database_url, source=settings.source)
+    database = DatabaseResource(settings.database_url, settings.source, universe.calendar)
     market: dict[str, Any] = {
         "symbols": list(universe.symbols),
         "history_start": universe.history_start.isoformat(),

@@ -367,6 +367,15 @@ class BarStore(ABC):
     def version(self, symbol: str, timeframe: Timeframe) -> PartitionVersion | None:
         """Return what the partition holds, or None while it holds nothing."""
 
+    def refuse_untrue(self, symbol: str, timeframe: Timeframe) -> None:  # noqa: B027 - see below
+        """Make sure that what :meth:`version` says of a partition is what its bars say.
+
+        A store that works the version out of the bars has nothing to find; one that keeps it overrides this.
+
+        Raises:
+            StoreError: It is not: something else wrote to the store, or a disk failed.
+        """
+
     @abstractmethod
     def revisions(self, symbol: str, timeframe: Timeframe) -> list[BarRevision]:
         """Return what bars said before they were restated or withdrawn, oldest change first."""

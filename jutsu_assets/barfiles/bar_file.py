@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import datetime, time
 from functools import cached_property
 from heapq import merge
-from itertools import chain, groupby
+from itertools import chain, groupby, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,7 +98,7 @@ class BarFile:
     def rows(
         self, wanted: Collection[str] | None = None, end: datetime | None = None, *, block_bytes: int = BLOCK_BYTES
     ) -> Iterator[Row]:
-        """Yield the bars in time order, ties by symbol.
+        """Return the bars in time order, ties by symbol.
 
         Args:
             wanted: Symbols to return; all if None.
@@ -106,18 +106,17 @@ class BarFile:
             block_bytes: How much to read at once: less, where many files are read at the same time.
         """
         if not self.has_symbols and wanted is not None and self.name not in wanted:
-            return
+            return iter(())
         survey = self._survey
         size = max(_LEAST_BLOCK, block_bytes // max(1, len(survey.runs)))
         runs = [self._run(*run, end, size) for run in survey.runs]
         rows = runs[0] if len(runs) == 1 else merge(*runs, key=_stamp)
         if self.has_symbols:
             rows = chain.from_iterable(sorted(same) for _, same in groupby(rows, key=_stamp))
-        for row in rows:
-            if end is not None and row[1][0] >= end:
-                return
-            if wanted is None or row[0] in wanted:
-                yield row
+            rows = rows if wanted is None else (row for row in rows if row[0] in wanted)
+        if end is None or all(stamp < end for stamp, _ in survey.latest.values()):
+            return rows
+        return takewhile(lambda row: row[1][0] < end, rows)
 
     def newest(self, symbol: str) -> Bar | None:
         """Return the newest bar of ``symbol``, or None; its row alone is read, after the survey."""

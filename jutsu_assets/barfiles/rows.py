@@ -1,7 +1,7 @@
 """The rows of a file of bars: what each says, or what is wrong with it.
 
-Rows that need no interpretation are read many at once, by one regular expression that the layout
-makes; all others one by one. What the one way reads, the other reads alike.
+Rows that need no interpretation are read many at once, if one regular expression that the layout makes
+matches them all; others one by one. What the one way reads, the other reads alike.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache, partial
-from typing import Any, NoReturn
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -26,19 +26,21 @@ from jutsu_core.sessions import SESSION_FRAMES
 Row = tuple[str, Bar]  # a symbol and one of its bars
 Places = tuple[Sequence[str], list[datetime]]  # symbols and times of some rows
 
-_Finder = Callable[[str], list[Any]]
+_Match = Callable[[str], object]
+_Columns = Sequence[Sequence[str]]
 
 _FOOTER = "Downloaded from Barchart"
 _UTC_ZONE = ZoneInfo("UTC")
-_TIME_OF_DAY = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+# Quantifiers give nothing back (++): no part of a cell could be read in another way.
+_TIME_OF_DAY = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?+(?:Z|[+-][0-9]{2}:[0-9]{2})?+"
 _PLAIN = {
-    **dict.fromkeys(PRICE_COLUMNS, r"([0-9]{1,9}(?:\.[0-9]{1,6})?)"),
-    "volume": r"([0-9]{1,18})(?:\.0)?",
-    "symbol": r"([A-Za-z0-9$^./=_-]+)",
+    **dict.fromkeys(PRICE_COLUMNS, r"[0-9]{1,9}+(?:\.[0-9]{1,6}+)?+"),
+    "volume": r"[0-9]{1,18}+(?:\.0)?+",
+    "symbol": r"[A-Za-z0-9$^./=_-]++",
 }
 _PLAIN_TIMES = {
-    True: rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[T ]{_TIME_OF_DAY})?",
-    False: rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]{_TIME_OF_DAY})",
+    True: rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:[T ]{_TIME_OF_DAY})?+",
+    False: rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]{_TIME_OF_DAY}",
 }
 _as_bar = partial(tuple.__new__, Bar)
 
@@ -66,27 +68,31 @@ class RowReader:
         self._symbol_at = layout.at.get("symbol")
         self._prices_at = tuple(layout.at[name] for name in PRICE_COLUMNS)
         self._numbers_at = tuple(at for at in (*self._prices_at, self._volume_at) if at is not None)
-        self._plain, self._group = self._pattern(_PLAIN)
-        self._plain_places, self._place = self._pattern({"symbol": _PLAIN["symbol"]})
+        self._are_plain = self._pattern(_PLAIN)
+        self._are_plain_places = self._pattern({"symbol": _PLAIN["symbol"]})
 
     def places(self, block: bytes) -> Places | None:
         """Return the symbols and times of whole lines, None where one of them needs interpretation."""
-        found = self._matched(block, self._plain_places)
-        return None if found is None else self._places(found, self._place)
+        columns = self._columns(block, self._are_plain_places)
+        return None if columns is None else self._places(columns)
 
     def rows(self, block: bytes) -> list[Row] | None:
         """Return the bars of whole lines, None where one of them needs interpretation or breaks a rule."""
-        found = self._matched(block, self._plain)
-        placed = None if found is None else self._places(found, self._group)
-        if found is None or placed is None:
+        columns = self._columns(block, self._are_plain)
+        placed = None if columns is None else self._places(columns)
+        if columns is None or placed is None or self._volume_at is None:
             return None
         # Fifteen digits at most: the nearest float of each is its own, and so are the micros that it rounds to.
-        floats = np.array([found[self._group[name]] for name in PRICE_COLUMNS], dtype=np.float64)
+        floats = np.array([columns[at] for at in self._prices_at], dtype=np.float64)
         micros = np.rint(floats * MICROS_PER_UNIT).astype(np.int64)
         open_, high, low, close = micros
         if not ((low > 0) & (low <= np.minimum(open_, close)) & (high >= np.maximum(open_, close))).all():
             return None
-        volumes = map(int, found[self._group["volume"]])
+        cells = columns[self._volume_at]
+        try:
+            volumes = list(map(int, cells))
+        except ValueError:  # there is a final .0
+            volumes = [int(cell.removesuffix(".0")) for cell in cells]
         symbols, stamps = placed
         return list(zip(symbols, map(_as_bar, zip(stamps, *micros.tolist(), volumes, strict=True)), strict=True))
 
@@ -167,43 +173,43 @@ class RowReader:
         remedy = "correct or remove the row, or say weekends='keep' if the market trades then"
         return self.problem_of_time("a day from Monday to Friday", f"{stamp:%A} {stamp:%Y-%m-%d}", remedy)
 
-    def _pattern(self, cells: Mapping[str, str]) -> tuple[_Finder | None, dict[str, int]]:
-        """Return what finds ``cells`` and the times of plain lines, and which of its groups holds what."""
+    def _pattern(self, cells: Mapping[str, str]) -> _Match | None:
+        """Return what tells whether all lines of a text have plain ``cells`` and times, and no quotes."""
         layout, decimal = self._layout, self._reading.decimal
         is_plain = decimal == "." or (decimal is None and layout.delimiter != ";")  # there a point may part thousands
         if not is_plain or self._time_at is not None or self._volume_at is None:
-            return None, {}
+            return None
         spelled = {**cells, "timestamp": _PLAIN_TIMES[self._is_daily]}
         roles = {layout.at[role]: role for role in spelled if role in layout.at}
-        other = f'[^{re.escape(layout.delimiter)}"\r\n]*'
+        delimiter = re.escape(layout.delimiter)
+        other = f'[^{delimiter}"\r\n]*+'
         parts = [spelled[roles[at]] if at in roles else other for at in range(len(layout.names))]
-        pattern = re.compile(f"^{re.escape(layout.delimiter).join(parts)}\r?$", re.MULTILINE)
-        return pattern.findall, {roles[at]: group for group, at in enumerate(sorted(roles))}
+        return re.compile(f"(?:{delimiter.join(parts)}\r?+\n)++").fullmatch
 
-    @staticmethod
-    def _matched(block: bytes, plain: _Finder | None) -> list[tuple[str, ...]] | None:
+    def _columns(self, block: bytes, are_plain: _Match | None) -> _Columns | None:
         """Return the columns of lines that are all plain."""
-        if plain is None:
+        if are_plain is None:
             return None
         try:
             text = block.decode()
         except UnicodeDecodeError:
             return None
-        found = plain(text)
-        if len(found) != text.count("\n") + (not text.endswith("\n")):
+        text = text if text.endswith("\n") else f"{text}\n"
+        if not are_plain(text):
             return None
-        # Of a single group there are no tuples.
-        return [tuple(found)] if isinstance(found[0], str) else list(zip(*found, strict=True))
+        delimiter, width = self._layout.delimiter, len(self._layout.names)
+        cells = text[:-1].replace("\r", "").replace("\n", delimiter).split(delimiter)
+        return [cells[at::width] for at in range(width)]
 
-    def _places(self, found: Sequence[tuple[str, ...]], group: Mapping[str, int]) -> Places | None:
-        texts = found[group["timestamp"]]
+    def _places(self, columns: _Columns) -> Places | None:
+        texts = columns[self._stamp_at]
         try:
-            stamps = list(map(_session_of, texts)) if self._is_daily else list(map(self._plain_instant, texts))
+            stamps = list(map(_session_of if self._is_daily else self._plain_instant, texts))
         except (ValueError, OverflowError, RowFaultError):
             return None
         if self._symbol_at is None:
             return (self._only,) * len(stamps), stamps
-        symbols = found[group["symbol"]]
+        symbols = columns[self._symbol_at]
         if self._reading.symbol is not None and set(symbols) != {self._reading.symbol}:
             return None
         return symbols, stamps
@@ -295,4 +301,4 @@ class RowReader:
 
 @lru_cache(maxsize=2**14)  # the sessions of one symbol are those of the next
 def _session_of(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text[:10]).replace(tzinfo=UTC)

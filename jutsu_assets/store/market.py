@@ -10,6 +10,7 @@ from jutsu_assets.store.manifest import SeriesManifest
 from jutsu_assets.store.reports import PerformanceReports
 from jutsu_core.bars import Timeframe
 from jutsu_core.ports import Clock
+from jutsu_core.sessions import EXCHANGE_ZONE
 
 
 class MarketDatabase(DatabaseDataHandler):
@@ -20,6 +21,7 @@ class MarketDatabase(DatabaseDataHandler):
         source: The one source whose bars this database keeps.
         clock: Tells when something is recorded; the machine's clock if None.
         timeframe: Which bars to read through the data handler.
+        exchange_zone: Where the exchange's clocks are: bounds of daily bars mean its sessions.
 
     Attributes:
         source: The one source whose bars this database keeps.
@@ -32,10 +34,16 @@ class MarketDatabase(DatabaseDataHandler):
     """
 
     def __init__(
-        self, db_url: str, *, source: str, clock: Clock | None = None, timeframe: Timeframe = Timeframe.D1
+        self,
+        db_url: str,
+        *,
+        source: str,
+        clock: Clock | None = None,
+        timeframe: Timeframe = Timeframe.D1,
+        exchange_zone: str = EXCHANGE_ZONE,
     ) -> None:
         recording = clock or SystemClock()
-        super().__init__(db_url, timeframe=timeframe, clock=recording, create=True)
+        super().__init__(db_url, timeframe=timeframe, clock=recording, create=True, exchange_zone=exchange_zone)
         self.source = source
         self.bars = SqlBarStore(self.database, source, recording)
         self.failures = PartitionFailures(self.database, recording)

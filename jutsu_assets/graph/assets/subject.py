@@ -33,7 +33,13 @@ class Subject:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """Return the bars as a frame of floats, oldest first."""
+        """Return the bars as a frame of floats, oldest first.
+
+        Raises:
+            StoreError: What is recorded of them is not what they say: what is made of them would be known by
+                a hash that is not theirs.
+        """
+        self._store.refuse_untrue(self.symbol, Timeframe.D1)
         return columns_to_frame(self.symbol, self.columns)
 
     def held(self) -> PartitionVersion:

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from jutsu_assets.clock import SystemClock
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.store.urls import database_url, shown_url
+from jutsu_core.calendar import exchange_zone
 
 
 class DatabaseResource(dg.ResourceDefinition):
@@ -19,18 +21,20 @@ class DatabaseResource(dg.ResourceDefinition):
     Args:
         url: SQLAlchemy URL.
         source: The one source whose bars it keeps: ``schwab`` or ``simulator``.
+        calendar: Of the exchange on whose clocks the bounds of daily bars are read.
 
     Raises:
         ConfigurationError: The URL cannot be understood, or names a database that is not supported.
     """
 
-    def __init__(self, url: str, source: str) -> None:
+    def __init__(self, url: str, source: str, calendar: str = "XNYS") -> None:
         # A function that holds the URL, not a partial one: that would show it when it is shown itself.
         @contextmanager
         def opened(context: dg.InitResourceContext) -> Iterator[MarketDatabase]:
             """Yield the database, and close its connections when the run ends."""
             del context
-            database = MarketDatabase(url, source=source)
+            zone = exchange_zone(calendar, SystemClock().now().year).key
+            database = MarketDatabase(url, source=source, exchange_zone=zone)
             try:
                 database.bars.refuse_other_source()
                 yield database

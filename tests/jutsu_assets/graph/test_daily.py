@@ -154,6 +154,24 @@ def test_pages_that_are_not_what_was_written_are_written_again(tmp_path: Path) -
     assert metadata_of(again, "symbol_performance", "IBM")["was_rewritten"] is True
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "update partition_versions set content_hash = '00'",
+        "update bars set close = close + 1 where ts = (select max(ts) from bars)",
+    ],
+)
+def test_nothing_is_made_of_bars_that_are_not_what_is_recorded_of_them(tmp_path: Path, harm: str) -> None:
+    with open_graph(tmp_path, symbols=("IBM",), start=START) as graph:
+        graph.run("IBM", assets=("daily_bars",))
+        with graph.database.database.writing() as connection:
+            connection.exec_driver_sql(harm)
+        failed = graph.run("IBM", assets=("daily_indicators", "symbol_performance"))
+        assert not failed.success
+        assert "what is recorded of IBM 1d must be what its bars say" in failure_of(failed)
+        assert graph.run("IBM", config={"verify": True}).success
+
+
 def test_data_versions_are_those_of_the_content(tmp_path: Path) -> None:
     with open_graph(tmp_path, symbols=("IBM",), start=START) as graph:
         versions = [_tags(graph.run("IBM")) for _ in range(2)]

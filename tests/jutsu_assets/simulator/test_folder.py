@@ -119,6 +119,14 @@ def test_what_the_reader_refuses_is_refused_with_file_and_line(write: Write, con
     assert "X.csv" in str(caught.value)
 
 
+def test_a_file_that_is_no_parquet_or_holds_no_price_is_refused(write: Write) -> None:
+    with pytest.raises(ConfigurationError, match=r"X\.parquet: must be a readable file, was not \("):
+        history_from_folder(write(X__parquet=b"PAR1 and nothing else"))
+    hole = pd.DataFrame({"date": [date(2024, 1, 8)], "open": [1.5], "high": [None], "low": [1.5], "close": [1.5]})
+    with pytest.raises(ConfigurationError, match=r"X\.parquet, line 2, column high: must be a number"):
+        history_from_folder(write(X__parquet=hole.assign(volume=7)))
+
+
 def test_symbols_that_read_like_nothing_are_symbols(write: Write) -> None:
     rows = "".join(f"{symbol},{MONDAY}" for symbol in ("NA", "NULL", "nan", "TRUE", "AAPL"))
     assert set(closes(history_from_folder(write(m__csv="symbol," + HEAD + rows)))) == {

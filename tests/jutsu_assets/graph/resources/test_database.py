@@ -1,7 +1,8 @@
 """The system of record as a Dagster resource."""
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -57,3 +58,13 @@ def test_nothing_is_made_of_bars_of_another_source(url: str) -> None:
         pytest.fail("the resource must not open")
     assert isinstance(caught.value.__cause__, MixedSourceError)
     assert "it holds bars of 'simulator', and these come from 'schwab'" in str(caught.value.__cause__)
+
+
+def test_bounds_are_read_on_the_clocks_of_the_universe_s_exchange(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'jutsu.db'}"
+    with dg.build_resources({"database": DatabaseResource(url, "simulator", "XTKS")}) as resources:
+        database = resources.database
+        database.bars.write("7203", Timeframe.D1, fetched(bar(date(2013, 3, 1))))
+        tokyo = [datetime(2013, 3, day, tzinfo=ZoneInfo("Asia/Tokyo")) for day in (1, 2)]
+        (event,) = database.get_bars_range("7203", *tokyo)
+        assert event.timestamp.date() == date(2013, 3, 1)
