@@ -292,6 +292,13 @@ def test_positions_may_be_numbers_of_shares() -> None:
     assert "AAPL has 3.00 in the history, and the fills leave 1 shares of it" in report["notes"][0]
 
 
+def test_cash_that_was_paid_in_is_explained_by_its_flow() -> None:
+    rows = book(cash=[100, 80, 1091, 1105], values=[100, 100, 1102, 1105])
+    assert "cash_follows_fills" in rules(measured(rows, FILLS))
+    rows[2]["cash_flow"] = 1000
+    assert measured(rows, FILLS)["findings"] == []
+
+
 def test_a_rounded_cent_is_no_finding() -> None:
     assert measured(book(values=[100, 100.004, 102, 105]), FILLS)["findings"] == []
 

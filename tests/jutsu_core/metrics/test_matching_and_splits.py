@@ -114,6 +114,12 @@ def test_a_fill_of_the_day_of_the_split_is_of_the_new_shares() -> None:
     ].net_profit == Decimal(-40)
 
 
+def test_a_fill_at_the_moment_of_the_split_is_of_the_new_shares() -> None:
+    at = Split(symbol="AAPL", timestamp=START + timedelta(days=7), ratio=Decimal(2))
+    (trip,) = round_trips([fill(0, "BUY", 1, "90"), fill(7, "SELL", 2, "50")], splits=[at])
+    assert (trip.quantity, trip.net_profit) == (Decimal(2), Decimal(10))
+
+
 def test_splits_compound_and_thirds_lose_nothing() -> None:
     third = Split(symbol="AAPL", timestamp=datetime(2014, 6, 4, tzinfo=UTC), ratio=Decimal(3))
     (trip,) = round_trips([fill(0, "BUY", 1, "100"), fill(8, "SELL", 6, "20")], splits=[SPLIT, third])
