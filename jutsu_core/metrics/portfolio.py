@@ -53,6 +53,8 @@ from jutsu_core.metrics.trades import Matching
 FORMULAS = 1
 """Raise it when a figure changes without its record."""
 
+# Five yearly values are a history; a symbol of five bars is one that has hardly been stored yet.
+_FEWEST_GAPS = 4
 _NO_BENCHMARK = "no benchmark was given"
 _RUINED = "the equity is 0 or below on one of the rows"
 
@@ -170,7 +172,13 @@ def _findings(
         InvalidInputError: The rows are of another period than was said.
     """
     refused_from = math.inf if options.accepts_other_periods else REFUSED_FROM
-    off = disagreement("portfolio_history", rhythm, options.scale.periods_per_year, refused_from=refused_from)
+    off = disagreement(
+        "portfolio_history",
+        rhythm,
+        options.scale.periods_per_year,
+        refused_from=refused_from,
+        fewest_gaps=_FEWEST_GAPS,
+    )
     found = [] if off is None else [Finding("rows_are_of_the_period", None, off)]
     ruined = np.flatnonzero(values <= 0)
     if len(ruined):

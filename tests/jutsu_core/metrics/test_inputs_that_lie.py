@@ -55,6 +55,7 @@ def rules(report: dict[str, Any]) -> list[str]:
 
 
 RHYTHMS = [
+    ("YS", 5, 1),
     ("YS", 12, 1),
     ("QS", 20, 4),
     ("MS", 60, 12),
