@@ -160,15 +160,28 @@ class BarFile:
     @cached_property
     def _survey(self) -> Survey:
         survey = Surveyor(self._lines, self._reader, self.reading).survey()
-        if survey.weekend and not self._quarantines:
-            self._refuse_weekend(survey.weekend)
+        if self._quarantines:
+            self._require_a_bar(survey)
+        elif survey.weekend:
+            self._refuse_weekend(survey)
         return survey
 
-    def _refuse_weekend(self, weekend: frozenset[int]) -> None:
+    def _refuse_weekend(self, survey: Survey) -> None:
         for offset, block in self._all_blocks():
-            for judged in self._judged(offset, block, weekend):
-                if judged.problem is not None:
-                    raise self._lines.fault(judged.offset, judged.problem)
+            for judged in self._judged(offset, block, survey):
+                if judged.stamp is not None and judged.stamp.toordinal() in survey.weekend:
+                    raise self._lines.fault(judged.offset, self._reader.at_weekend(judged.stamp))
+
+    def _require_a_bar(self, survey: Survey) -> None:
+        """Refuse a file of which nothing would be left."""
+        judged = chain.from_iterable(self._judged(offset, block, survey) for offset, block in self._all_blocks())
+        first: _Judged | None = None
+        for one in judged:
+            if one.row is not None:
+                return
+            first = first or (one if one.problem else None)
+        if first is not None:
+            raise self._lines.fault(first.offset, f"{first.problem}; and no other row is a bar")
 
     def _run(self, begin: int, after: int, end: datetime | None, size: int) -> Iterator[Row]:
         for offset, block in self._lines.blocks(begin, after, backwards=self._survey.falls, size=size):
@@ -192,19 +205,17 @@ class BarFile:
             if row is not None and problem is None:
                 yield row
 
-    def _judged(self, offset: int, block: bytes, weekend: frozenset[int] | None = None) -> Iterator[_Judged]:
+    def _judged(self, offset: int, block: bytes, survey: Survey | None = None) -> Iterator[_Judged]:
         """Yield each line with its bar, or with what is wrong; a blank one has neither."""
-        misplaced: dict[int, str] = {}
-        if weekend is None:
-            weekend, misplaced = self._survey.weekend, self._survey.misplaced
+        survey = survey or self._survey
         calendar = Calendar(self.reading.timeframe)
         for at, raw in lines_of(offset, block):
-            row, stamp, problem = None, None, misplaced.get(at)
+            row, stamp, problem = None, None, survey.misplaced.get(at)
             try:
                 if problem is None and (cells := self._reader.cells(raw)):
                     symbol, stamp = self._reader.place(cells)
                     problem = None if calendar.is_on_grid((stamp,)) else self._reader.off_grid(stamp)
-                    if stamp.toordinal() in weekend:
+                    if stamp.toordinal() in survey.weekend:
                         problem = self._reader.at_weekend(stamp)
                     row = None if problem else (symbol, self._reader.bar(stamp, cells))
             except RowFaultError as fault:

@@ -338,6 +338,12 @@ def test_bad_rows_are_left_out_and_remembered(tmp_path: Path, rows: str, days: l
         found(handler(tmp_path, H + rows))
 
 
+def test_a_file_of_which_nothing_would_be_left_is_refused(tmp_path: Path) -> None:
+    rows = SEMICOLONS + "".join(f"2024-01-0{day};1,5;2,5;1,5;2,5;10\n" for day in (2, 3))
+    with pytest.raises(InvalidInputError, match=r"line 2, column Open: .*decimal=','.*; and no other row is a bar"):
+        found(handler(tmp_path, rows, on_bad_row="quarantine"))
+
+
 def test_a_file_in_no_order_is_refused_however_bad_rows_are_treated(tmp_path: Path) -> None:
     days = [day for n in range(60) if (day := date(2024, 1, 1) + timedelta(days=n)).weekday() < 5]
     rows = [f"{day},1,2,1,2,10\n" for day in (*days[20:], *days[:20])]
