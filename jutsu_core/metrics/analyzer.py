@@ -1,27 +1,25 @@
 """The analyzer: every metric of a backtest from its fills and its equity, in one call."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
+import math
+from collections.abc import Iterable
+from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
 
-from jutsu_core.arguments import refuse, require_number, shown
-from jutsu_core.bars import from_epoch, require_aware, to_epoch
+from jutsu_core.arguments import refuse, require_flag, require_type, shown
 from jutsu_core.errors import NoDataError
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
-from jutsu_core.metrics.catalog import ANNUALISATION, CATALOG, RISK_FREE, definitions_of
-from jutsu_core.metrics.figures import Scale, figures_of, iso_time
-from jutsu_core.metrics.kernels import DAYS_PER_YEAR, deepest_fall, whole_return
+from jutsu_core.metrics.account import FlowsAt, account_of
+from jutsu_core.metrics.figures import Scale, iso_time
+from jutsu_core.metrics.kernels import deepest_fall
+from jutsu_core.metrics.measures import Trials
+from jutsu_core.metrics.portfolio import Options, report_of
+from jutsu_core.metrics.rhythm import REFUSED_FROM, disagreement, rhythm_of
 from jutsu_core.metrics.risk import sharpe_ratio
-from jutsu_core.metrics.series import FloatArray, IntArray, checked_values, elapsed_days_between, require_finite
+from jutsu_core.metrics.series import FloatArray, IntArray, Positive, checked_stamps, checked_values, require_finite
+from jutsu_core.metrics.splits import Split, checked_splits, restated
 from jutsu_core.sessions import EXCHANGE_ZONE
-
-_TELLING_DAYS = 28
-_FAR_OFF = 2.0
 
 
 class PerformanceAnalyzer:
@@ -33,6 +31,14 @@ class PerformanceAnalyzer:
         annualize_partial_years: Whether ``calculate_metrics`` annualises less than a year.
         exchange_zone: Where the exchange's clocks are. Days are counted between the dates they show; a
             timestamp at 00:00 UTC is the session of that date.
+        accept_other_periods: Whether ``calculate_metrics`` annualises by ``periods_per_year`` though the
+            rows are of another period; it refuses otherwise.
+        flows_at: Whether a ``cash_flow`` came at the ``end`` of its row's period or at its ``start``.
+        matching: What one round trip is: ``fifo``, ``closing_order`` or ``flat_to_flat``.
+        splits: Splits of the symbols between the fills.
+        benchmark: Values of a benchmark by aware times; each row is compared with the last one then.
+        risk_free_returns: Risk-free return of each row's period, instead of ``risk_free_rate``.
+        trials: The trials of which the backtest is the best one, for the deflated Sharpe ratio.
 
     Raises:
         InvalidInputError: A parameter breaks its constraint.
@@ -49,13 +55,32 @@ class PerformanceAnalyzer:
         risk_free_rate: float = 0.0,
         annualize_partial_years: bool = False,
         exchange_zone: str = EXCHANGE_ZONE,
+        accept_other_periods: bool = False,
+        flows_at: FlowsAt = "end",
+        matching: trade_metrics.Matching = "fifo",
+        splits: Iterable[Split] = (),
+        benchmark: "pd.Series[float] | None" = None,
+        risk_free_returns: "pd.Series[float] | None" = None,
+        trials: Trials | None = None,
     ) -> None:
-        self._scale = Scale(
+        scale = Scale(
             periods_per_year=periods_per_year,
             risk_free_rate=risk_free_rate,
             annualize_partial_years=annualize_partial_years,
             label=iso_time,
             exchange_zone=exchange_zone,
+        )
+        if shown(flows_at) not in map(repr, get_args(FlowsAt)):
+            refuse("flows_at", "'end' or 'start'", shown(flows_at))
+        self._options = Options(
+            scale=scale,
+            accepts_other_periods=require_flag("accept_other_periods", accept_other_periods),
+            flows_at=flows_at,
+            matching=trade_metrics.checked_matching(matching),
+            splits=tuple(checked_splits(splits)),
+            benchmark=_dated("benchmark", benchmark, "all"),
+            risk_free=_dated("risk_free_returns", risk_free_returns, "none"),
+            trials=None if trials is None else require_type("trials", trials, Trials, "Trials(count, variance)"),
         )
         self._rates: dict[str, Any] = {
             "periods_per_year": int(periods_per_year),
@@ -68,28 +93,29 @@ class PerformanceAnalyzer:
         Args:
             trades: Fills, oldest first.
             portfolio_history: One row a period, oldest first: ``timestamp`` (a timezone-aware
-                datetime) and ``total_value`` (``Decimal``, ``float`` or ``int``); other keys are
-                not looked at. The first row is the starting equity, above 0.
+                datetime) and ``total_value`` (``Decimal``, ``float`` or ``int``). The first row is
+                the starting equity, above 0. If there are: ``cash_flow`` (what was paid in, or out
+                below 0; ``total_value`` has it already), ``cash``, and ``positions`` (their worth, in
+                one amount or by symbol; or numbers of shares by symbol; or of a symbol a mapping with
+                ``market_value``, or with ``quantity`` and ``price``). Other keys are not looked at.
 
         Returns:
-            JSON-ready figures under the names of ``jutsu_core.metrics.catalog``, money as float,
-            with ``definitions`` and ``notes``. Undefined is ``None``. An equity that falls to 0
-            or below has no returns from there on: only total return and drawdown remain, and a
-            note says so. So does one of rows that are not nearly ``periods_per_year`` a year.
+            JSON-ready figures under the names of ``jutsu_core.metrics.catalog``, money as float: those of
+            every report at the top, and under ``returns``, ``benchmark``, ``trades`` and ``activity`` the
+            families of the catalogue; ``drawdowns`` (the ten worst), ``periods`` (months and years),
+            ``relative_years``, ``cash_flows`` and ``attribution`` (of the net profit); ``findings`` (what
+            does not add up, see ``jutsu_core.metrics.reconciliation``), ``notes`` (the same in words),
+            ``definitions`` and ``fingerprint``. With cash flows all returns are time-weighted, and the
+            money-weighted return stands beside them. Undefined is ``None``, and ``undefined`` says why. An
+            equity that falls to 0 or below has no returns from there on: only total return and drawdown
+            remain, and a note says so. The same input gives the same bytes.
 
         Raises:
-            InvalidInputError: A trade or a row breaks its contract; the message names the first.
+            InvalidInputError: A trade or a row breaks its contract (the message names the first), or
+                the rows are of another period than ``periods_per_year`` says.
         """
         fills = trade_metrics.checked_fills("trades", trades)
-        values, stamps = _equity(portfolio_history)
-        figures, notes = self._equity_figures(values, stamps)
-        notes += self._spacing_notes(len(values) - 1, figures["elapsed_days"])
-        return {
-            **figures,
-            **_trade_figures(fills),
-            "notes": notes,
-            "definitions": self._definitions(),
-        }
+        return report_of(account_of(portfolio_history), fills, self._options)
 
     def calculate_sharpe_ratio(self, returns: pd.Series) -> float:
         """Return the annualised Sharpe ratio of ``returns``, however short (see ``sharpe_ratio``).
@@ -101,7 +127,8 @@ class PerformanceAnalyzer:
         Raises:
             NoDataError: There are fewer than two returns, or they do not vary, so the ratio is
                 undefined.
-            InvalidInputError: ``returns`` is unsorted or not finite.
+            InvalidInputError: ``returns`` is unsorted or not finite, or its dates are of another period
+                than ``periods_per_year`` says.
 
         Examples:
             >>> analyzer = PerformanceAnalyzer(periods_per_year=2)
@@ -109,6 +136,10 @@ class PerformanceAnalyzer:
             2.0
         """
         ratio = sharpe_ratio(returns, **self._rates, annualize_partial_years=True)
+        if isinstance(returns.index, pd.DatetimeIndex):
+            rhythm = rhythm_of(returns.index.as_unit("us").asi8)
+            refused_from = math.inf if self._options.accepts_other_periods else REFUSED_FROM
+            disagreement("returns", rhythm, self._rates["periods_per_year"], refused_from=refused_from)
         if ratio is None:
             message = (
                 f"a Sharpe ratio needs at least two returns that vary, got {len(returns)} that do not or too few;"
@@ -137,139 +168,23 @@ class PerformanceAnalyzer:
         """Return the share of closed round trips with a profit after costs, from 0 to 1.
 
         Args:
-            trades: Fills, oldest first; matched first in, first out, long and short.
+            trades: Fills, oldest first; matched as the analyzer was told, long and short.
 
         Raises:
             NoDataError: No round trip is closed, so the share is undefined.
             InvalidInputError: A trade is not a ``FillEvent`` or is older than the one before it.
         """
         fills = trade_metrics.checked_fills("trades", trades)
-        rate = trade_metrics.win_rate(trade_metrics.match_fills(fills))
+        trips = trade_metrics.match_fills(restated(fills, self._options.splits), self._options.matching)
+        rate = trade_metrics.win_rate(trips)
         if rate is None:
             message = f"a win rate needs at least one closed round trip, got none from {len(fills)} fills"
             raise NoDataError(message)
         return rate
 
-    def _equity_figures(self, values: FloatArray, stamps: IntArray) -> tuple[dict[str, Any], list[str]]:
-        ruined = np.flatnonzero(values <= 0)
-        if not len(ruined):
-            return figures_of("total_value", values, stamps, self._scale), []
 
-        def at(row: int | None) -> str | None:
-            return None if row is None else iso_time(from_epoch(int(stamps[row])))
-
-        # The first row alone tells which keys there are; what needs returns is undefined.
-        keys = figures_of("total_value", values[:1], stamps[:1], self._scale)
-        fall = deepest_fall(values)
-        figures = dict.fromkeys(keys) | {
-            "base_date": at(0),
-            "first_session": at(1),
-            "last_session": at(-1),
-            "sessions": len(values) - 1,
-            "elapsed_days": elapsed_days_between(stamps, self._scale.exchange_zone),
-            "is_annualised": False,
-            "total_return": require_finite("total return", "total_value", whole_return(values)),
-            "max_drawdown": require_finite("fall", "total_value", fall.depth),
-            "max_drawdown_peak": at(fall.peak),
-            "max_drawdown_trough": at(fall.trough),
-            "max_drawdown_recovery": at(fall.recovery),
-        }
-        return figures, [f"equity is 0 or below on {at(int(ruined[0]))}: returns are undefined from there on"]
-
-    def _spacing_notes(self, periods: int, days: int) -> list[str]:
-        """Return that the rows are not those of ``periods_per_year``, if they lie that far apart or together."""
-        said = self._scale.periods_per_year
-        rate = periods * DAYS_PER_YEAR / days if days else 0.0
-        # A day or a week has too few rows to tell: minutes are dense in a session, and sessions in a week.
-        if days < _TELLING_DAYS or said / _FAR_OFF <= rate <= said * _FAR_OFF:
-            return []
-        note = (
-            f"the rows are about {rate:,.0f} a year and were measured with periods_per_year={said}: what is annualised"
-            f" from single periods is of another kind of row; say periods_per_year={max(1, round(rate))} or the like"
-        )
-        return [note]
-
-    def _definitions(self) -> dict[str, Any]:
-        return {
-            **self._rates,
-            "ddof": 1,
-            "annualize_partial_years": self._scale.annualize_partial_years,
-            "periods": "One period is one row of the portfolio history; the first row is the starting equity.",
-            "risk_free": RISK_FREE,
-            "annualisation": ANNUALISATION,
-            "metrics": definitions_of(tuple(CATALOG)),
-        }
-
-
-def _equity(portfolio_history: object) -> tuple[FloatArray, IntArray]:
-    """Return the total values and their times, microseconds since 1970 UTC."""
-    if isinstance(portfolio_history, str | Mapping | pd.DataFrame) or not isinstance(portfolio_history, Iterable):
-        must_be = "a list of rows with 'timestamp' and 'total_value'"
-        refuse("portfolio_history", must_be, shown(portfolio_history), 'of a frame: frame.to_dict("records")')
-    rows = list(portfolio_history)
-    if not rows:
-        refuse("portfolio_history", "at least one row long", "empty", "begin with the starting equity")
-    equity = _columns_of(rows) or _columns_by_row(rows)
-    values, _ = equity
-    if values[0] <= 0:
-        refuse("total_value in row 0 of portfolio_history", "above 0 (the starting equity)", values[0])
-    return equity
-
-
-def _columns_of(rows: Sequence[Any]) -> tuple[FloatArray, IntArray] | None:
-    """Return what :func:`_columns_by_row` does, in less time; None where a row is not as nearly all are."""
-    try:
-        times = [row["timestamp"] for row in rows]
-        amounts = [row["total_value"] for row in rows]
-        if set(map(type, times)) == {datetime} and set(map(type, amounts)) <= {float, int, Decimal}:
-            stamps = np.fromiter(map(to_epoch, times), np.int64, len(times))
-            values = np.fromiter(map(float, amounts), np.float64, len(amounts))
-            is_sound = bool((stamps[1:] > stamps[:-1]).all()) and bool(np.isfinite(values).all())
-            return (values, stamps) if is_sound else None
-    except (KeyError, TypeError, ValueError, OverflowError):
-        pass
-    return None
-
-
-def _columns_by_row(rows: Sequence[object]) -> tuple[FloatArray, IntArray]:
-    """Return the values and the times of rows that are looked at one by one; an error names the first bad one."""
-    stamps, values = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
-    previous: datetime | None = None
-    for row, entry in enumerate(rows):
-        stamp, value = _row_of(entry, row)
-        if previous is not None and stamp <= previous:
-            what = f"timestamp in row {row} of portfolio_history"
-            refuse(what, f"after {previous.isoformat()}", stamp.isoformat(), "one row a period, oldest first")
-        stamps[row], values[row], previous = to_epoch(stamp), value, stamp
-    return values, stamps
-
-
-def _row_of(entry: object, row: int) -> tuple[datetime, float]:
-    """Return the time, UTC, and the total value of one row of a history."""
-    where = f"row {row} of portfolio_history"
-    if not isinstance(entry, Mapping):
-        refuse(where, "a mapping with 'timestamp' and 'total_value'", shown(entry))
-    for key in ("timestamp", "total_value"):
-        if key not in entry:
-            refuse(where, f"a mapping with {key!r}", f"without it: {entry!r}")
-    stamp, value = entry["timestamp"], entry["total_value"]
-    if stamp is pd.NaT or not isinstance(stamp, datetime) or stamp.utcoffset() is None:
-        refuse(f"timestamp in {where}", "a timezone-aware datetime", repr(stamp))
-    return require_aware("timestamp", stamp), require_number(f"total_value in {where}", value)
-
-
-def _trade_figures(fills: Sequence[FillEvent]) -> dict[str, Any]:
-    trips = trade_metrics.match_fills(fills)
-    money = {
-        "average_win": trade_metrics.average_win(trips),
-        "average_loss": trade_metrics.average_loss(trips),
-        "expectancy": trade_metrics.expectancy(trips),
-    }
-    return {
-        "fills": len(fills),
-        "round_trips": len(trips),
-        "win_rate": trade_metrics.win_rate(trips),
-        "profit_factor": trade_metrics.profit_factor(trips),
-        **{name: None if amount is None else float(amount) for name, amount in money.items()},
-        "net_profit": float(sum(trip.net_profit for trip in trips)) if trips else None,
-    }
+def _dated(name: str, series: "pd.Series[float] | None", positive: Positive) -> tuple[IntArray, FloatArray] | None:
+    if series is None:
+        return None
+    values = checked_values(name, series, positive=positive, may_be_empty=True)
+    return checked_stamps(name, series), values

@@ -17,7 +17,9 @@ from jutsu_core.arguments import refuse, require_flag
 from jutsu_core.bars import from_epoch, require_aware
 from jutsu_core.metrics import kernels
 from jutsu_core.metrics.returns import is_a_year
+from jutsu_core.metrics.rhythm import Rhythm, rhythm_of
 from jutsu_core.metrics.series import (
+    MAX_RETURN,
     FloatArray,
     IntArray,
     checked_stamps,
@@ -126,10 +128,13 @@ def period_figures(
         annualize_partial_years=annualize_partial_years,
         label=label,
     )
-    return figures_of("values", checked, checked_stamps("values", values), scale)
+    stamps = checked_stamps("values", values)
+    return figures_of("values", checked, stamps, scale, rhythm_of(stamps))
 
 
-def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale) -> dict[str, Any]:
+def figures_of(
+    name: str, values: FloatArray, stamps: IntArray, scale: Scale, rhythm: Rhythm, risk_free: FloatArray | None = None
+) -> dict[str, Any]:
     """Return what :func:`period_figures` does, of values and times that were already checked.
 
     Args:
@@ -137,6 +142,8 @@ def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale) ->
         values: All above 0, oldest first.
         stamps: When each was, microseconds since 1970 UTC.
         scale: How they are annualised and labelled.
+        rhythm: Of the whole history, which may be longer; a return over a hole in it is no period's.
+        risk_free: Risk-free return of each period, instead of the scale's rate.
 
     Raises:
         InvalidInputError: The ratio of two neighbours is too large for a float.
@@ -145,46 +152,64 @@ def figures_of(name: str, values: FloatArray, stamps: IntArray, scale: Scale) ->
     def at(row: int | None) -> str | None:
         return None if row is None else scale.label(from_epoch(int(stamps[row])))
 
-    returns = kernels.period_returns(values)
+    every = kernels.period_returns(values)
+    returns, rows = every, None
+    if rhythm.longest is not None and len(every):
+        gaps = np.diff(stamps)
+        if int(gaps.max()) > rhythm.longest:
+            rows = np.flatnonzero(gaps <= rhythm.longest)
+            returns = every[rows]
+            risk_free = None if risk_free is None else risk_free[rows]
     count = len(returns)
     days = elapsed_days_between(stamps, scale.exchange_zone)
     is_annualised = scale.annualize_partial_years or is_a_year(days)
-    best = worst = None
+    best = worst = top = bottom = None
     if count:
         best, worst = int(returns.argmax()), int(returns.argmin())
-        if not math.isfinite(returns[best]):
-            refuse(f"the return at row {best + 1} of {name} ({at(best + 1)})", "finite", float(returns[best]))
+        top, bottom = float(returns[best]), float(returns[worst])
+        if rows is not None:
+            best, worst = int(rows[best]), int(rows[worst])
+        if not math.isfinite(top):
+            refuse(f"the return at row {best + 1} of {name} ({at(best + 1)})", "finite", top)
+        if top > MAX_RETURN:
+            refuse(f"the return at row {best + 1} of {name} ({at(best + 1)})", f"at most {MAX_RETURN:g}", top)
     fall = kernels.deepest_fall(values)
     growth = kernels.annual_growth(values, days) if is_annualised else None
     return {
         "base_date": at(0),
-        "first_session": at(1) if count else None,
+        "first_session": at(1) if len(every) else None,
         "last_session": at(-1),
         "sessions": count,
         "elapsed_days": days,
         "is_annualised": is_annualised,
-        "total_return": require_finite("total return", name, kernels.whole_return(values)) if count else None,
+        "total_return": require_finite("total return", name, kernels.whole_return(values)) if len(every) else None,
         "cagr": growth,
-        **_ratios(returns, scale, is_annualised=is_annualised),
+        **_ratios(returns, scale, risk_free, is_annualised=is_annualised),
         "calmar_ratio": None if growth is None or fall.depth == 0 else growth / -fall.depth,
-        "max_drawdown": fall.depth if count else None,
+        "max_drawdown": fall.depth if len(every) else None,
         "max_drawdown_peak": at(fall.peak),
         "max_drawdown_trough": at(fall.trough),
         "max_drawdown_recovery": at(fall.recovery),
-        "best_day": None if best is None else float(returns[best]),
+        "best_day": top,
         "best_day_date": None if best is None else at(best + 1),
-        "worst_day": None if worst is None else float(returns[worst]),
+        "worst_day": bottom,
         "worst_day_date": None if worst is None else at(worst + 1),
         "positive_days": int(np.count_nonzero(returns > 0)) / count if count else None,
     }
 
 
-def _ratios(returns: FloatArray, scale: Scale, *, is_annualised: bool) -> dict[str, float | None]:
+def _ratios(
+    returns: FloatArray, scale: Scale, each: FloatArray | None, *, is_annualised: bool
+) -> dict[str, float | None]:
     if not is_annualised or len(returns) < _FEWEST_RETURNS:
         return dict.fromkeys(("volatility", "sharpe_ratio", "sortino_ratio"))
-    risk_free = risk_free_per_period(scale.risk_free_rate, periods_per_year=scale.periods_per_year)
     a_year, spread = math.sqrt(scale.periods_per_year), kernels.deviation(returns)
-    sharpe = kernels.excess_over_deviation(returns, risk_free, spread)
+    risk_free: float | FloatArray
+    if each is None:
+        risk_free, apart = risk_free_per_period(scale.risk_free_rate, periods_per_year=scale.periods_per_year), spread
+    else:
+        risk_free, apart = each, kernels.deviation(returns - each)
+    sharpe = kernels.excess_over_deviation(returns, risk_free, apart)
     sortino = kernels.excess_over_shortfall(returns, risk_free)
     return {
         "volatility": spread * a_year,

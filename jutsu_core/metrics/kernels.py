@@ -94,12 +94,12 @@ def deviation(returns: FloatArray) -> float:
     return math.sqrt(np.add.reduce(distances * distances) / (len(returns) - _DDOF))
 
 
-def excess_over_deviation(returns: FloatArray, risk_free: float, spread: float) -> float | None:
-    """Return the mean excess over ``spread``, the deviation of the returns; None where that is 0."""
+def excess_over_deviation(returns: FloatArray, risk_free: float | FloatArray, spread: float) -> float | None:
+    """Return the mean excess over ``spread``, the deviation of the excess; None where that is 0."""
     return _mean(returns - risk_free) / spread if spread else None
 
 
-def excess_over_shortfall(returns: FloatArray, risk_free: float) -> float | None:
+def excess_over_shortfall(returns: FloatArray, risk_free: float | FloatArray) -> float | None:
     """Return the mean excess over the root of the mean squared shortfall; None without a shortfall."""
     excess = returns - risk_free
     shortfall = np.minimum(excess, 0.0)

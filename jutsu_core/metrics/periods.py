@@ -1,8 +1,9 @@
 """A symbol's performance by calendar year, over the last years and since inception.
 
-**Base.** A calendar year starts from the last close before it; the first year of the data has none
-and starts from its first close. The last n years start from the last close on or before the same
-date n years earlier.
+**Base.** A calendar year starts from the last close before it, in the year before it; one that has
+none, as the first year of the data and a year after a hole, starts from its first close. The last n
+years start from the last close on or before the same date n years earlier; where a hole lies there,
+there are no last n years.
 
 **Partial years.** A year is whole when its base lies in the calendar year before it, and either a
 later year has a session too or its last session is on or after its last weekday (Monday to
@@ -19,15 +20,17 @@ import pandas as pd
 
 from jutsu_core.arguments import require_integer
 from jutsu_core.bars import from_epoch, session_timestamp, to_epoch
-from jutsu_core.metrics.catalog import ANNUALISATION, CATALOG, RISK_FREE, TRADE_METRICS, definitions_of
+from jutsu_core.metrics.catalog import ANNUALISATION, PERIOD_METRICS, RISK_FREE, definitions_of
 from jutsu_core.metrics.figures import Scale, figures_of
+from jutsu_core.metrics.rhythm import HOLES, Rhythm, disagreement, holes_in, rhythm_of
 from jutsu_core.metrics.series import FloatArray, IntArray, checked_stamps, checked_values
 
 TRAILING_YEARS = (1, 3, 5, 10)
 
 _SATURDAY = 5
 _EPOCH_YEAR = 1970
-_PRICE_METRICS = tuple(name for name in CATALOG if name not in TRADE_METRICS)
+# An illiquid symbol has no bar on many sessions; bars of weeks are a factor of 4.8.
+_REFUSED_FROM = 3.0
 
 
 def symbol_performance(closes: "pd.Series[float]", *, periods_per_year: int, risk_free_rate: float) -> dict[str, Any]:
@@ -41,12 +44,14 @@ def symbol_performance(closes: "pd.Series[float]", *, periods_per_year: int, ris
     Returns:
         JSON-ready: ``since_inception`` (figures of the whole history), ``trailing`` ("1y", "3y",
         "5y", "10y": figures or ``None``), ``trailing_unavailable`` (the reason for each
-        ``None``), ``calendar_years`` (figures with ``year`` and ``is_partial``, oldest first) and
+        ``None``), ``calendar_years`` (figures with ``year`` and ``is_partial``, oldest first),
+        ``holes`` (``after``, ``until``, ``days``), ``notes`` (what a reader must know first) and
         ``definitions``. Deviations have ddof 1; rates are annual; undefined is ``None``.
 
     Raises:
         InvalidInputError: ``closes`` is empty, unsorted, naive, not at 00:00 UTC, not finite or
-            not above 0, or a parameter breaks its constraint.
+            not above 0, a parameter breaks its constraint, or the closes are of another period
+            than ``periods_per_year`` says (by a factor of 3: a symbol may lack sessions).
 
     Examples:
         >>> days = pd.DatetimeIndex(["2011-12-30", "2012-06-29", "2012-12-31"], tz="UTC")
@@ -59,17 +64,25 @@ def symbol_performance(closes: "pd.Series[float]", *, periods_per_year: int, ris
     values = checked_values("closes", closes, positive="all")
     stamps = checked_stamps("closes", closes, daily=True)
     scale = Scale(periods_per_year=periods_per_year, risk_free_rate=risk_free_rate)
-    trailing, unavailable = _trailing(values, stamps, scale)
+    rhythm = rhythm_of(stamps)
+    note = disagreement("closes", rhythm, periods_per_year, refused_from=_REFUSED_FROM)
+    holes = [_hole(stamps, row) for row in holes_in(stamps, rhythm)]
+    trailing, unavailable = _trailing(values, stamps, scale, rhythm)
     return {
         "first_session": _day(stamps, 0).isoformat(),
         "last_session": _day(stamps, -1).isoformat(),
         "closes": len(values),
         "first_close": float(values[0]),
         "last_close": float(values[-1]),
-        "since_inception": _row(values, stamps, scale),
+        "since_inception": _row(values, stamps, scale, rhythm),
         "trailing": trailing,
         "trailing_unavailable": unavailable,
-        "calendar_years": _calendar_years(values, stamps, scale),
+        "calendar_years": _calendar_years(values, stamps, scale, rhythm),
+        "holes": holes,
+        "notes": [
+            *([] if note is None else [note]),
+            *(f"no close from {hole['after']} until {hole['until']}, {hole['days']} days" for hole in holes),
+        ],
         "definitions": _definitions(periods_per_year, risk_free_rate),
     }
 
@@ -92,40 +105,51 @@ def _day(stamps: IntArray, row: int) -> date:
     return from_epoch(int(stamps[row])).date()
 
 
-def _row(values: FloatArray, stamps: IntArray, scale: Scale) -> dict[str, Any]:
+def _hole(stamps: IntArray, row: int) -> dict[str, Any]:
+    after, until = _day(stamps, row - 1), _day(stamps, row)
+    return {"after": after.isoformat(), "until": until.isoformat(), "days": (until - after).days}
+
+
+def _row(values: FloatArray, stamps: IntArray, scale: Scale, rhythm: Rhythm) -> dict[str, Any]:
     """Return the figures under the names a symbol's report uses: its win rate is one of days."""
-    figures = figures_of("closes", values, stamps, scale)
+    figures = figures_of("closes", values, stamps, scale, rhythm)
     figures["win_rate"] = figures.pop("positive_days")
     return figures
 
 
-def _calendar_years(values: FloatArray, stamps: IntArray, scale: Scale) -> list[dict[str, Any]]:
+def _calendar_years(values: FloatArray, stamps: IntArray, scale: Scale, rhythm: Rhythm) -> list[dict[str, Any]]:
     years = stamps.astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + _EPOCH_YEAR
     begins = [0, *(np.flatnonzero(np.diff(years)) + 1).tolist(), len(years)]
     rows = []
     for first, after in pairwise(begins):
-        base = max(first - 1, 0)
         year = int(years[first])
-        has_base = int(years[base]) == year - 1
+        before = max(first - 1, 0)
+        has_base = int(years[before]) == year - 1 and not rhythm.is_hole(int(stamps[first] - stamps[before]))
+        base = before if has_base else first
         is_over = after < len(stamps) or _day(stamps, -1) >= last_weekday(year)
-        figures = _row(values[base:after], stamps[base:after], scale)
+        figures = _row(values[base:after], stamps[base:after], scale, rhythm)
         rows.append({"year": year, "is_partial": not (has_base and is_over), **figures})
     return rows
 
 
-def _trailing(values: FloatArray, stamps: IntArray, scale: Scale) -> tuple[dict[str, Any], dict[str, str]]:
+def _trailing(
+    values: FloatArray, stamps: IntArray, scale: Scale, rhythm: Rhythm
+) -> tuple[dict[str, Any], dict[str, str]]:
     rows: dict[str, Any] = {}
     reasons: dict[str, str] = {}
     first, last = _day(stamps, 0), _day(stamps, -1)
     for count in TRAILING_YEARS:
         name = f"{count}y"
         start = _years_before(last, count)
-        base = int(stamps.searchsorted(to_epoch(session_timestamp(start)), side="right")) - 1
-        if base >= 0:
-            rows[name] = _row(values[base:], stamps[base:], scale)
-        else:
-            rows[name] = None
+        begin = to_epoch(session_timestamp(start))
+        base = int(stamps.searchsorted(begin, side="right")) - 1
+        rows[name] = None
+        if base < 0:
             reasons[name] = f"needs a close on or before {start}; the first is {first}"
+        elif rhythm.is_hole(begin - int(stamps[base])):
+            reasons[name] = f"needs a close on or shortly before {start}; the last one then is of {_day(stamps, base)}"
+        else:
+            rows[name] = _row(values[base:], stamps[base:], scale, rhythm)
     return rows, reasons
 
 
@@ -138,7 +162,7 @@ def _years_before(day: date, count: int) -> date:
 
 
 def _definitions(periods_per_year: int, risk_free_rate: float) -> dict[str, Any]:
-    metrics = definitions_of(_PRICE_METRICS)
+    metrics = definitions_of(PERIOD_METRICS)
     return {
         "periods_per_year": int(periods_per_year),
         "risk_free_rate": float(risk_free_rate),
@@ -146,8 +170,9 @@ def _definitions(periods_per_year: int, risk_free_rate: float) -> dict[str, Any]
         "returns": "Price return of split-adjusted closes; dividends are not included.",
         "risk_free": RISK_FREE,
         "annualisation": ANNUALISATION,
-        "base": "A calendar year starts from the last close before it, the first year from its first close; "
-        "the last n years from the last close on or before the same date n years earlier.",
+        "base": "A calendar year starts from the last close of the year before it, a year without one from its first "
+        "close; the last n years from the last close on or before the same date n years earlier.",
+        "holes": HOLES,
         "partial_years": "A year is partial when its base is not in the year before it, or when it is the "
         "last one and its last session is before its last weekday.",
         "drawdown": "Closes only; each period starts afresh from its base, a recovery after its end is not seen.",

@@ -11,17 +11,20 @@ a fill takes what is left, so that the pieces add up to the whole. Lots still op
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Context, Decimal, localcontext
-from typing import Literal
+from decimal import Decimal, localcontext
+from operator import attrgetter
+from typing import Literal, NamedTuple, get_args
 
 from jutsu_core.arguments import refuse, require_items, shown
 from jutsu_core.events import FillEvent
+from jutsu_core.metrics.money import EXACT
+from jutsu_core.metrics.splits import Split, checked_splits, restated
+
+Matching = Literal["fifo", "closing_order", "flat_to_flat"]
 
 _ZERO = Decimal(0)
-# Wide enough for any product of two prices and quantities, whatever context the caller has set.
-_EXACT = Context(prec=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,14 @@ class RoundTrip:
     net_profit: Decimal
 
 
+class _Closed(NamedTuple):
+    """A round trip of one lot, with the place of the fill that closed it and of the stay it belongs to."""
+
+    trip: RoundTrip
+    fill: int
+    stay: tuple[str, int]
+
+
 @dataclass(slots=True)
 class _Piece:
     """What is still unmatched of a fill, and the costs that go with it."""
@@ -67,7 +78,9 @@ class _Piece:
         return share
 
 
-def round_trips(fills: Iterable[FillEvent]) -> list[RoundTrip]:
+def round_trips(
+    fills: Iterable[FillEvent], *, matching: Matching = "fifo", splits: Iterable[Split] = ()
+) -> list[RoundTrip]:
     """Return the closed round trips of ``fills``, in the order in which they were closed.
 
     Formula:
@@ -76,12 +89,15 @@ def round_trips(fills: Iterable[FillEvent]) -> list[RoundTrip]:
 
     Args:
         fills: Executed orders of any symbols, oldest first; equal times keep the given order.
+        matching: What one round trip is: ``fifo``, ``closing_order`` or ``flat_to_flat``.
+        splits: Splits of the symbols between the fills.
 
     Returns:
-        One record for every lot that a fill closed, wholly or in part; exact ``Decimal`` money.
+        One record for every round trip; exact ``Decimal`` money, prices and quantities after all splits.
 
     Raises:
-        InvalidInputError: An item is not a ``FillEvent``, or is older than the one before it.
+        InvalidInputError: An item is not a ``FillEvent``, or is older than the one before it, or the matching
+            is unknown, or a split is no :class:`Split`.
 
     Examples:
         >>> from datetime import UTC
@@ -97,7 +113,19 @@ def round_trips(fills: Iterable[FillEvent]) -> list[RoundTrip]:
         >>> [str(trip.net_profit) for trip in round_trips([fill(1, "BUY", "5"), fill(4, "SELL", "7")])]
         ['18']
     """
-    return match_fills(checked_fills("fills", fills))
+    return match_fills(restated(checked_fills("fills", fills), checked_splits(splits)), checked_matching(matching))
+
+
+def checked_matching(matching: object) -> Matching:
+    """Return ``matching``.
+
+    Raises:
+        InvalidInputError: It is none.
+    """
+    for known in get_args(Matching):
+        if isinstance(matching, str) and matching == known:
+            return known  # type: ignore[no-any-return]  # one of the literals
+    return refuse("matching", f"one of {', '.join(get_args(Matching))}", shown(matching))
 
 
 def checked_fills(name: str, fills: object) -> list[FillEvent]:
@@ -124,15 +152,29 @@ def checked_fills(name: str, fills: object) -> list[FillEvent]:
     return checked
 
 
-def match_fills(fills: Iterable[FillEvent]) -> list[RoundTrip]:
+def match_fills(fills: Iterable[FillEvent], matching: Matching = "fifo") -> list[RoundTrip]:
     """Return what :func:`round_trips` does, of fills that :func:`checked_fills` has passed."""
     open_lots: dict[str, deque[_Piece]] = {}
-    trips: list[RoundTrip] = []
-    with localcontext(_EXACT):
-        for fill in fills:
+    stays: dict[str, int] = {}
+    closed: list[_Closed] = []
+    with localcontext(EXACT):
+        for place, fill in enumerate(fills):
             lots = open_lots.setdefault(fill.symbol, deque())
-            trips.extend(_match(fill, lots))
-    return trips
+            stay = stays.setdefault(fill.symbol, 0)
+            trips = _match(fill, lots)
+            closed.extend(_Closed(trip, place, (fill.symbol, stay)) for trip in trips)
+            # What is left of a fill that closed everything opens the next stay.
+            if trips and (not lots or lots[0].fill is fill):
+                stays[fill.symbol] = stay + 1
+        if matching == "fifo":
+            return [item.trip for item in closed]
+        groups: dict[object, list[RoundTrip]] = {}
+        for item in closed:
+            groups.setdefault(item.fill if matching == "closing_order" else item.stay, []).append(item.trip)
+        if matching == "flat_to_flat":
+            groups = {key: trips for key, trips in groups.items() if _is_over(key, stays)}
+        merged = [_merged(trips) for trips in groups.values()]
+    return sorted(merged, key=attrgetter("exit_time"))
 
 
 def win_rate(trips: Sequence[RoundTrip]) -> float | None:
@@ -148,7 +190,7 @@ def win_rate(trips: Sequence[RoundTrip]) -> float | None:
         >>> win_rate([]) is None
         True
     """
-    checked = _checked_trips(trips)
+    checked = checked_trips(trips)
     return sum(trip.net_profit > 0 for trip in checked) / len(checked) if checked else None
 
 
@@ -168,8 +210,8 @@ def profit_factor(trips: Sequence[RoundTrip]) -> float | None:
         >>> profit_factor([]) is None
         True
     """
-    checked = _checked_trips(trips)
-    with localcontext(_EXACT):
+    checked = checked_trips(trips)
+    with localcontext(EXACT):
         lost = sum(_losses(checked), _ZERO)
         return float(sum(_wins(checked), _ZERO) / -lost) if lost else None
 
@@ -184,7 +226,7 @@ def average_win(trips: Sequence[RoundTrip]) -> Decimal | None:
         >>> average_win([]) is None
         True
     """
-    return _mean(_wins(_checked_trips(trips)))
+    return _mean(_wins(checked_trips(trips)))
 
 
 def average_loss(trips: Sequence[RoundTrip]) -> Decimal | None:
@@ -197,7 +239,7 @@ def average_loss(trips: Sequence[RoundTrip]) -> Decimal | None:
         >>> average_loss([]) is None
         True
     """
-    return _mean(_losses(_checked_trips(trips)))
+    return _mean(_losses(checked_trips(trips)))
 
 
 def expectancy(trips: Sequence[RoundTrip]) -> Decimal | None:
@@ -213,7 +255,7 @@ def expectancy(trips: Sequence[RoundTrip]) -> Decimal | None:
         >>> expectancy([]) is None
         True
     """
-    return _mean([trip.net_profit for trip in _checked_trips(trips)])
+    return _mean([trip.net_profit for trip in checked_trips(trips)])
 
 
 def _match(fill: FillEvent, lots: deque[_Piece]) -> list[RoundTrip]:
@@ -247,7 +289,33 @@ def _trip(entry: FillEvent, leave: FillEvent, quantity: Decimal, costs: Decimal)
     )
 
 
-def _checked_trips(trips: object) -> list[RoundTrip]:
+def _is_over(stay: object, stays: dict[str, int]) -> bool:
+    return isinstance(stay, tuple) and stay[1] < stays[stay[0]]
+
+
+def _merged(trips: Sequence[RoundTrip]) -> RoundTrip:
+    quantity = sum((trip.quantity for trip in trips), _ZERO)
+
+    def mean(prices: Iterable[Decimal]) -> Decimal:
+        return sum((price * trip.quantity for price, trip in zip(prices, trips, strict=True)), _ZERO) / quantity
+
+    return replace(
+        trips[-1],
+        quantity=quantity,
+        entry_time=min(trip.entry_time for trip in trips),
+        entry_price=mean(trip.entry_price for trip in trips),
+        exit_price=mean(trip.exit_price for trip in trips),
+        costs=sum((trip.costs for trip in trips), _ZERO),
+        net_profit=sum((trip.net_profit for trip in trips), _ZERO),
+    )
+
+
+def checked_trips(trips: object) -> list[RoundTrip]:
+    """Return ``trips`` as a list.
+
+    Raises:
+        InvalidInputError: They are no list of :class:`RoundTrip`.
+    """
     return require_items("trips", trips, RoundTrip, "a RoundTrip")
 
 
@@ -260,5 +328,5 @@ def _losses(trips: Sequence[RoundTrip]) -> list[Decimal]:
 
 
 def _mean(amounts: Sequence[Decimal]) -> Decimal | None:
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         return sum(amounts, _ZERO) / len(amounts) if amounts else None

@@ -32,7 +32,24 @@ from jutsu_core.errors import InvalidInputError
 from jutsu_core.history import DailyHistory, HistoryRequest
 from jutsu_core.indicators import catalog as indicator_catalog
 from jutsu_core.indicators import definitions, latest, momentum, trend, volatility
-from jutsu_core.metrics import catalog, drawdown, figures, periods, returns, risk, series, trades
+from jutsu_core.metrics import (
+    attribution,
+    benchmark,
+    catalog,
+    contributions,
+    drawdown,
+    figures,
+    measures,
+    periods,
+    regression,
+    returns,
+    risk,
+    rolling,
+    series,
+    splits,
+    trade_measures,
+    trades,
+)
 from jutsu_core.metrics.analyzer import PerformanceAnalyzer
 from jutsu_core.metrics.drawdown import Drawdown
 from jutsu_core.ports import CoverageWindow
@@ -128,6 +145,10 @@ REQUEST = HistoryRequest(symbol="AAPL", first=FRIDAY)
 QUOTED = QuotedUpdates(STORE, HISTORY, NYSE, SettableClock(NOON))
 QUOTE = QuotedSession(bar=bar(FRIDAY), previous_close=1, asked_at=NOON)
 COVERAGE = [CoverageWindow(start=NOON, end=NOON, asked_at=NOON, bars=0)]
+COLUMNS = (DATED.to_frame("a") / 100, FRAMES)
+WEIGHTS = pd.DataFrame([[0.4, 0.6]], columns=["a", "b"])
+SPLIT = splits.Split(symbol="AAPL", timestamp=NOON, ratio=Decimal(2))
+TRIALS = measures.Trials(10, 0.01)
 TRIP = trades.round_trips([a_fill(), a_fill("6", "SELL")])
 ANALYZER = PerformanceAnalyzer(annualize_partial_years=True)
 STATE = access.AccessState()
@@ -342,6 +363,13 @@ TABLE: dict[str, Row] = {
         risk_free_rate=RATE,
         annualize_partial_years=FLAG,
         exchange_zone=ZONE,
+        accept_other_periods=FLAG,
+        flows_at=("end", CHOICES),
+        matching=("closing_order", CHOICES),
+        splits=([SPLIT], LISTS),
+        benchmark=optional((DATED, EVERY_SERIES | BELOW | NAIVE)),
+        risk_free_returns=optional((DATED / 100, EVERY_SERIES | NAIVE)),
+        trials=optional((TRIALS, ANYTHING)),
     ),
     "metrics.analyzer.PerformanceAnalyzer.calculate_metrics": row(
         ANALYZER.calculate_metrics,
@@ -357,10 +385,57 @@ TABLE: dict[str, Row] = {
     "metrics.analyzer.PerformanceAnalyzer.calculate_win_rate": row(
         ANALYZER.calculate_win_rate, trades=([a_fill(), a_fill("6", "SELL")], TRADES)
     ),
+    "metrics.attribution.link_contributions": row(attribution.link_contributions, contributions=COLUMNS),
+    "metrics.attribution.brinson_fachler": row(
+        attribution.brinson_fachler,
+        weights=(WEIGHTS, FRAMES),
+        returns=(WEIGHTS, FRAMES),
+        benchmark_weights=(WEIGHTS, FRAMES),
+        benchmark_returns=(WEIGHTS, FRAMES),
+    ),
+    "metrics.contributions.attribute_fills": row(
+        contributions.attribute_fills,
+        fills=([], TRADES),
+        prices=COLUMNS,
+        starting_equity=(100.0, REALS | {"nothing": 0.0}),
+    ),
+    "metrics.regression.factor_regression": row(
+        regression.factor_regression,
+        returns=RETURNS,
+        factors=COLUMNS,
+        risk_free_returns=(0.0, REALS),
+    ),
+    "metrics.benchmark.benchmark_measures": row(
+        benchmark.benchmark_measures,
+        returns=RETURNS,
+        benchmark=RETURNS,
+        risk_free_rate=RATE,
+        periods_per_year=A_YEAR,
+        **SPAN,
+    ),
+    "metrics.catalog.records_of": row(catalog.records_of, names=(["cagr"], LISTS | {"unknown": ["no such"]})),
     "metrics.catalog.definitions_of": row(
         catalog.definitions_of, names=(("cagr",), LISTS | {"unknown": ["no such"], "a name": "cagr"})
     ),
     "metrics.drawdown.drawdown_series": row(drawdown.drawdown_series, values=BASED),
+    "metrics.drawdown.worst_drawdowns": row(drawdown.worst_drawdowns, values=BASED, count=(2, YEARLY)),
+    "metrics.measures.Trials": row(measures.Trials, count=(10, YEARLY), variance=(0.1, REALS | {"negative": -1.0})),
+    "metrics.measures.return_measures": row(
+        measures.return_measures,
+        returns=RETURNS,
+        risk_free_rate=RATE,
+        periods_per_year=A_YEAR,
+        trials=optional((TRIALS, ANYTHING)),
+        **SPAN,
+    ),
+    "metrics.rolling.rolling_measures": row(
+        rolling.rolling_measures,
+        returns=RETURNS,
+        window=(2, YEARLY),
+        risk_free_rate=RATE,
+        periods_per_year=A_YEAR,
+        benchmark=optional(RETURNS),
+    ),
     "metrics.drawdown.max_drawdown": row(drawdown.max_drawdown, values=BASED),
     "metrics.figures.iso_date": row(figures.iso_date, label=A_MOMENT),
     "metrics.figures.iso_time": row(figures.iso_time, label=A_MOMENT),
@@ -416,7 +491,11 @@ TABLE: dict[str, Row] = {
     "metrics.series.risk_free_per_period": row(
         series.risk_free_per_period, risk_free_rate=RATE, periods_per_year=A_YEAR
     ),
-    "metrics.trades.round_trips": row(trades.round_trips, fills=([a_fill()], TRADES)),
+    "metrics.splits.Split": row(splits.Split, symbol=SYMBOL, timestamp=A_MOMENT, ratio=(Decimal(2), PRICES)),
+    "metrics.trade_measures.trade_measures": row(trade_measures.trade_measures, trips=(TRIP, TRIPS)),
+    "metrics.trades.round_trips": row(
+        trades.round_trips, fills=([a_fill()], TRADES), matching=("fifo", CHOICES), splits=([SPLIT], LISTS)
+    ),
     "metrics.trades.win_rate": row(trades.win_rate, trips=(TRIP, TRIPS)),
     "metrics.trades.profit_factor": row(trades.profit_factor, trips=(TRIP, TRIPS)),
     "metrics.trades.average_win": row(trades.average_win, trips=(TRIP, TRIPS)),
@@ -484,13 +563,34 @@ WITHOUT_ROW = {
     "indicators.inputs": {"*": CHECK},
     "indicators.trend": {"MacdSeries": RECORD},
     "indicators.volatility": {"BollingerBands": RECORD},
-    "metrics.catalog": {"Metric": RECORD},
-    "metrics.drawdown": {"Drawdown": RECORD},
+    "metrics.account": {"account_of": CHECK, "Account grown money_weighted_return": KERNEL},
+    "metrics.answer": {"Measured": RECORD, "measured": KERNEL},
+    "metrics.attribution": {"Attribution": RECORD, "linked": KERNEL},
+    "metrics.contributions": {"Earned": RECORD},
+    "metrics.frames": {"checked_frame": CHECK},
+    "metrics.regression": {"Regression": RECORD},
+    "metrics.benchmark": {"require_same_labels": CHECK, "beside relative_years": KERNEL},
+    "metrics.drawdown": {"Drawdown DrawdownSpan Stretch": RECORD, "stretches": KERNEL},
     "metrics.figures": {"figures_of": KERNEL},
     "metrics.kernels": {"*": KERNEL},
+    "metrics.measures": {
+        "Context": RECORD,
+        "checked_returns risk_free_of": CHECK,
+        "annual_of kelly longest_run measures_of moments_of": KERNEL,
+    },
+    "metrics.metric": {"Metric": RECORD},
+    "metrics.portfolio": {"Options": RECORD, "report_of": KERNEL},
+    "metrics.portfolio_blocks": {"*": KERNEL},
+    "metrics.reconciliation": {"Finding *": KERNEL},
     "metrics.returns": {"ExtremeReturn": RECORD},
+    "metrics.rhythm": {"Rhythm *": KERNEL},
     "metrics.series": {"checked_values checked_stamps require_finite": CHECK, "elapsed_days_between": KERNEL},
-    "metrics.trades": {"RoundTrip": RECORD, "checked_fills": CHECK, "match_fills": KERNEL},
+    "metrics.splits": {"checked_splits": CHECK, "restated split_suspects": KERNEL},
+    "metrics.trades": {
+        "RoundTrip": RECORD,
+        "checked_fills checked_matching checked_trips": CHECK,
+        "match_fills": KERNEL,
+    },
     "ports": {
         "Clock Sleeper DataHandler BarSource BarStore": PORT,
         "FetchedBars CoverageWindow PartitionVersion WriteResult BarRevision": RECORD,

@@ -1,0 +1,177 @@
+"""What each symbol, side and activity contributed to the return that fills made.
+
+What a position that was held into a period earned from its last price to this one is of holding it; what a
+fill gained from its price to the end of the period, costs taken off, is of trading.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from jutsu_core.arguments import refuse, require_number
+from jutsu_core.events import FillEvent
+from jutsu_core.metrics.attribution import Attribution, linked
+from jutsu_core.metrics.frames import checked_frame
+from jutsu_core.metrics.reconciliation import rows_of_fills, signed
+from jutsu_core.metrics.series import FloatArray, IntArray, checked_stamps
+from jutsu_core.metrics.trades import checked_fills
+from jutsu_core.sessions import EXCHANGE_ZONE
+
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earned:
+    """What each symbol, side and activity earned, of the starting equity and its growth.
+
+    Attributes:
+        money: One row a part (``row`` of the prices, ``symbol``, ``side``, ``activity``, ``amount``).
+        by_symbol: Contributions of the symbols.
+        by_side: Those of ``long`` and ``short`` positions.
+        by_activity: Those of ``holding`` and ``trading``.
+        equity: Value of the portfolio at the end of each period, from the fills and prices alone.
+    """
+
+    money: pd.DataFrame
+    by_symbol: Attribution
+    by_side: Attribution
+    by_activity: Attribution
+    equity: "pd.Series[float]"
+
+
+class _Part(NamedTuple):
+    """What was earned in a period, by whom, how."""
+
+    row: int
+    symbol: str
+    side: str
+    activity: str
+    amount: float
+
+
+def attribute_fills(fills: Iterable[FillEvent], prices: pd.DataFrame, *, starting_equity: float) -> Earned:
+    """Return what each symbol, side and activity contributed to the return of what the fills made.
+
+    Formula:
+        holding[t] = position[t-1] * (price[t] - price[t-1]);
+        trading[t] = sum(signed quantity * (price[t] - fill price) - costs); contribution = amount / equity[t-1]
+
+    Args:
+        fills: Executed orders, oldest first.
+        prices: Prices above 0, one column a symbol, one row a period with an aware time, oldest first; a fill
+            belongs to the first row at or after it, or at 00:00 UTC to that of its session.
+        starting_equity: What there was, in cash, before the first row; above 0.
+
+    Returns:
+        Contributions that add up to the return of the equity: by symbol, side and activity, each linked.
+
+    Raises:
+        InvalidInputError: A fill is of no row, its symbol has no price, prices are
+            not above 0, or the equity does not stay above 0.
+
+    Examples:
+        >>> from datetime import UTC, datetime
+        >>> days = pd.date_range("2013-03-01", periods=2, tz="UTC")
+        >>> bought = FillEvent(
+        ...     symbol="IBM",
+        ...     timestamp=datetime(2013, 3, 1, 15, tzinfo=UTC),
+        ...     direction="BUY",
+        ...     quantity=Decimal(1),
+        ...     fill_price=Decimal(90),
+        ... )
+        >>> found = attribute_fills([bought], pd.DataFrame({"IBM": [100.0, 110.0]}, index=days), starting_equity=1000)
+        >>> found.by_activity.linked.round(12).to_dict(), round(found.by_symbol.total, 12)
+        ({'holding': 0.009950494241, 'trading': 0.010049505759}, 0.02)
+    """
+    checked = checked_fills("fills", fills)
+    told = checked_frame("prices", prices)
+    if (told <= 0).any():
+        refuse("prices", "above 0", float(told.min()))
+    start = require_number("starting_equity", starting_equity)
+    if start <= 0:
+        refuse("starting_equity", "above 0", start)
+    rows = _rows_of(checked, prices)
+    symbols = [str(name) for name in prices.columns]
+    parts = _parts(checked, rows, told, symbols)
+    places = np.array([part.row for part in parts], dtype=np.int64)
+    amounts = np.array([part.amount for part in parts])
+    gains = np.zeros(len(told))
+    np.add.at(gains, places, amounts)
+    equity = start + np.cumsum(gains)
+    ruined = np.flatnonzero(equity <= 0)
+    if len(ruined):
+        refuse("starting_equity", "enough for the losses", f"gone on {prices.index[ruined[0]]}")
+    before = np.concatenate(([start], equity[:-1]))
+
+    def by(labels: list[str], names: list[str]) -> Attribution:
+        shares = np.zeros((len(told), len(names)))
+        np.add.at(shares, (places, np.array([names.index(label) for label in labels], dtype=np.int64)), amounts)
+        shares /= before[:, None]
+        return linked(pd.DataFrame(shares, index=prices.index, columns=names), shares, shares.sum(axis=1))
+
+    return Earned(
+        money=pd.DataFrame([part._asdict() for part in parts], columns=list(_Part._fields)),
+        by_symbol=by([part.symbol for part in parts], symbols),
+        by_side=by([part.side for part in parts], ["long", "short"]),
+        by_activity=by([part.activity for part in parts], ["holding", "trading"]),
+        equity=pd.Series(equity, index=prices.index),
+    )
+
+
+def _rows_of(fills: list[FillEvent], prices: pd.DataFrame) -> IntArray:
+    """Return the row of each fill.
+
+    Raises:
+        InvalidInputError: It has none, or its symbol has no price.
+    """
+    stamps = checked_stamps("prices", pd.Series(0.0, index=prices.index))
+    rows = rows_of_fills(stamps, fills, EXCHANGE_ZONE)
+    late = np.flatnonzero(rows == len(stamps))
+    if len(late):
+        was = fills[late[0]].timestamp.isoformat()
+        refuse(f"fills: trade {late[0]}", f"at or before the last price, {prices.index[-1]}", was)
+    for row, fill in enumerate(fills):
+        if fill.symbol not in prices.columns:
+            was = f"without it, though trade {row} is of it"
+            refuse("prices", f"with a column {fill.symbol!r}", was, "give the prices of every symbol")
+    return rows
+
+
+def _parts(fills: list[FillEvent], rows: IntArray, prices: FloatArray, symbols: list[str]) -> list[_Part]:
+    parts: list[_Part] = []
+    held = dict.fromkeys(symbols, _ZERO)
+    at = 0
+    for row in range(len(prices)):
+        for column, symbol in enumerate(symbols):
+            if held[symbol]:
+                amount = float(held[symbol]) * float(prices[row, column] - prices[row - 1, column])
+                parts.append(_Part(row, symbol, _side(held[symbol]), "holding", amount))
+        while at < len(fills) and rows[at] == row:
+            fill, column = fills[at], symbols.index(fills[at].symbol)
+            parts.extend(_traded(row, fill, held[fill.symbol], float(prices[row, column])))
+            held[fill.symbol] += signed(fill)
+            at += 1
+    return parts
+
+
+def _side(position: Decimal) -> str:
+    return "long" if position > 0 else "short"
+
+
+def _traded(row: int, fill: FillEvent, before: Decimal, price: float) -> list[_Part]:
+    """Return what a fill gained: of the position that it closes, and of the one that it opens."""
+    change = signed(fill)
+    closing = _ZERO
+    if before and (before > 0) != (change > 0):
+        closing = max(change, -before) if change < 0 else min(change, -before)
+    costs = float(fill.commission + fill.slippage)
+    parts = []
+    for quantity, position in ((closing, before), (change - closing, change)):
+        if quantity:
+            gain = float(quantity) * (price - float(fill.fill_price)) - costs * float(abs(quantity) / fill.quantity)
+            parts.append(_Part(row, fill.symbol, _side(position), "trading", gain))
+    return parts

@@ -1,0 +1,342 @@
+"""What an input says that cannot be: rows of another period, deposits, holes, and books that do not add up."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jutsu_core.errors import InvalidInputError
+from jutsu_core.events import FillEvent
+from jutsu_core.metrics.analyzer import PerformanceAnalyzer
+from jutsu_core.metrics.periods import symbol_performance
+
+START = datetime(2024, 1, 2, tzinfo=UTC)
+Rows = list[dict[str, Any]]
+
+
+def rows_at(stamps: Any, values: Any = None, **columns: list[Any]) -> Rows:
+    """Return rows at these times; without values, those of a walk."""
+    told = 100 * np.cumprod(1 + np.random.default_rng(0).normal(0.001, 0.01, len(stamps))) if values is None else values
+    rows: Rows = [
+        {"timestamp": stamp, "total_value": value} for stamp, value in zip(stamps, map(float, told), strict=True)
+    ]
+    for key, amounts in columns.items():
+        for row, amount in zip(rows, amounts, strict=True):
+            row[key] = amount
+    return rows
+
+
+def days(count: int) -> list[datetime]:
+    return [START + timedelta(days=day) for day in range(count)]
+
+
+def fill(day: float, direction: Literal["BUY", "SELL"], quantity: int, price: str, symbol: str = "AAPL") -> FillEvent:
+    return FillEvent(
+        symbol=symbol,
+        timestamp=START + timedelta(days=day),
+        direction=direction,
+        quantity=Decimal(quantity),
+        fill_price=Decimal(price),
+    )
+
+
+def measured(rows: Rows, fills: list[FillEvent] | None = None, **options: Any) -> dict[str, Any]:
+    return PerformanceAnalyzer(**options).calculate_metrics(fills or [], rows)
+
+
+def rules(report: dict[str, Any]) -> list[str]:
+    return [finding["rule"] for finding in report["findings"]]
+
+
+RHYTHMS = [
+    ("YS", 5, 1),
+    ("YS", 12, 1),
+    ("QS", 20, 4),
+    ("MS", 60, 12),
+    ("W-FRI", 120, 52),
+    ("B", 300, 252),
+    ("D", 400, 365),
+]
+
+
+@pytest.mark.parametrize(("frequency", "count", "right"), RHYTHMS)
+@pytest.mark.parametrize("said", [1, 4, 12, 52, 252, 1_638])
+def test_rows_of_another_period_are_refused_and_what_is_right_is_named(
+    frequency: str, count: int, right: int, said: int
+) -> None:
+    rows = rows_at(pd.date_range("2010-01-01", periods=count, freq=frequency, tz="UTC"))
+    if said == right or {said, right} == {252, 365}:
+        assert measured(rows, periods_per_year=said)["sharpe_ratio"] is not None
+        return
+    with pytest.raises(InvalidInputError, match=r"^periods_per_year must be what the rows are: about \d+, was"):
+        measured(rows, periods_per_year=said)
+    assert measured(rows, periods_per_year=said, accept_other_periods=True)["findings"][0]["rule"] == (
+        "rows_are_of_the_period"
+    )
+
+
+def test_a_daily_book_annualised_by_sessions_is_named() -> None:
+    report = measured(rows_at(days(400)))
+    assert rules(report) == ["rows_are_of_the_period"]
+    assert "about 365 a year and were measured with periods_per_year=252" in report["notes"][0]
+    assert "off by 20%" in report["notes"][0]
+    assert measured(rows_at(days(400)), periods_per_year=365)["notes"] == []
+
+
+def test_hours_of_sessions_are_no_daily_rows() -> None:
+    stamps = [
+        day + timedelta(hours=hour) for day in pd.bdate_range("2024-01-02", periods=30, tz="UTC") for hour in range(7)
+    ]
+    assert measured(rows_at(stamps), periods_per_year=252 * 7)["notes"] == []
+    with pytest.raises(InvalidInputError, match="periods_per_year"):
+        measured(rows_at(stamps))
+
+
+def test_few_rows_and_short_times_say_nothing() -> None:
+    minutes = [START + timedelta(minutes=minute) for minute in range(300)]
+    assert measured(rows_at(minutes), periods_per_year=98_280)["notes"] == []
+    with pytest.raises(InvalidInputError, match="periods_per_year"):
+        measured(rows_at(minutes))
+    assert measured(rows_at([START, START + timedelta(days=366)], [1, 2]))["notes"] == []
+
+
+def test_closes_of_months_are_no_sessions() -> None:
+    months = pd.date_range("2010-01-01", periods=60, freq="MS", tz="UTC")
+    with pytest.raises(InvalidInputError, match="periods_per_year must be what the rows are: about 12, was 252"):
+        symbol_performance(pd.Series(np.linspace(1.0, 2.0, 60), index=months), periods_per_year=252, risk_free_rate=0.0)
+
+
+def test_a_sharpe_ratio_of_months_is_no_daily_one() -> None:
+    months = pd.Series(
+        np.random.default_rng(0).normal(0.01, 0.03, 60), index=pd.date_range("2010-01-01", periods=60, freq="MS")
+    )
+    with pytest.raises(InvalidInputError, match="periods_per_year must be what the rows are: about 12, was 252"):
+        PerformanceAnalyzer().calculate_sharpe_ratio(months)
+    right = months.mean() / months.std() * 12**0.5
+    assert PerformanceAnalyzer(periods_per_year=12).calculate_sharpe_ratio(months) == pytest.approx(right)
+    # without dates, nothing says how far apart they are
+    plain = PerformanceAnalyzer().calculate_sharpe_ratio(months.reset_index(drop=True))
+    accepted = PerformanceAnalyzer(accept_other_periods=True).calculate_sharpe_ratio(months)
+    assert plain == accepted == pytest.approx(right * 21**0.5)
+
+
+def test_a_deposit_is_no_return() -> None:
+    rows = rows_at(days(4), [100, 101, 1101, 1111], cash_flow=[None, 0, 1000.0, Decimal(0)])
+    report = measured(rows)
+    assert report["total_return"] == pytest.approx(1.01 * 1.0 * 1111 / 1101 - 1, abs=1e-15)
+    assert report["best_day"] == pytest.approx(0.01)
+    flows = report["cash_flows"]
+    assert (flows["flows"], flows["net"]) == (1, 1000.0)
+    rate = 1 + flows["money_weighted_return"]  # 100 for three days and 1000 for one
+    assert 100 * rate + 1000 * rate ** (1 / 3) == pytest.approx(1111, rel=1e-12)
+    assert report["notes"] == []
+    untold = measured(rows_at(days(4), [100, 101, 1101, 1111]))
+    assert rules(untold) == ["no_jump_without_a_reason"]
+    assert "jumps from 101.00 to 1,101.00, which no fill explains" in untold["notes"][0]
+
+
+def test_a_flow_of_the_start_worked_all_its_period() -> None:
+    rows = rows_at(days(2), [100, 220], cash_flow=[0, 100])
+    assert measured(rows)["total_return"] == pytest.approx(0.2)  # (220 - 100) / 100
+    assert measured(rows, flows_at="start")["total_return"] == pytest.approx(0.1)  # 220 / 200
+
+
+def test_all_that_there_was_may_be_paid_out_but_not_before_it_earned() -> None:
+    rows = rows_at(days(2), [100, 10], cash_flow=[0, -100])
+    assert measured(rows)["total_return"] == pytest.approx(0.1)
+    with pytest.raises(InvalidInputError, match=r"cash_flow in row 1 .* must be less than all that there was, 100"):
+        measured(rows, flows_at="start")
+
+
+@given(
+    growth=st.lists(st.floats(min_value=0.5, max_value=2.0), min_size=1, max_size=12),
+    flow=st.floats(min_value=-20, max_value=1000),
+    at=st.integers(min_value=0, max_value=11),
+)
+def test_no_flow_changes_the_time_weighted_return(growth: list[float], flow: float, at: int) -> None:
+    value, values, flows = 100.0, [100.0], [0.0]
+    for row, factor in enumerate(growth):
+        paid = flow if row == at and value * factor + flow > 1 else 0.0
+        value = value * factor + paid
+        values.append(value)
+        flows.append(paid)
+    report = measured(rows_at(days(len(values)), values, cash_flow=flows))
+    assert report["total_return"] == pytest.approx(math.prod(growth) - 1, rel=1e-9, abs=1e-9)
+
+
+def test_without_a_flow_both_returns_are_one() -> None:
+    report = measured(rows_at(days(3), [100, 90, 150]))
+    assert report["cash_flows"]["money_weighted_return"] == pytest.approx(report["total_return"], rel=1e-12)
+
+
+def test_money_paid_in_and_out_in_turn_has_no_rate() -> None:
+    # -1 + 5g - 6g^2 in growth g over two periods: two rates explain it.
+    rows = rows_at(days(3), [1, 1, 6], cash_flow=[0, -5, 12])
+    assert measured(rows)["cash_flows"]["money_weighted_return"] is None
+
+
+def test_a_jump_without_a_position_is_named_and_one_with_is_not() -> None:
+    flat = [fill(0.5, "BUY", 1, "10"), fill(1.5, "SELL", 1, "10")]
+    report = measured(rows_at(days(5), [100, 100, 100, 103, 103]), flat)
+    assert [(finding["rule"], finding["at"]) for finding in report["findings"]] == [
+        ("no_jump_without_a_reason", "2024-01-05T00:00:00+00:00")
+    ]
+    open_ = [fill(0.5, "BUY", 10, "10")]
+    assert measured(rows_at(days(5), [100, 100, 101, 150, 151]), open_)["notes"] == []
+
+
+def test_a_hole_in_the_history_is_named_and_no_return() -> None:
+    stamps = [*days(20), *(day + timedelta(days=900) for day in days(20))]
+    values = [*(100 + day % 2 for day in range(20)), *(300 + day % 2 for day in range(20))]
+    report = measured(rows_at(stamps, values), periods_per_year=365)
+    assert rules(report)[0] == "no_hole"
+    assert report["best_day"] == pytest.approx(0.01)
+    assert report["sessions"] == 38
+    assert report["total_return"] == pytest.approx(2.01)
+
+
+def test_a_hole_makes_no_best_day_and_no_last_year() -> None:
+    first, second = (
+        pd.bdate_range(*span, tz="UTC") for span in (("2003-01-01", "2004-11-30"), ("2011-03-23", "2011-06-30"))
+    )
+    closes = pd.Series(
+        [*(10 + row % 2 for row in range(len(first))), *(50 + row % 2 for row in range(len(second)))],
+        index=first.append(second),
+        dtype=float,
+    )
+    report = symbol_performance(closes, periods_per_year=252, risk_free_rate=0.0)
+    assert report["trailing"]["1y"] is None
+    assert report["trailing_unavailable"]["1y"] == (
+        "needs a close on or shortly before 2010-06-30; the last one then is of 2004-11-30"
+    )
+    assert report["holes"] == [{"after": "2004-11-30", "until": "2011-03-23", "days": 2304}]
+    assert report["notes"] == ["no close from 2004-11-30 until 2011-03-23, 2304 days"]
+    whole = report["since_inception"]
+    assert whole["best_day"] == pytest.approx(0.1)
+    assert whole["total_return"] == pytest.approx(closes.iloc[-1] / 10 - 1)
+    last = report["calendar_years"][-1]
+    assert (last["year"], last["base_date"], last["is_partial"]) == (2011, "2011-03-23", True)
+    assert last["total_return"] == pytest.approx(closes.iloc[-1] / 50 - 1)
+
+
+def test_a_week_without_sessions_is_no_hole() -> None:
+    sessions = pd.bdate_range("2001-01-01", "2002-12-31", tz="UTC")
+    closes = pd.Series(np.arange(1.0, len(sessions) + 1), index=sessions)
+    closes = closes.drop(closes["2001-09-11":"2001-09-16"].index)
+    assert symbol_performance(closes, periods_per_year=252, risk_free_rate=0.0)["holes"] == []
+
+
+FILLS = [fill(1.6, "BUY", 2, "10"), fill(2.6, "SELL", 1, "11"), fill(3.6, "SELL", 1, "14")]
+
+
+def book(**changes: list[Any]) -> Rows:
+    told: dict[str, list[Any]] = {
+        "cash": [100, 80, 91, 105],
+        "positions": [{}, {"AAPL": 20}, {"AAPL": 11}, {}],
+        "values": [100, 100, 102, 105],
+        **changes,
+    }
+    return rows_at(days(4), told["values"], cash=told["cash"], positions=told["positions"])
+
+
+def test_a_book_that_adds_up_has_no_finding() -> None:
+    assert measured(book(), FILLS)["findings"] == []
+    assert measured(book(positions=[0, 20, 11.0, 0]), FILLS)["findings"] == []
+    priced = {"AAPL": {"quantity": 1, "price": Decimal(11)}}
+    assert measured(book(positions=[{}, {"AAPL": {"market_value": 20}}, priced, {}]), FILLS)["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "found", "text"),
+    [
+        (
+            {"values": [100, 100, 112, 105]},
+            ["total_is_cash_and_positions"],
+            "2024-01-04T00:00:00+00:00: total_value is +10.00 beside cash and positions",
+        ),
+        (
+            {"cash": [100, 80, 191, 205], "values": [100, 100, 202, 205]},
+            ["cash_follows_fills"],
+            "2024-01-04T00:00:00+00:00: cash changed by +100.00 beside fills and cash flows",
+        ),
+        (
+            {"positions": [{}, {"MSFT": 20}, {"MSFT": 11}, {}]},
+            ["positions_follow_fills"],
+            "AAPL is worth 0.00 in the history, and the fills leave 2 shares of it",
+        ),
+        (
+            {"positions": [{}, {"AAPL": -20}, {"AAPL": 11}, {}], "values": [100, 60, 102, 105]},
+            ["positions_follow_fills"],
+            "AAPL is worth -20.00 in the history",
+        ),
+    ],
+)
+def test_a_book_that_does_not_add_up_is_named(changes: dict[str, Any], found: list[str], text: str) -> None:
+    report = measured(book(**changes), FILLS)
+    assert [rule for rule in rules(report) if rule != "no_jump_without_a_reason"] == found
+    assert any(text in note for note in report["notes"])
+
+
+def test_positions_may_be_numbers_of_shares() -> None:
+    """As the house's own event loop has them."""
+    shares: list[Any] = [{}, {"AAPL": Decimal(2)}, {"AAPL": Decimal(1)}, {}]
+    assert measured(book(positions=shares), FILLS)["findings"] == []
+    wrong: list[Any] = [{}, {"AAPL": 2}, {"AAPL": 3}, {}]
+    report = measured(book(positions=wrong), FILLS)
+    assert rules(report) == ["positions_follow_fills"]
+    assert "AAPL has 3.00 in the history, and the fills leave 1 shares of it" in report["notes"][0]
+
+
+def test_cash_that_was_paid_in_is_explained_by_its_flow() -> None:
+    rows = book(cash=[100, 80, 1091, 1105], values=[100, 100, 1102, 1105])
+    assert "cash_follows_fills" in rules(measured(rows, FILLS))
+    rows[2]["cash_flow"] = 1000
+    assert measured(rows, FILLS)["findings"] == []
+
+
+def test_a_rounded_cent_is_no_finding() -> None:
+    assert measured(book(values=[100, 100.004, 102, 105]), FILLS)["findings"] == []
+
+
+def test_fills_after_the_last_row_are_named() -> None:
+    report = measured(rows_at(days(2), [100, 100]), [fill(0.5, "BUY", 1, "10"), fill(7, "SELL", 1, "10")])
+    assert rules(report) == ["fills_within_history"]
+    assert "1 of 2 fills are after the last row" in report["notes"][0]
+
+
+@pytest.mark.parametrize("key", ["cash_flow", "cash"])
+@pytest.mark.parametrize("bad", ["1", True, math.nan, math.inf, Decimal("NaN"), [1.0], {}, 1j])
+def test_amounts_that_are_no_numbers_are_refused(key: str, bad: object) -> None:
+    rows = rows_at(days(2), [1, 2])
+    rows[1][key] = bad
+    with pytest.raises(InvalidInputError, match=f"{key} in row 1 of portfolio_history must be a finite number, was"):
+        measured(rows)
+
+
+@pytest.mark.parametrize(
+    "bad", ["AAPL", [1.0], {"AAPL": None}, {"AAPL": "1"}, {1: 2.0}, {"AAPL": {"quantity": 1}}, math.nan, True]
+)
+def test_positions_that_are_no_amounts_are_refused(bad: object) -> None:
+    rows = rows_at(days(2), [1, 2])
+    rows[1]["positions"] = bad
+    with pytest.raises(InvalidInputError, match=r"positions in row 1 of portfolio_history.* must be .*, was"):
+        measured(rows)
+
+
+def test_a_price_below_zero_is_refused() -> None:
+    rows = rows_at(days(1), [1])
+    rows[0]["positions"] = {"AAPL": {"quantity": -1, "price": -2}}
+    with pytest.raises(InvalidInputError, match=r"price of AAPL .* must be at least 0, was -2.0"):
+        measured(rows)
+
+
+@pytest.mark.parametrize("bad", [None, 1, "middle", ["end"]])
+def test_only_the_two_ends_of_a_period_are_known(bad: Any) -> None:
+    with pytest.raises(InvalidInputError, match="flows_at must be 'end' or 'start', was"):
+        PerformanceAnalyzer(flows_at=bad)
