@@ -12,7 +12,7 @@ from math import nan, sqrt
 from operator import mul
 from typing import Any
 
-from jutsu_core.arguments import refuse, require_integer, require_type
+from jutsu_core.arguments import refuse, require_integer, require_items, require_type
 from jutsu_core.bars import MICROS_PER_UNIT, Bar, require_aware
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.averages import WIDEST_WINDOW, kernel_multiply_add, whole_micros
@@ -119,7 +119,7 @@ class Accumulator:
         Raises:
             InvalidInputError: As ``update`` and ``rollback`` say; bars before the one that is refused have been taken.
         """
-        restated = list(bars)
+        restated = require_items("bars", bars, Bar, "a Bar, its prices in micros")
         if not restated:
             return []
         first = require_aware("timestamp of bars[0]", restated[0].timestamp)

@@ -31,7 +31,8 @@ from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.history import DailyHistory, HistoryRequest
 from jutsu_core.indicators import catalog as indicator_catalog
-from jutsu_core.indicators import definitions, latest, momentum, trend, volatility
+from jutsu_core.indicators import definitions, latest
+from jutsu_core.indicators.accumulators import Accumulator
 from jutsu_core.metrics import (
     attribution,
     benchmark,
@@ -172,6 +173,9 @@ SPAN: dict[str, Kind] = {"elapsed_days": ELAPSED, "annualize_partial_years": FLA
 SYMBOL = ("AAPL", SYMBOLS)
 ZONE = ("America/New_York", ZONES)
 SPECS = ([indicator_catalog.indicator("rsi")], LISTS)
+ACCUMULATOR = Accumulator([indicator_catalog.indicator("sma", period=2)])
+COUNTS = INTEGERS | {"negative": -1}
+BAR = bars.Bar(NOON, 1_000_000, 2_000_000, 1_000_000, 2_000_000, 7)
 IDENTITY: dict[str, tuple[object, Bad]] = {
     "symbol": ("AAPL", SYMBOLS | {"blank": " "}),
     "timestamp": (NOON, MOMENTS),
@@ -337,9 +341,11 @@ TABLE: dict[str, Row] = {
         indicator_catalog.compute_indicators, bars=(random_bars(4), FRAME_FRAMES), indicators=SPECS
     ),
     "indicators.catalog.catalog_fingerprint": row(indicator_catalog.catalog_fingerprint, indicators=SPECS),
-    "indicators.definitions.ParameterDefinition.check": row(
-        definitions.CATALOG["rsi"].parameters[0].check, value=PERIOD
-    ),
+    "indicators.records.ParameterDefinition.check": row(definitions.CATALOG["rsi"].parameters[0].check, value=PERIOD),
+    "indicators.accumulators.Accumulator": row(Accumulator, indicators=SPECS, remembered=(3, COUNTS)),
+    "indicators.accumulators.Accumulator.update": row(ACCUMULATOR.update, bar=(BAR, ANYTHING)),
+    "indicators.accumulators.Accumulator.rollback": row(ACCUMULATOR.rollback, bars=(0, COUNTS)),
+    "indicators.accumulators.Accumulator.restate": row(ACCUMULATOR.restate, bars=([], LISTS)),
     "indicators.definitions.definition_of": row(definitions.definition_of, name=("rsi", SYMBOLS)),
     "indicators.latest.calculate_sma": row(latest.calculate_sma, prices=DATA, period=PERIOD),
     "indicators.latest.calculate_ema": row(latest.calculate_ema, prices=DATA, period=PERIOD),
@@ -347,16 +353,6 @@ TABLE: dict[str, Row] = {
     "indicators.latest.calculate_bollinger_bands": row(
         latest.calculate_bollinger_bands, prices=DATA, period=PERIOD, std=(2, WIDTHS)
     ),
-    "indicators.momentum.rsi": row(momentum.rsi, closes=CLOSES, period=PERIOD),
-    "indicators.trend.sma": row(trend.sma, closes=CLOSES, period=PERIOD),
-    "indicators.trend.ema": row(trend.ema, closes=CLOSES, period=PERIOD),
-    "indicators.trend.macd": row(
-        trend.macd, closes=CLOSES, fast=(2, PERIODS | {"one": 1}), slow=(3, PERIODS | {"one": 1}), signal=PERIOD
-    ),
-    "indicators.volatility.bollinger_bands": row(
-        volatility.bollinger_bands, closes=CLOSES, period=PERIOD, deviations=(2.0, WIDTHS)
-    ),
-    "indicators.volatility.atr": row(volatility.atr, highs=CLOSES, lows=CLOSES, closes=CLOSES, period=PERIOD),
     "metrics.analyzer.PerformanceAnalyzer": row(
         PerformanceAnalyzer,
         periods_per_year=A_YEAR,
@@ -533,9 +529,31 @@ TABLE: dict[str, Row] = {
         sessions=(1, INTEGERS | {"negative": -1}),
     ),
 }
+
+
+def indicator_rows() -> dict[str, Row]:
+    """Return a row for every function of the catalogue: inputs are arrays, parameters are periods or widths."""
+    rows = {}
+    for name, definition in definitions.CATALOG.items():
+        function = definition.function
+        kinds: dict[str, Kind] = {
+            parameter.name: CLOSES
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.kind is not parameter.KEYWORD_ONLY
+        }
+        chosen = {parameter.name: parameter.default or 2 for parameter in definition.parameters}
+        kinds |= {
+            parameter.name: (chosen[parameter.name], PERIODS if parameter.is_integer else WIDTHS)
+            for parameter in definition.parameters
+        }
+        rows[f"{function.__module__.removeprefix('jutsu_core.')}.{name}"] = row(function, **kinds)
+    return rows
+
+
+TABLE = indicator_rows() | TABLE
 CALLED = {
     ("bars.Timeframe.parse", "text"): "timeframe",
-    ("indicators.definitions.ParameterDefinition.check", "value"): "period",
+    ("indicators.records.ParameterDefinition.check", "value"): "period",
 }
 """What a message calls a parameter that its caller does not spell."""
 
@@ -557,12 +575,23 @@ WITHOUT_ROW = {
     "backtest.strategy": {"Tape": KERNEL, "View": PARTS, "Strategy": PORT},
     "bars": {"Bar BarColumns RejectedBar Timeframe": RECORD, "require_aware": CHECK},
     "history": {"HistoryUpdate": RECORD, "DailyHistory": PARTS},
-    "indicators.averages": {"*": KERNEL},
-    "indicators.catalog": {"IndicatorColumn": RECORD},
-    "indicators.definitions": {"ParameterDefinition ResultDefinition IndicatorDefinition": RECORD},
+    "indicators.averages": {"*": KERNEL, "WholePrices": KERNEL},
+    "indicators.accumulators": {"StreamLine": KERNEL},
+    "indicators.array_lines": {"*": KERNEL, "ArrayLine": KERNEL},
+    "indicators.catalog": {"IndicatorColumn": RECORD, "compute_arrays": KERNEL},
+    "indicators.direction": {"Aroon DirectionalMovement Ichimoku Supertrend": RECORD},
+    "indicators.lines": {"Line": KERNEL, "Operation": PORT},
+    "indicators.momentum": {"Stochastic": RECORD, "typical_price": KERNEL},
+    "indicators.one_window": {"*": KERNEL},
+    "indicators.oscillators": {"PpoSeries TsiSeries": RECORD},
+    "indicators.page": {"indicators_page": "takes nothing"},
+    "indicators.records": {
+        "ParameterDefinition ResultDefinition level distance index period_of number_of": RECORD,
+        "IndicatorDefinition array_lines": KERNEL,
+    },
     "indicators.inputs": {"*": CHECK},
     "indicators.trend": {"MacdSeries": RECORD},
-    "indicators.volatility": {"BollingerBands": RECORD},
+    "indicators.volatility": {"BollingerBands BollingerPosition Channels": RECORD, "true_range": KERNEL},
     "metrics.account": {"account_of": CHECK, "Account grown money_weighted_return": KERNEL},
     "metrics.answer": {"Measured": RECORD, "measured": KERNEL},
     "metrics.attribution": {"Attribution": RECORD, "linked": KERNEL},
