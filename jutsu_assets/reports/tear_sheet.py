@@ -51,6 +51,7 @@ _CHOICES = {
     "base": "Base",
     "partial_years": "Partial years",
     "drawdown": "Drawdown",
+    "holes": "Holes",
     "undefined": "Undefined",
 }
 # A symbol's win rate is one of days, not of trades; and its closes are one more than its returns.

@@ -188,3 +188,13 @@ def test_numbers_are_written_one_way() -> None:
     assert percent(-0.256) == "\N{MINUS SIGN}25.6\N{NO-BREAK SPACE}%"
     assert percent(12.3456, signed=True) == "+1,234.6\N{NO-BREAK SPACE}%"
     assert (ratio(-1.5), ratio(None)) == ("\N{MINUS SIGN}1.50", "—")
+
+
+def test_what_is_doubtful_stands_before_the_figures() -> None:
+    whole = closes()
+    torn = pd.concat([whole[:200], whole[600:]])
+    html = sheet(values=torn)
+    note = report(torn)["notes"][0]
+    assert "no close from" in note
+    assert 0 < html.index(note) < html.index("Key figures since inception")
+    assert "What to know first" not in sheet()
