@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.proofs.installed import ROOT, Installed
 from tests.proofs.test_installed import MATERIALIZE
@@ -164,11 +165,13 @@ def test_a_program_of_the_docs_runs(installed: Installed, place: Path, page: Pat
     assert done.returncode == 0, f"{page.name}: {done.stderr}"
 
 
-def test_the_schedules_of_the_readme_are_understood(installed: Installed, place: Path) -> None:
-    schedules = next(body for page, body in blocks("yaml") if page.name == "README.md" and "schedules:" in body)
+@pytest.mark.parametrize(
+    "keys", [body for page, body in blocks("yaml") if page.name == "README.md" and "ops:" not in body]
+)
+def test_keys_of_the_universe_file_are_understood(installed: Installed, place: Path, keys: str) -> None:
     universe = place / "other.yaml"
-    plain = (place / "universe.yaml").read_text("utf-8").partition("schedules:")[0]
-    universe.write_text(plain + "\n" + schedules, encoding="utf-8")
+    plain = yaml.safe_load((place / "universe.yaml").read_text("utf-8"))
+    universe.write_text(yaml.safe_dump(plain | yaml.safe_load(keys)), encoding="utf-8")
     done = installed.run(place, "jutsu", "report", JUTSU_UNIVERSE=str(universe))
     assert done.returncode == 0, done.stdout + done.stderr
 
