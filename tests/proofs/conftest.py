@@ -14,6 +14,7 @@ import pytest
 from tests.proofs.installed import ROOT, Installed
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test of this folder as slow, and as one of its group."""
     here = Path(__file__).parent
