@@ -1,6 +1,6 @@
 """Proofs take minutes and install what a user installs: ``make proof`` runs them, ``make test`` does not.
 
-Each module is one group, which one process runs in order; those that share an installed wheel are one together.
+A module runs in one process, in order: its tests may build on each other.
 """
 
 import os
@@ -14,15 +14,12 @@ import pytest
 from tests.proofs.installed import ROOT, Installed
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder as slow, and as one of its group."""
+    """Mark every test of this folder as slow."""
     here = Path(__file__).parent
     for item in items:
         if item.path.parent == here:
-            shares = "installed" in getattr(item, "fixturenames", ())
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.xdist_group("installed" if shares else item.path.stem))
 
 
 @pytest.fixture(scope="session")
