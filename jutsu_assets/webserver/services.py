@@ -51,8 +51,10 @@ def run_services(listener: socket.socket, *, folder: Path, home: Path, reports: 
     """
     configure_loggers(formatter="colored", log_level=_LOG_LEVEL.upper())
     logger = logging.getLogger("dagster")
-    # uvicorn passes the signal on when it has stopped; by default SIGTERM would end us before the others.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # uvicorn passes the signal on when it has stopped; by default SIGTERM would end us before the others, and whoever
+    # is started in the background of a script inherits that SIGINT is ignored.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             stack.enter_context(closing(listener))

@@ -82,6 +82,7 @@ def test_what_runs_made_whole_is_not_asked_for(ui: LiveDagster) -> None:
     assert ui.partitions()["symbol_performance"]["materialized"] == set(GOOD)
     restate(ui, "AAPL")
     update(ui, DAILY_ASSETS)
+    looks(ui, 1)
     update(ui, [BARS])
     looks(ui, 1)
     assert asked_for(ui) == []

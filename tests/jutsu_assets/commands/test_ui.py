@@ -47,8 +47,11 @@ def test_a_prefix_must_begin_with_a_slash_and_not_end_with_one(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to a group of processes")
-def test_it_serves_the_graph_and_the_reports_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
-    """In a folder with neither workspace.yaml nor dagster.yaml."""
+@pytest.mark.parametrize("started", [[], ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]], ids=["by hand", "by a script"])
+def test_it_serves_the_graph_and_the_reports_and_ctrl_c_leaves_nothing_behind(
+    tmp_path: Path, started: list[str]
+) -> None:
+    """In a folder with neither workspace.yaml nor dagster.yaml; a script's background begins with SIGINT ignored."""
     (tmp_path / "universe.yaml").write_text("symbols: [IBM]\nhistory_start: 2011-01-03\n", encoding="utf-8")
     reports = tmp_path / "var" / "sample" / "reports"
     reports.mkdir(parents=True)
@@ -56,7 +59,7 @@ def test_it_serves_the_graph_and_the_reports_and_ctrl_c_leaves_nothing_behind(tm
     foreign = ("SCHWAB_", "JUTSU_", "DAGSTER_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "--port", "0"],
+        [*started, sys.executable, "-c", COMMAND, "--port", "0"],
         cwd=tmp_path,
         env=environment | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
