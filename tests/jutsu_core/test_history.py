@@ -310,6 +310,12 @@ def test_before_the_first_session_has_settled_nothing_is_expected(world: World) 
     assert world.history().expected_sessions(date(2013, 1, 1)) == []
 
 
+def test_a_window_without_a_complete_session_is_refused(world: World) -> None:
+    world.history().require_session(FIRST, FIRST)
+    with pytest.raises(InvalidInputError, match="a complete session of XNYS must lie from 2013-01-05 to 2013-01-06"):
+        world.history().require_session(date(2013, 1, 5), date(2013, 1, 6))
+
+
 def test_expected_sessions_end_with_the_newest_complete_one(world: World) -> None:
     history = world.history()
     assert history.expected_sessions(FIRST) == HISTORY
