@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from jutsu_core.bars import Bar, RejectedBar, Timeframe, session_timestamp
 from jutsu_core.calendar import SETTLING_TIME, TradingCalendar
-from jutsu_core.errors import MalformedResponseError, SourceError, SourceUnavailableError, UnknownSymbolError
+from jutsu_core.errors import (
+    InvalidInputError,
+    MalformedResponseError,
+    SourceError,
+    SourceUnavailableError,
+    UnknownSymbolError,
+)
 from jutsu_core.history import DailyHistory, HistoryRequest, HistoryUpdate, sessions_without_bar
 from jutsu_core.ports import FetchedBars, PartitionVersion, WriteResult
 from jutsu_core.windows import BELIEVED_AFTER, BELIEVED_FOR
