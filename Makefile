@@ -57,6 +57,7 @@ coverage: $(VENV)/.dev  ## which lines and branches no test reaches
 
 bench: $(VENV)/.dev  ## timings against a baseline measured in the same run
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-group-by=group --benchmark-columns=median,iqr,ops
+	@$(BIN)/python -m tests.benchmarks.indicator_peers
 
 scale: $(VENV)/.dev  ## the daily run over many symbols of twenty years: make scale [SYMBOLS=60] [RATE=2]
 	@$(BIN)/python -m tests.benchmarks.five_hundred --symbols $(or $(SYMBOLS),60) --rate $(or $(RATE),2)
@@ -69,9 +70,8 @@ lock: $(VENV)/.python  ## renew requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --upgrade pyproject.toml --output-file requirements.lock
 
-indicators-page: $(VENV)/.dev  ## write docs/indicators.md, which is made of the catalogue
-	@$(BIN)/python -c "from jutsu_core.indicators.page import indicators_page; print(indicators_page(), end='')" \
-	  > docs/indicators.md
+indicators-page: $(VENV)/.dev  ## write docs/indicators.md and its pictures, which are made of the catalogue
+	@$(BIN)/python -m tests.jutsu_core.indicators.docs_page
 
 clean:           ## remove what was created, data included
 	rm -rf $(VENV) var

@@ -27,6 +27,7 @@ from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.inputs import MAX_PERIOD, FloatArray
 
 IntArray = npt.NDArray[np.int64]
+MultiplyAdd = Callable[[float, float, float], float]
 
 MOST_MICROS = 2**46
 """Above it (70 million a share) a price counts as a float: no sum of ``MAX_PERIOD`` prices below overflows."""
@@ -39,6 +40,7 @@ MOST_RAMP = 511
 
 _EXACT_FLOAT = 2**53
 _CORRECTIONS = 8
+_BLOCK = 64
 _SPLIT = 2.0**27 + 1.0
 
 
@@ -52,10 +54,12 @@ class WholePrices:
     """
 
     def __init__(self, values: FloatArray) -> None:
-        rounded = np.rint(values * float(MICROS_PER_UNIT))
-        is_whole = rounded / MICROS_PER_UNIT == values
-        magnitudes = np.abs(rounded)
-        self._most = float(magnitudes.max()) if len(values) else 0.0
+        rounded = values * float(MICROS_PER_UNIT)
+        np.rint(rounded, out=rounded)
+        scratch = rounded / float(MICROS_PER_UNIT)
+        is_whole = scratch == values
+        magnitudes = np.abs(rounded, out=scratch)
+        self._most = float(np.maximum.reduce(magnitudes, initial=0.0))
         if self._most > MOST_MICROS:
             is_whole &= magnitudes <= MOST_MICROS
             self._most = MOST_MICROS
@@ -63,20 +67,39 @@ class WholePrices:
         if np.count_nonzero(is_whole) < len(values):
             self._others = _running(~is_whole)
             rounded[~is_whole] = 0.0
-        self.micros: IntArray = rounded.astype(np.int64)
-        self._sums = _running(self.micros)
+        self._sums = _running(rounded.astype(np.int64))
+        # Floats are divided in half the time that integers take, and are as exact below 2⁵³.
+        is_small = self._most * len(values) < _EXACT_FLOAT
+        self._quick_sums = self._sums.astype(np.float64) if is_small else None
 
     @cached_property
     def _squares(self) -> IntArray:
-        return _running(self.micros * self.micros)
+        micros = self._micros()
+        np.multiply(micros, micros, out=micros)
+        return _running(micros)
 
     @cached_property
     def _ramps(self) -> IntArray:
         return _running(self._sums)
 
-    @cached_property
-    def _range(self) -> int:
-        return int(self.micros.max() - self.micros.min()) if len(self.micros) else 0
+    def _micros(self) -> IntArray:
+        # A subtraction costs less than to hold them.
+        return self._sums[1:] - self._sums[:-1]
+
+    def _is_narrow(self, period: int) -> npt.NDArray[np.bool_] | None:
+        """Return which windows have a range whose variance is exact, None if all have."""
+        micros = self._micros()
+        # A window lies in two neighbouring blocks; what is true of these need not be asked of every window.
+        firsts = np.arange(0, len(micros), max(period, _BLOCK))
+        tops, bottoms = np.maximum.reduceat(micros, firsts), np.minimum.reduceat(micros, firsts)
+        tops[1:] = np.maximum(tops[1:], tops[:-1])
+        bottoms[1:] = np.minimum(bottoms[1:], bottoms[:-1])
+        if period * int(np.maximum.reduce(tops - bottoms)) <= WIDEST_WINDOW:
+            return None
+        values = micros.astype(np.float64)
+        ranges = highest(values, period) - lowest(values, period)
+        is_narrow: npt.NDArray[np.bool_] = period * ranges <= WIDEST_WINDOW
+        return None if np.logical_and.reduce(is_narrow) else is_narrow
 
     def is_whole(self, period: int) -> npt.NDArray[np.bool_] | None:
         """Return which windows hold nothing but whole micros, from the first whole window on; None if all do."""
@@ -88,29 +111,37 @@ class WholePrices:
             return None
         return int(self._sums[period]) / (period * MICROS_PER_UNIT)
 
-    def mean(self, period: int) -> FloatArray:
-        """Return the correctly rounded mean of each window, from the first on."""
-        sums = self._sums[period:] - self._sums[:-period]
-        return _quotient(sums, period * MICROS_PER_UNIT, self._most * period)
+    def mean(self, period: int, out: FloatArray) -> None:
+        """Write the correctly rounded mean of each window, from the first on."""
+        sums = self._quick_sums
+        if sums is None:
+            _divide(self._sums[period:] - self._sums[:-period], period * MICROS_PER_UNIT, self._most * period, out)
+        else:
+            np.subtract(sums[period:], sums[:-period], out=out)
+            np.divide(out, float(period * MICROS_PER_UNIT), out=out)
 
-    def weighted_mean(self, period: int) -> FloatArray:
-        """Return the correctly rounded mean with weights 1 to ``period``, for periods up to ``MOST_RAMP``."""
+    def weighted_mean(self, period: int, out: FloatArray) -> None:
+        """Write the correctly rounded mean with weights 1 to ``period``, for periods up to ``MOST_RAMP``."""
         # Σ (n-j)·m[t-j] = n·P[t] - (P[t-1] + … + P[t-n]), of sums that wrap and a result that fits.
-        ramp = period * self._sums[period:] - (self._ramps[period:-1] - self._ramps[: len(self._sums) - period])
+        ramp = self._sums[period:] * period
+        ramp -= self._ramps[period:-1]
+        ramp += self._ramps[: len(self._sums) - period]
         weight = period * (period + 1) // 2
-        return _quotient(ramp, weight * MICROS_PER_UNIT, self._most * weight)
+        _divide(ramp, weight * MICROS_PER_UNIT, self._most * weight, out)
 
-    def deviation(self, period: int) -> tuple[FloatArray, npt.NDArray[np.bool_] | None]:
-        """Return the population standard deviation of each window, and which are exact; None if all are."""
+    def deviation(self, period: int, out: FloatArray) -> npt.NDArray[np.bool_] | None:
+        """Write the population standard deviation of each window; return which are exact, None if all are."""
         sums = self._sums[period:] - self._sums[:-period]
-        spread = period * (self._squares[period:] - self._squares[:-period]) - sums * sums
-        is_narrow = None
-        if period * self._range > WIDEST_WINDOW:
-            as_floats = self.micros.astype(np.float64)
-            ranges = highest(as_floats, period) - lowest(as_floats, period)
-            is_narrow = period * ranges <= WIDEST_WINDOW
-            spread = np.where(is_narrow, spread, 0)
-        return np.sqrt(spread) / (period * MICROS_PER_UNIT), is_narrow
+        sums *= sums
+        spread = self._squares[period:] - self._squares[:-period]
+        spread *= period
+        spread -= sums
+        is_narrow = self._is_narrow(period)
+        if is_narrow is not None:
+            spread *= is_narrow
+        np.sqrt(spread, out=out)
+        out /= float(period * MICROS_PER_UNIT)
+        return is_narrow
 
 
 def whole_micros(price: float) -> int | None:
@@ -134,7 +165,7 @@ def all_missing(length: int) -> FloatArray:
     return np.full(length, np.nan)
 
 
-def smoothed(values: FloatArray, start: float, period: int) -> FloatArray:
+def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -> FloatArray:
     """Return the exponential average with weight 2 / (period + 1), from the value before the first on.
 
     Formula:
@@ -148,26 +179,30 @@ def smoothed(values: FloatArray, start: float, period: int) -> FloatArray:
         values: Finite numbers, oldest first.
         start: The average before them.
         period: 1 or more.
+        ahead: How many places for other numbers the array has before the start.
 
     Returns:
-        One value more than ``values``.
+        A new array: one average more than there are values, behind ``ahead`` places.
 
     Examples:
         >>> smoothed(np.array([4.0, 5.0]), 2.0, 3)
         array([2., 3., 4.])
     """
-    if period == 1:
-        return np.concatenate(((start,), values))
-    if period > MAX_PERIOD:
-        return _smoothed_by_hand(values, start, period)
+    if period == 1 or period > MAX_PERIOD:
+        row = np.empty(ahead + 1 + len(values))
+        row[ahead] = start
+        row[ahead + 1 :] = values if period == 1 else _smoothed_by_hand(values, start, period)
+        return row
     # The kernel begins with a mean of its own. After one of zeros, a few values lead it to the start.
     lead = _lead(start, 2.0 / (period + 1))
-    first = period + len(lead)
-    row = np.zeros(first + len(values))
-    row[period:first] = lead
+    zeros = max(period, ahead + 1 - len(lead))
+    first = zeros + len(lead)
+    row = np.empty(first + len(values))
+    row[:zeros] = 0.0
+    row[zeros:first] = lead
     row[first:] = values
     averages: FloatArray = talib.EMA(row, timeperiod=period)
-    return averages[first - 1 :]
+    return averages[first - 1 - ahead :]
 
 
 def highest(values: FloatArray, period: int) -> FloatArray:
@@ -257,14 +292,13 @@ def _running(values: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> IntArray:
     return sums
 
 
-def _quotient(numerators: IntArray, denominator: int, most: float) -> FloatArray:
-    """Return the correctly rounded quotients of numerators that are at most ``most``."""
-    quotients = numerators / float(denominator)
+def _divide(numerators: IntArray, denominator: int, most: float, out: FloatArray) -> None:
+    """Write the correctly rounded quotients of numerators that are at most ``most``."""
+    np.divide(numerators, float(denominator), out=out)
     # Beyond 2⁵³ the numerator itself would be rounded first; Python divides whole numbers exactly.
     if most >= _EXACT_FLOAT:
         for place in np.flatnonzero(np.abs(numerators) >= _EXACT_FLOAT).tolist():
-            quotients[place] = int(numerators[place]) / denominator
-    return quotients
+            out[place] = int(numerators[place]) / denominator
 
 
 def fused(factor: float, weight: float, addend: float) -> float:
@@ -294,18 +328,23 @@ def rounded_twice(factor: float, weight: float, addend: float) -> float:
     return factor * weight + addend
 
 
+def probe_values() -> FloatArray:
+    """Return the values on which it is seen how the kernels of this machine round."""
+    return np.modf(np.arange(2_000.0) * 0.754_877_666)[0] * 100.0
+
+
 @cache
-def kernel_multiply_add() -> Callable[[float, float, float], float]:
+def kernel_multiply_add() -> MultiplyAdd:
     """Return how the kernel of recursive averages multiplies and adds on this machine.
 
     TA-Lib is built with and without fused arithmetic, and the two differ in the last bit. Whoever
     continues its series by hand has to do as it does.
     """
-    values = np.modf(np.arange(2_000.0) * 0.754_877_666)[0] * 100.0
+    values = probe_values()
     averages = talib.EMA(values, timeperiod=12)[11:].tolist()
     steps = list(zip(averages[:-1], values[12:].tolist(), averages[1:], strict=True))
 
-    def misses(multiply_add: Callable[[float, float, float], float]) -> int:
+    def misses(multiply_add: MultiplyAdd) -> int:
         return sum(multiply_add(value - before, 2.0 / 13, before) != after for before, value, after in steps)
 
     return min((rounded_twice, fused), key=misses)
@@ -326,8 +365,5 @@ def _lead(start: float, weight: float) -> list[float]:
 def _smoothed_by_hand(values: FloatArray, start: float, period: int) -> FloatArray:
     weight = 2.0 / (period + 1)
     multiply_add = kernel_multiply_add()
-    averages = [average := start]
-    for value in values.tolist():
-        average = multiply_add(value - average, weight, average)
-        averages.append(average)
-    return np.array(averages)
+    average = start
+    return np.array([average := multiply_add(value - average, weight, average) for value in values.tolist()])

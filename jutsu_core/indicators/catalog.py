@@ -9,7 +9,7 @@ What does not belong here: formulas (``trend``, ``momentum``, ``volatility``).
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -18,12 +18,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from jutsu_core.arguments import require_items
+from jutsu_core.arguments import require_items, require_type
 from jutsu_core.errors import InvalidInputError
+from jutsu_core.indicators.array_lines import ArrayLine
 from jutsu_core.indicators.averages import require_kernel_defaults
 from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, definition_of
-from jutsu_core.indicators.inputs import FloatArray, require_bars, row_name
-from jutsu_core.indicators.records import IndicatorDefinition, array_lines
+from jutsu_core.indicators.inputs import FloatArray, benchmark_closes, require_bars, row_name, session_numbers
+from jutsu_core.indicators.records import IndicatorDefinition, InputName, array_lines
+from jutsu_core.sessions import EXCHANGE_ZONE, zone_of
 
 
 class IndicatorColumn(NamedTuple):
@@ -165,11 +167,17 @@ def indicator_columns(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) 
         'atr_14'
     """
     specs = _specs(indicators)
-    _names(specs)
+    _plan(tuple(specs))
     return [column for spec in specs for column in spec.columns]
 
 
-def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> pd.DataFrame:
+def compute_indicators(
+    bars: pd.DataFrame,
+    indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS,
+    *,
+    benchmark: "pd.Series[float] | None" = None,
+    exchange_zone: str = EXCHANGE_ZONE,
+) -> pd.DataFrame:
     """Return the bars of one symbol with a float64 column for every result of ``indicators``.
 
     A value at a bar depends on that bar and those before it, never on later ones, so a series
@@ -178,6 +186,9 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
     Args:
         bars: Columns ``BAR_COLUMNS``, one symbol, oldest first; further columns are kept.
         indicators: What to compute; the order is that of the columns.
+        benchmark: Closes of the benchmark, labelled with aware times, for indicators that compare with one. There
+            must be one for every bar; others are left out.
+        exchange_zone: Where the exchange's clocks are, which say what session a bar belongs to.
 
     Returns:
         A new frame with the rows, index and columns of ``bars``, then ``indicator_columns``;
@@ -185,7 +196,8 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
 
     Raises:
         InvalidInputError: A column is missing or in the way, or a row breaks a rule of
-            ``require_bars``; the first such row is named.
+            ``require_bars``; the first such row is named. An indicator needs a benchmark, and there is none
+            or no close of it for a bar.
 
     Examples:
         >>> from datetime import UTC, datetime
@@ -197,14 +209,26 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
     """
     inputs = require_bars(bars)
     indicators = _specs(indicators)
-    names = _names(indicators)
-    taken = [name for name in names if name in bars.columns]
+    zone_of(exchange_zone)
+    if benchmark is not None:
+        require_type("benchmark", benchmark, pd.Series, "a pandas Series of closes", "label them with their times")
+    plan = _plan(tuple(indicators))
+    held = set(bars.columns.tolist())
+    taken = [name for name in plan.names if name in held]
     if taken:
         message = f"bars must not have the columns to be computed, was with {taken[0]}"
         raise InvalidInputError(message)
-    for spec in indicators:
-        spec.definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
-    computed = pd.DataFrame(_computed(inputs, indicators).T, index=bars.index, columns=names, copy=False)
+    if "session" in plan.readers:
+        inputs["session"] = session_numbers(bars, exchange_zone)
+    if "benchmark" in plan.readers:
+        inputs["benchmark"] = benchmark_closes(bars, benchmark, plan.readers["benchmark"])
+    for definition, _ in plan.steps:
+        definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
+    # One block, which a frame takes over as it is.
+    table = np.empty((len(plan.names), len(bars)))
+    for line, row in zip(_computed(inputs, plan), table, strict=True):
+        line.write(row)
+    computed = pd.DataFrame(table.T, index=bars.index, columns=plan.labels, copy=False)
     return pd.concat([bars, computed], axis="columns")
 
 
@@ -215,8 +239,9 @@ def compute_arrays(
 
     Args:
         columns: Opens, highs, lows, closes and volumes of the bars of one symbol by ``open``, ``high``, ``low``,
-            ``close`` and ``volume``: float64 of one length, oldest first, that were checked before, as
-            ``require_bars`` and ``IndicatorDefinition.require_inputs`` do.
+            ``close`` and ``volume``, and where an indicator reads them, ``session`` and ``benchmark``: float64 of
+            one length, oldest first, that were checked before, as ``require_bars`` and
+            ``IndicatorDefinition.require_inputs`` do.
         indicators: What to compute.
 
     Raises:
@@ -227,31 +252,50 @@ def compute_arrays(
         >>> compute_arrays({"close": np.array([1.0, 2.0, 6.0])}, [indicator("sma", period=2)])
         {'sma_2': array([nan, 1.5, 4. ])}
     """
-    return dict(zip(_names(indicators), _computed(columns, indicators), strict=True))
+    plan = _plan(tuple(indicators))
+    length = len(next(iter(columns.values()), ()))
+    return {name: line.padded(length) for name, line in zip(plan.names, _computed(columns, plan), strict=True)}
 
 
-def _names(indicators: Sequence[IndicatorSpec]) -> list[str]:
-    """Return the names of all columns; refuse two that are the same."""
-    names = [name for spec in indicators for name in spec.column_names]
+class _Plan(NamedTuple):
+    """What is the same for every symbol that a set of indicators is computed of.
+
+    Attributes:
+        names: Those of all columns.
+        labels: The same, as a frame has them.
+        steps: What to compute.
+        readers: For each input that is read, which indicator is the first to do so.
+    """
+
+    names: tuple[str, ...]
+    labels: "pd.Index[str]"
+    steps: tuple[tuple[IndicatorDefinition, dict[str, float]], ...]
+    readers: dict[InputName, str]
+
+
+@lru_cache(maxsize=64)
+def _plan(indicators: tuple[IndicatorSpec, ...]) -> _Plan:
+    """Return the plan of ``indicators``; refuse two that fill the same column."""
+    names = tuple(name for spec in indicators for name in spec.column_names)
     if len(set(names)) < len(names):
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         message = f"indicators must fill different columns, was {twice} twice"
         raise InvalidInputError(message)
-    return names
+    labels = pd.Index(names, dtype="str")
+    steps = tuple((spec.definition, spec.parameters) for spec in indicators)
+    readers = {name: definition.name for definition, _ in reversed(steps) for name in definition.inputs}
+    return _Plan(names, labels, steps, readers)
 
 
-def _computed(columns: Mapping[str, FloatArray], indicators: Sequence[IndicatorSpec]) -> FloatArray:
-    """Return a row for every result of ``indicators``: one block, which a frame takes over as it is."""
-    require_kernel_defaults("EMA")
+def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayLine]:
+    """Yield the line of every result."""
+    require_kernel_defaults("EMA", "RSI")
     # All indicators share the lines, and with them the running sums of each.
     lines = array_lines(columns)
-    counts = [len(spec.definition.results) for spec in indicators]
-    table = np.empty((sum(counts), len(next(iter(columns.values()), ()))))
-    place = 0
-    for spec, count in zip(indicators, counts, strict=True):
-        spec.definition.compute(lines, spec.parameters, table[place : place + count])
-        place += count
-    return table
+    for definition, parameters in plan.steps:
+        for line in definition.lines(lines, parameters):
+            if isinstance(line, ArrayLine):
+                yield line
 
 
 def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> str:

@@ -16,6 +16,7 @@ import pandas as pd
 from jutsu_core.arguments import is_integer, is_number, refuse, require_ordered, require_type, shown
 from jutsu_core.bars import BAR_COLUMNS
 from jutsu_core.errors import InvalidInputError
+from jutsu_core.sessions import zone_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,6 +25,9 @@ MAX_MAGNITUDE = 1e100
 
 MAX_PERIOD = 100_000
 """Largest period, which is the kernels' own limit."""
+
+_MICROS_PER_DAY = 86_400_000_000
+_MISSING_TIME = np.iinfo(np.int64).min
 
 MAX_DEVIATIONS = 100.0
 """Widest band, in standard deviations."""
@@ -62,10 +66,10 @@ def require_series(name: str, values: object) -> FloatArray:
         message = f"{name} must hold integers or floats, was {values.dtype}; convert them: {name}.astype(float)"
         raise InvalidInputError(message)
     series = np.ascontiguousarray(values, dtype=np.float64)
-    # The comparison is False for NaN too, so one pass finds every kind of bad value.
-    is_usable = np.abs(series) <= MAX_MAGNITUDE
-    if not is_usable.all():
-        index = int(np.argmin(is_usable))
+    # The place of the largest; of NaN, wherever there is one, and no comparison with it holds.
+    magnitudes = np.abs(series)
+    if len(series) and not magnitudes[magnitudes.argmax()] <= MAX_MAGNITUDE:
+        index = int(np.argmin(magnitudes <= MAX_MAGNITUDE))
         refuse_value(f"{name}[{index}]", float(series[index]), is_finite=bool(np.isfinite(series[index])))
     return series
 
@@ -155,8 +159,9 @@ def require_bars(bars: pd.DataFrame) -> dict[str, FloatArray]:
         jutsu_core.errors.InvalidInputError: bars must have the column symbol, was without it
     """
     require_type("bars", bars, pd.DataFrame, "a pandas DataFrame", "bars_to_frame makes one of bars")
+    names = bars.columns.tolist()
     for name in BAR_COLUMNS:
-        if (count := list(bars.columns).count(name)) > 1:
+        if (count := names.count(name)) > 1:
             refuse(f"column {name} of bars", "there once", f"there {count} times", "drop the others")
         if not count:
             message = f"bars must have the column {name}, was without it"
@@ -178,7 +183,11 @@ def _array_of(series: "pd.Series[Any]") -> object:
 def _require_one_symbol(bars: pd.DataFrame) -> None:
     """Check that every row carries the first row's symbol."""
     symbols = bars["symbol"]
-    first = symbols.iloc[0]
+    values = symbols.array
+    first = values[0]
+    # To compare all with the one before costs a quarter of comparing them with the first.
+    if not pd.isna(first) and values[1:].equals(values[:-1]):
+        return
     is_other = (symbols != first).fillna(value=True).to_numpy(dtype=bool) | symbols.isna().to_numpy()
     if is_other.any():
         row = int(np.argmax(is_other))
@@ -192,10 +201,11 @@ def _require_increasing(bars: pd.DataFrame) -> None:
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
         message = f"timestamp must be a timezone-aware datetime column, was {times.dtype}"
         raise InvalidInputError(message)
-    is_late_enough = (times.diff() > pd.Timedelta(0)).to_numpy(copy=True)
-    # The first row has nothing before it, but must be a time all the same.
-    is_late_enough[0] = not pd.isna(times.iloc[0])
-    if not is_late_enough.all():
+    # The stamps as numbers; a missing one is the lowest.
+    moments = np.asarray(times.array, dtype=f"datetime64[{times.dtype.unit}]").view(np.int64)
+    is_late_enough = moments > _MISSING_TIME
+    is_late_enough[1:] &= moments[1:] > moments[:-1]
+    if not np.logical_and.reduce(is_late_enough):
         row = int(np.argmin(is_late_enough))
         before = times.iloc[row - 1].isoformat() if row else "any time"
         message = f"{row_name(bars, row)}: timestamp must be after {before}, was {times.iloc[row]}"
@@ -205,16 +215,63 @@ def _require_increasing(bars: pd.DataFrame) -> None:
 def _finite_column(bars: pd.DataFrame, name: str) -> FloatArray:
     """Return the column ``name`` as float64."""
     column = bars[name]
-    if not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
-        message = f"{name} must hold integers or floats, was {column.dtype}"
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "fiu":
+        # To ask for missing values of a column of plain numbers costs ten times as much.
+        values: FloatArray = np.ascontiguousarray(column.to_numpy(), dtype=np.float64)
+    elif pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        message = f"{name} must hold integers or floats, was {dtype}"
         raise InvalidInputError(message)
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     is_finite = np.isfinite(values)
-    if not is_finite.all():
+    if not np.logical_and.reduce(is_finite):
         row = int(np.argmin(is_finite))
         message = f"{row_name(bars, row)}: {name} must be a finite number, was {values[row]}"
         raise InvalidInputError(message)
     return values
+
+
+def session_numbers(bars: pd.DataFrame, exchange_zone: str) -> FloatArray:
+    """Return a number for each bar that those of one session have in common: the days of ``exchange_date``.
+
+    Raises:
+        InvalidInputError: The zone is unknown.
+    """
+    times = pd.DatetimeIndex(bars["timestamp"]).as_unit("us")
+    labels = times.tz_convert("UTC").tz_localize(None).asi8
+    local = times.tz_convert(zone_of(exchange_zone)).tz_localize(None).asi8
+    is_label = labels % _MICROS_PER_DAY == 0
+    days: FloatArray = (np.where(is_label, labels, local) // _MICROS_PER_DAY).astype(np.float64)
+    return days
+
+
+def benchmark_closes(bars: pd.DataFrame, benchmark: "pd.Series[float] | None", indicator: str) -> FloatArray:
+    """Return the benchmark's close at the time of each bar.
+
+    Args:
+        bars: Checked bars.
+        benchmark: Closes with aware times; those at other times than the bars' are left out.
+        indicator: Which indicator asks.
+
+    Raises:
+        InvalidInputError: There is no benchmark, it is no such series, or it has no close for a bar; the first
+            such bar is named.
+    """
+    if benchmark is None:
+        refuse("benchmark", "given", "None", f"{indicator} compares with one: pass its closes, or leave it out")
+    closes = require_series("benchmark", benchmark)
+    index = benchmark.index
+    if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
+        refuse("index of benchmark", "timezone-aware times", index.dtype, 'take them as labels: set_index("timestamp")')
+    if bars.empty:
+        return np.empty(0)
+    places = index.get_indexer(pd.DatetimeIndex(bars["timestamp"]))
+    if (places < 0).any():
+        row = int(np.argmin(places >= 0))
+        remedy = "update the benchmark, or leave out bars from before it begins"
+        refuse("benchmark", f"with a close for {row_name(bars, row)}", "without one", remedy)
+    return closes[places]
 
 
 def row_name(bars: pd.DataFrame, row: int) -> str:
