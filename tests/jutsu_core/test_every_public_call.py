@@ -613,6 +613,7 @@ WITHOUT_ROW = {
     "metrics.reconciliation": {"Finding *": KERNEL},
     "metrics.returns": {"ExtremeReturn": RECORD},
     "metrics.rhythm": {"Rhythm *": KERNEL},
+    "metrics.rolling": {"rolling_arrays": KERNEL},
     "metrics.series": {"checked_values checked_stamps require_finite": CHECK, "elapsed_days_between": KERNEL},
     "metrics.splits": {"checked_splits": CHECK, "restated split_suspects": KERNEL},
     "metrics.trades": {
@@ -620,6 +621,7 @@ WITHOUT_ROW = {
         "checked_fills checked_matching checked_trips": CHECK,
         "match_fills": KERNEL,
     },
+    "metrics.window_kernels": {"*": KERNEL},
     "ports": {
         "Clock Sleeper DataHandler BarSource BarStore": PORT,
         "FetchedBars CoverageWindow PartitionVersion WriteResult BarRevision": RECORD,
