@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from jutsu_assets.reports.line_charts import COLOURS, Line, LineChart
 from jutsu_assets.reports.portfolio_results import PortfolioResults
 from jutsu_assets.reports.sheet_blocks import annual_chart, benchmark_line, shared_blocks
 from jutsu_assets.reports.template import render
 from jutsu_assets.reports.time_charts import Shown, TimeCharts
-from jutsu_assets.reports.wording import DASH, Cell, cell, cells, money, percent, tone
+from jutsu_assets.reports.wording import DASH, Cell, cell, cells, money, percent, row_of, tone
 from jutsu_core.metrics.catalog import FAMILIES
 from jutsu_core.metrics.rhythm import rhythm_of
 from jutsu_core.metrics.series import checked_stamps
@@ -177,20 +178,15 @@ def _cash_flows(report: Mapping[str, Any]) -> list[Cell]:
     return [Cell(title, text(told[key], signed=True), tone(told[key])) for key, (title, text) in _CASH_FLOWS.items()]
 
 
-def _relative_years(report: Mapping[str, Any]) -> list[tuple[int, list[Cell]]]:
+def _relative_years(report: Mapping[str, Any]) -> list[tuple[int, Markup]]:
+    keys = ("portfolio", "benchmark", "relative")
     return [
-        (
-            row["year"],
-            [
-                Cell(key, percent(row[key], signed=True), tone(row[key]))
-                for key in ("portfolio", "benchmark", "relative")
-            ],
-        )
+        (row["year"], row_of([Cell(key, percent(row[key], signed=True), tone(row[key])) for key in keys]))
         for row in reversed(report["relative_years"])
     ]
 
 
-def _trip(trip: RoundTrip) -> tuple[str, list[Cell]]:
+def _trip(trip: RoundTrip) -> tuple[str, Markup]:
     profit = float(trip.net_profit)
     worth = float(trip.entry_price * trip.quantity)
     share = profit / worth if worth else None
@@ -204,15 +200,16 @@ def _trip(trip: RoundTrip) -> tuple[str, list[Cell]]:
         money(float(trip.exit_price)),
         money(float(trip.costs)),
     ]
-    return trip.symbol, [
+    figures = [
         *(Cell("", text, "") for text in plain),
         Cell("", money(profit, signed=True), tone(profit)),
         Cell("", percent(share, signed=True), tone(share)),
         Cell("", f"{days:,.1f}", ""),
     ]
+    return trip.symbol, row_of(figures)
 
 
-def _contributions(results: PortfolioResults) -> list[tuple[str, list[tuple[str, Cell]], Cell]]:
+def _contributions(results: PortfolioResults) -> list[tuple[str, list[tuple[str, Markup]], Markup]]:
     """Return the tables of what made the return and the profit: heading, parts, and what they add up to."""
     tables = [
         (title, [(name, _share(value)) for name, value in parts.items()], _share(sum(parts.values())))
@@ -226,12 +223,12 @@ def _contributions(results: PortfolioResults) -> list[tuple[str, list[tuple[str,
     return tables
 
 
-def _share(value: float) -> Cell:
-    return Cell("", f"{100 * value:+,.3f}\N{NO-BREAK SPACE}%".replace("-", "\N{MINUS SIGN}"), tone(value))
+def _share(value: float) -> Markup:
+    return row_of([Cell("", f"{100 * value:+,.3f}\N{NO-BREAK SPACE}%".replace("-", "\N{MINUS SIGN}"), tone(value))])
 
 
-def _amount(value: float) -> Cell:
-    return Cell("", money(value, signed=True), tone(value))
+def _amount(value: float) -> Markup:
+    return row_of([Cell("", money(value, signed=True), tone(value))])
 
 
 def _chosen(definitions: Mapping[str, Any], key: str) -> str:

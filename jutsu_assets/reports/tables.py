@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from jutsu_assets.reports.wording import DASH, MINUS, percent
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -42,10 +44,8 @@ def heat(value: float | None, *, full: float = FULL_YEAR, digits: int = 0) -> He
     return Heat(text.replace("-", MINUS) if text.strip("+-0.") else text[1:], level)
 
 
-def months_by_year(
-    months: Sequence[Mapping[str, Any]], years: Sequence[Mapping[str, Any]]
-) -> list[tuple[str, list[Heat], Heat]]:
-    """Return the rows of the heat map, the latest first: the year, its months and its return.
+def months_by_year(months: Sequence[Mapping[str, Any]], years: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
+    """Return the rows of the heat map, the latest first: the year, and the cells of its months and its return.
 
     Args:
         months: ``period`` (``2013-03``) and ``return`` of each.
@@ -53,15 +53,16 @@ def months_by_year(
     """
     found = {row["period"]: row["return"] for row in months}
     whole = {row["period"]: row["return"] for row in years}
-    every = sorted({period[:4] for period in found} | whole.keys(), reverse=True)
-    return [
-        (
-            year,
-            [heat(found.get(f"{year}-{month:02d}"), full=FULL_MONTH, digits=1) for month in range(1, 13)],
-            heat(whole.get(year), digits=1),
-        )
-        for year in every
-    ]
+    rows = []
+    for year in sorted({period[:4] for period in found} | whole.keys(), reverse=True):
+        cells = [_shown(heat(found.get(f"{year}-{month:02d}"), full=FULL_MONTH, digits=1)) for month in range(1, 13)]
+        cells.append(_shown(heat(whole.get(year), digits=1)))
+        rows.append((year, Markup("".join(cells))))  # noqa: S704 - numbers alone
+    return rows
+
+
+def _shown(cell: Heat) -> str:
+    return f'<td class="{cell.level}">{cell.text}</td>' if cell.level else f"<td>{cell.text}</td>"
 
 
 def worst_falls(drawdowns: Sequence[Mapping[str, Any]]) -> list[list[str]]:

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from jutsu_assets.reports.sheet_blocks import annual_chart, benchmark_line, shared_blocks
 from jutsu_assets.reports.template import render
 from jutsu_assets.reports.time_charts import TimeCharts
-from jutsu_assets.reports.wording import DASH, Cell, cell, percent
+from jutsu_assets.reports.wording import DASH, Cell, cell, percent, row_of
 from jutsu_core.metrics.account import Account
 from jutsu_core.metrics.catalog import CATALOG
 from jutsu_core.metrics.portfolio_blocks import drawdowns, period_table
@@ -129,8 +130,8 @@ def _cell(name: str, row: Mapping[str, Any]) -> Cell:
     return cell(name, row[name] if is_told else None, _TITLES[name])
 
 
-def _cells(row: Mapping[str, Any], names: tuple[str, ...] = _COLUMNS) -> list[Cell]:
-    return [_cell(name, row) for name in names]
+def _cells(row: Mapping[str, Any], names: tuple[str, ...] = _COLUMNS) -> Markup:
+    return row_of([_cell(name, row) for name in names])
 
 
 def _periods(report: Mapping[str, Any]) -> list[dict[str, Any]]:

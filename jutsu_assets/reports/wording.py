@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from jutsu_core.metrics.catalog import CATALOG
 
 DASH = "\N{EM DASH}"
@@ -139,3 +141,16 @@ def cell(name: str, value: Any, title: str | None = None) -> Cell:  # noqa: ANN4
 def cells(values: Mapping[str, Any], names: Iterable[str], titles: Mapping[str, str]) -> list[Cell]:
     """Return the named figures of ``values``, called by ``titles`` where those say so."""
     return [cell(name, values[name], titles.get(name)) for name in names]
+
+
+def row_of(figures: Iterable[Cell]) -> Markup:
+    """Return figures, which are numbers and dates, as the cells of a row.
+
+    Put together here: a page has hundreds of them, and a template would escape each text and class by itself.
+
+    Examples:
+        >>> row_of([Cell("Sharpe", "1.50", ""), Cell("CAGR", "+2.0", "gain")])
+        Markup('<td>1.50</td><td class="gain">+2.0</td>')
+    """
+    told = [f'<td class="{tone}">{text}</td>' if tone else f"<td>{text}</td>" for _, text, tone in figures]
+    return Markup("".join(told))  # noqa: S704 - numbers and dates alone

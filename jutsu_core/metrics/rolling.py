@@ -15,7 +15,7 @@ from jutsu_core.metrics.benchmark import require_same_labels
 from jutsu_core.metrics.kernels import ROUNDING
 from jutsu_core.metrics.measures import checked_returns, risk_free_of
 from jutsu_core.metrics.series import FloatArray
-from jutsu_core.metrics.window_kernels import deviations, joint_moments, moments, paths, sums
+from jutsu_core.metrics.window_kernels import JointMoments, deviations, joint_moments, moments, paths, sums
 
 ROLLING = ("total_return", "volatility", "sharpe_ratio", "sortino_ratio", "max_drawdown")
 """What a window of returns has by itself, under the names of the catalogue."""
@@ -119,19 +119,21 @@ def _figures(
     if wanted & {"total_return", "max_drawdown"}:
         path = paths(returns, window)
         found |= {"total_return": path.growth - 1, "max_drawdown": path.fall - 1}
+    other = None if benchmark is None or not wanted & {*BESIDE} else benchmark - risk_free
+    each = moments(excess, window) if other is None else joint_moments(excess, other, window)
+    apart = deviations(excess, each.squares, window)
+    found["sharpe_ratio"] = _over(each.mean, apart) * a_year
     if "volatility" in wanted:
-        found["volatility"] = deviations(returns, moments(returns, window).squares, window) * a_year
-    if wanted & {"sharpe_ratio", "sortino_ratio"}:
-        each = moments(excess, window)
-        found["sharpe_ratio"] = _over(each.mean, deviations(excess, each.squares, window)) * a_year
-        if "sortino_ratio" in wanted:
-            found["sortino_ratio"] = _over(each.mean, _shortfalls(excess, window)) * a_year
-    if benchmark is not None and wanted & {*BESIDE}:
-        other = benchmark - risk_free
-        both = joint_moments(excess, other, window)
-        still = deviations(other, both.other_squares, window)
-        beta = _over(both.products / (window - 1), still * still)
-        found |= {"beta": beta, "alpha": (both.mean - beta * both.other_mean) * periods_per_year}
+        # What is taken off every return does not change how they vary.
+        is_shifted = isinstance(risk_free, float)
+        own = apart if is_shifted else deviations(returns, moments(returns, window).squares, window)
+        found["volatility"] = own * a_year
+    if "sortino_ratio" in wanted:
+        found["sortino_ratio"] = _over(each.mean, _shortfalls(excess, window)) * a_year
+    if other is not None and isinstance(each, JointMoments):
+        still = deviations(other, each.other_squares, window)
+        beta = _over(each.products / (window - 1), still * still)
+        found |= {"beta": beta, "alpha": (each.mean - beta * each.other_mean) * periods_per_year}
     return found
 
 
