@@ -235,7 +235,7 @@ const startCharts = (block, figures) => {
         from = event.clientX;
         chart.figure.setPointerCapture(event.pointerId);
         event.preventDefault();
-        chart.figure.focus({preventScroll: true});
+        chart.figure.focus({preventScroll: true, focusVisible: false});
       }
       read(chart, placeAt(chart, event.clientX));
     });
@@ -247,15 +247,15 @@ const startCharts = (block, figures) => {
       chart.chosen.style.left = Math.min(from, event.clientX) - edge + "px";
       chart.chosen.style.width = Math.abs(event.clientX - from) + "px";
     });
-    const end_drag = event => {
+    const endDrag = event => {
       const isWide = from !== null && Math.abs(event.clientX - from) >= 8 && event.type === "pointerup";
       const bounds = isWide ? [placeAt(chart, from), placeAt(chart, event.clientX)].sort((a, b) => a - b) : null;
       from = null;
       chart.chosen.hidden = true;
       if (bounds) show(...bounds);
     };
-    chart.figure.addEventListener("pointerup", end_drag);
-    chart.figure.addEventListener("pointercancel", end_drag);
+    chart.figure.addEventListener("pointerup", endDrag);
+    chart.figure.addEventListener("pointercancel", endDrag);
     chart.figure.addEventListener("pointerleave", () => { if (from === null) hide(); });
     chart.figure.addEventListener("dblclick", () => show(0, end));
     chart.figure.addEventListener("blur", hide);
