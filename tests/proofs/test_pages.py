@@ -104,8 +104,8 @@ def test_no_column_is_cut_on_paper_and_colours_stay(browser: Browser, page: str,
     opened.close()
 
 
-LABELS = """[...document.querySelectorAll("figure.chart")].map(figure =>
-  [...figure.querySelectorAll("text")].map(text => [text.getAttribute("x"), text.getAttribute("y"), text.textContent]))"""
+LABELS = """[...document.querySelectorAll("figure.chart")].map(figure => [...figure.querySelectorAll("text")]
+  .map(text => [text.getAttribute("x"), text.getAttribute("y"), text.textContent]))"""
 
 
 @pytest.mark.parametrize("page", ["long", "short", "portfolio"])
