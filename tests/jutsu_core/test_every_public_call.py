@@ -603,9 +603,9 @@ WITHOUT_ROW = {
     "metrics.figures": {"figures_of": KERNEL},
     "metrics.kernels": {"*": KERNEL},
     "metrics.measures": {
-        "Context": RECORD,
+        "Context Shape": RECORD,
         "checked_returns risk_free_of": CHECK,
-        "annual_of kelly longest_run measures_of moments_of": KERNEL,
+        "annual_of kelly longest_run measures_of moments_of shape_of": KERNEL,
     },
     "metrics.metric": {"Metric": RECORD},
     "metrics.portfolio": {"Options": RECORD, "report_of": KERNEL},
