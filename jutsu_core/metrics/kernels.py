@@ -23,7 +23,7 @@ ROUNDING = 1e-14
 
 _DDOF = 1
 # More than a sum of a million is off, as a share of its mean.
-_MEAN_ROUNDING = 1e-12
+MEAN_ROUNDING = 1e-12
 
 
 class Fall(NamedTuple):
@@ -97,7 +97,7 @@ def deviation(returns: FloatArray) -> float:
     # As np.std does it, bit for bit, without its many questions.
     spread = math.sqrt(np.add.reduce(distances) / (len(returns) - _DDOF))
     # No deviation is above the range, but for what the mean was rounded by: beyond that it need not be looked at.
-    is_clear = spread > ROUNDING + _MEAN_ROUNDING * abs(mean)
+    is_clear = spread > ROUNDING + MEAN_ROUNDING * abs(mean)
     return 0.0 if not is_clear and float(returns.max() - returns.min()) <= ROUNDING else spread
 
 

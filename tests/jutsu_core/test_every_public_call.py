@@ -40,6 +40,7 @@ from jutsu_core.metrics import (
     contributions,
     drawdown,
     figures,
+    many,
     measures,
     periods,
     regression,
@@ -423,6 +424,13 @@ TABLE: dict[str, Row] = {
         periods_per_year=A_YEAR,
         trials=optional((TRIALS, ANYTHING)),
         **SPAN,
+    ),
+    "metrics.many.many_figures": row(
+        many.many_figures,
+        values=COLUMNS,
+        periods_per_year=A_YEAR,
+        risk_free_rate=RATE,
+        annualize_partial_years=FLAG,
     ),
     "metrics.rolling.rolling_measures": row(
         rolling.rolling_measures,

@@ -33,7 +33,7 @@ def test_a_shortfall_beyond_rounding_counts_however_rare() -> None:
 
 
 @given(PRICES)
-def test_the_deepest_fall_is_found_with_its_rows(values: np.ndarray) -> None:  # type: ignore[type-arg]  # of floats
+def test_the_deepest_fall_is_found_with_its_rows(values: np.ndarray) -> None:
     fall = deepest_fall(values)
     depths = [value / max(values[: row + 1]) - 1 for row, value in enumerate(values)]
     assert fall.depth == min(depths)
