@@ -26,13 +26,14 @@ _KEY_FIGURES = (
     "sortino_ratio",
     "max_drawdown",
 )
-_BLOCKS = {
+_HEADINGS = {
     "summary": ("Return and risk", "Of the whole time"),
     "returns": ("Distribution and ratios", "Of the returns of single periods"),
-    "benchmark": ("Beside the benchmark", ""),
+    "benchmark": ("Beside the benchmark", "Over the periods of the portfolio"),
     "top_trades": ("Trades", "Of closed round trips, after costs"),
-    "trades": ("Trades in detail", ""),
-    "activity": ("Activity", ""),
+    "trades": ("Trades in detail", "Of closed round trips, after costs"),
+    "activity": ("Activity", "Of all fills"),
+    "market": ("Beside the bars", "How far positions went, and how large they were"),
 }
 _AT_THE_TOP = ("summary", "top_trades")
 _REALISED = {"by_symbol": "Net profit by symbol", "by_side": "Net profit by side", "by_year": "Net profit by year"}
@@ -151,6 +152,8 @@ def _exposure(told: "pd.Series[float] | pd.DataFrame | None") -> tuple[Line, ...
 
 def _notes(report: Mapping[str, Any], benchmark: Line | None, results: PortfolioResults) -> list[str]:
     notes = list(report["notes"])
+    if any("benchmark" in note for note in notes):
+        return notes
     if results.benchmark is None:
         notes.append("There is no benchmark: alpha, beta and what else needs one is left out.")
     elif benchmark is None or not np.isfinite(benchmark.points).all():
@@ -162,7 +165,8 @@ def _blocks(report: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[Cell, 
     """Return every figure of the report by its family, with the reason where there is none."""
     reasons = report["undefined"]
     blocks = []
-    for family, (heading, note) in _BLOCKS.items():
+    for family in FAMILIES:
+        heading, note = _HEADINGS.get(family, (family.capitalize(), ""))
         values = report if family in _AT_THE_TOP else report[family]
         names = [record.name for record in FAMILIES[family]]
         if all(values[name] is None for name in names):

@@ -13,8 +13,9 @@ from markupsafe import Markup
 from jutsu_assets.reports.sheet_blocks import annual_chart, benchmark_line, shared_blocks
 from jutsu_assets.reports.template import render
 from jutsu_assets.reports.time_charts import TimeCharts
-from jutsu_assets.reports.wording import DASH, Cell, cell, percent, row_of
+from jutsu_assets.reports.wording import DASH, Cell, cell, percent, row_of, tone
 from jutsu_core.metrics.account import Account
+from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
 from jutsu_core.metrics.catalog import CATALOG
 from jutsu_core.metrics.portfolio_blocks import drawdowns, period_table
 from jutsu_core.metrics.rhythm import rhythm_of
@@ -115,6 +116,7 @@ def render_tear_sheet(
             period_table(account, values, rhythm),
             drawdowns(account, values),
         ),
+        beside=_beside(report),
         heads=[_TITLES[name] for name in _COLUMNS],
         year_heads=[_TITLES[name] for name in _YEAR_COLUMNS],
         years=[(row, _cells(row, _YEAR_COLUMNS)) for row in reversed(years)],
@@ -145,6 +147,28 @@ def _periods(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for name, row in named.items()
     ]
+
+
+def _beside(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the figures beside the benchmark, and both by year, where the report has them."""
+    told = report.get("benchmark")
+    if told is None:
+        return None
+    keys = ("portfolio", "benchmark", "relative")
+    return {
+        "name": told["name"] or "the benchmark",
+        "span": "no session in common"
+        if told["first_session"] is None
+        else f"{told['first_session']} to {told['last_session']}, over the sessions that both have",
+        "figures": [
+            (cell(record.name, told[record.name]), told["undefined"].get(record.name, ""))
+            for record in BENCHMARK_RECORDS
+        ],
+        "years": [
+            (row["year"], row_of([Cell(key, percent(row[key], signed=True), tone(row[key])) for key in keys]))
+            for row in reversed(told["years"])
+        ],
+    }
 
 
 def _extremes(report: Mapping[str, Any]) -> list[dict[str, Any]]:
