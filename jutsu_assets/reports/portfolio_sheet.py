@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from jutsu_assets.reports.line_charts import COLOURS, Line, LineChart
 from jutsu_assets.reports.portfolio_results import PortfolioResults
-from jutsu_assets.reports.sheet_blocks import annual_chart, benchmark_line, shared_blocks
+from jutsu_assets.reports.sheet_blocks import annual_chart, benchmark_line, shared_blocks, years_beside
 from jutsu_assets.reports.template import render
 from jutsu_assets.reports.time_charts import Shown, TimeCharts
 from jutsu_assets.reports.wording import DASH, Cell, cell, cells, money, percent, row_of, tone
@@ -96,7 +96,7 @@ def render_portfolio_sheet(results: PortfolioResults, *, source: str, overview_h
         rolling=rolling + others,
         blocks=_blocks(report),
         cash_flows=_cash_flows(report),
-        relative_years=_relative_years(report),
+        relative_years=years_beside(report["relative_years"]),
         benchmark_name="" if benchmark is None else benchmark.name,
         trips=[_trip(trip) for trip in results.round_trips[-_MOST_TRIPS:]],
         trip_count=len(results.round_trips),
@@ -180,14 +180,6 @@ def _cash_flows(report: Mapping[str, Any]) -> list[Cell]:
     if not told["flows"]:
         return []
     return [Cell(title, text(told[key], signed=True), tone(told[key])) for key, (title, text) in _CASH_FLOWS.items()]
-
-
-def _relative_years(report: Mapping[str, Any]) -> list[tuple[int, Markup]]:
-    keys = ("portfolio", "benchmark", "relative")
-    return [
-        (row["year"], row_of([Cell(key, percent(row[key], signed=True), tone(row[key])) for key in keys]))
-        for row in reversed(report["relative_years"])
-    ]
 
 
 def _trip(trip: RoundTrip) -> tuple[str, Markup]:

@@ -11,6 +11,7 @@ from jutsu_assets.reports.bar_charts import annual_returns_chart_svg, distributi
 from jutsu_assets.reports.line_charts import COLOURS, Line
 from jutsu_assets.reports.tables import MONTHS, months_by_year, worst_falls
 from jutsu_assets.reports.time_charts import Shown, TimeCharts
+from jutsu_assets.reports.wording import Cell, percent, row_of, tone
 from jutsu_core.metrics.kernels import period_returns
 from jutsu_core.metrics.rhythm import Rhythm
 from jutsu_core.metrics.series import FloatArray, IntArray, checked_stamps, checked_values
@@ -61,6 +62,19 @@ def distribution(name: str, values: FloatArray, stamps: IntArray, rhythm: Rhythm
     )
     svg = distribution_chart_svg(returns, title=f"{name}: distribution of returns")
     return Markup(svg), note, ranges  # noqa: S704 - made here, of numbers alone
+
+
+def years_beside(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, Markup]]:
+    """Return the rows of the table of what both returned by year, the latest first.
+
+    Args:
+        rows: As ``jutsu_core.metrics.benchmark.relative_years`` returned them.
+    """
+    keys = ("portfolio", "benchmark", "relative")
+    return [
+        (row["year"], row_of([Cell(key, percent(row[key], signed=True), tone(row[key])) for key in keys]))
+        for row in reversed(rows)
+    ]
 
 
 def shared_blocks(

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from jutsu_assets.reports.sheet_blocks import annual_chart, benchmark_line, shared_blocks
+from jutsu_assets.reports.sheet_blocks import annual_chart, benchmark_line, shared_blocks, years_beside
 from jutsu_assets.reports.template import render
 from jutsu_assets.reports.time_charts import TimeCharts
-from jutsu_assets.reports.wording import DASH, Cell, cell, percent, row_of, tone
+from jutsu_assets.reports.wording import DASH, Cell, cell, percent, row_of
 from jutsu_core.metrics.account import Account
 from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
 from jutsu_core.metrics.catalog import CATALOG
@@ -154,20 +154,16 @@ def _beside(report: Mapping[str, Any]) -> dict[str, Any] | None:
     told = report.get("benchmark")
     if told is None:
         return None
-    keys = ("portfolio", "benchmark", "relative")
+    reasons = told["undefined"]
     return {
         "name": told["name"] or "the benchmark",
         "span": "no session in common"
         if told["first_session"] is None
         else f"{told['first_session']} to {told['last_session']}, over the sessions that both have",
         "figures": [
-            (cell(record.name, told[record.name]), told["undefined"].get(record.name, ""))
-            for record in BENCHMARK_RECORDS
+            (cell(record.name, told[record.name]), reasons.get(record.name, "")) for record in BENCHMARK_RECORDS
         ],
-        "years": [
-            (row["year"], row_of([Cell(key, percent(row[key], signed=True), tone(row[key])) for key in keys]))
-            for row in reversed(told["years"])
-        ],
+        "years": years_beside(told["years"]),
     }
 
 

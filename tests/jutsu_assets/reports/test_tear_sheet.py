@@ -165,21 +165,21 @@ def test_a_benchmark_is_drawn_beside_the_price() -> None:
 
 def test_figures_beside_a_benchmark_are_shown_where_the_report_has_them() -> None:
     prices = closes()
-    figures = benchmark_measures(
+    figures, _ = benchmark_measures(
         prices.pct_change()[1:], prices.pct_change()[1:] * 2, risk_free_rate=0.0, periods_per_year=252, elapsed_days=900
     )
     beside = {
         "name": HOSTILE,
         "first_session": "2009-06-01",
         "last_session": "2012-10-31",
-        **figures.values,
+        **figures,
         "up_capture": None,
         "undefined": {"up_capture": "it never rises"},
         "years": [{"year": 2011, "portfolio": 0.1, "benchmark": -0.2, "relative": 0.375}],
     }
     html = render_tear_sheet("AAPL", report(prices) | {"benchmark": beside}, prices, source="schwab")
     texts = Page(html).texts
-    assert {f"Beside {HOSTILE}", "it never rises", ratio(figures.values["beta"]), "Relative"} <= set(texts)
+    assert {f"Beside {HOSTILE}", "it never rises", ratio(figures["beta"]), "Relative"} <= set(texts)
     assert {percent(0.1, signed=True), percent(-0.2, signed=True), percent(0.375, signed=True)} <= set(texts)
     assert HOSTILE not in html
     apart = beside | {"first_session": None, "last_session": None, "years": []}
