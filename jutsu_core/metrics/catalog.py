@@ -37,6 +37,7 @@ CATALOG = MappingProxyType({metric.name: metric for records in FAMILIES.values()
 
 PERIOD_METRICS = tuple(metric.name for metric in SUMMARY_RECORDS)
 _FIELDS = tuple(field.name for field in fields(Metric))
+BENCHMARK_METRICS = tuple(metric.name for metric in BENCHMARK_RECORDS)
 TRADE_METRICS = tuple(metric.name for metric in TOP_TRADE_RECORDS)
 
 

@@ -456,6 +456,7 @@ TABLE: dict[str, Row] = {
         closes=(DATED, EVERY_SERIES | EMPTY | BELOW | NAIVE | NOT_DAILY),
         periods_per_year=A_YEAR,
         risk_free_rate=RATE,
+        benchmark=optional((DATED, EVERY_SERIES | EMPTY | BELOW | NAIVE | NOT_DAILY)),
     ),
     "metrics.periods.last_weekday": row(periods.last_weekday, year=(2013, YEARLY | {"too late": 10_000})),
     "metrics.returns.simple_returns": row(returns.simple_returns, prices=POSITIVE),
