@@ -1,4 +1,4 @@
-"""The folder of HTML reports: one page a symbol, and an overview that links them.
+"""The folder of HTML reports: one page a symbol and a portfolio, and an overview that links them.
 
 A page ends in a comment that says what it was made of, and seals what stands before it: a page that
 was emptied, cut or edited is known without anything being kept beside it, and written again.
@@ -14,12 +14,17 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from jutsu_assets.reports.portfolio_results import PortfolioResults
+from jutsu_assets.reports.portfolio_sheet import render_portfolio_sheet
 from jutsu_assets.reports.tear_sheet import render_overview, render_tear_sheet
 from jutsu_core.errors import StoreUnavailableError
 
 OVERVIEW = "index.html"
 REPORTS_ROUTE = "reports"
 """Where ``jutsu ui`` serves the folder, below the UI."""
+
+# In the name of a symbol's page an at sign is escaped, so that none begins like this.
+_PORTFOLIO = "portfolio@"
 
 
 class ReportFolder:
@@ -43,14 +48,25 @@ class ReportFolder:
         """Return where the page of ``symbol`` is."""
         return self.root / f"{quote(symbol, safe='')}.html"
 
+    def portfolio_page(self, portfolio: str) -> Path:
+        """Return where the page of ``portfolio`` is: a symbol's is never called so, whatever the symbol."""
+        return self.root / f"{_PORTFOLIO}{quote(portfolio, safe='')}.html"
+
     def href(self, symbol: str) -> str:
         """Return a link to the page of ``symbol`` for the UI: relative, so that it works wherever the UI is served."""
-        # A percent sign in a file's name has to be escaped once more in a link to it.
-        return f"../{REPORTS_ROUTE}/{quote(self.page(symbol).name)}"
+        return f"../{REPORTS_ROUTE}/{_link(self.page(symbol))}"
+
+    def portfolio_href(self, portfolio: str) -> str:
+        """Return a link to the page of ``portfolio`` for the UI, relative as that of a symbol."""
+        return f"../{REPORTS_ROUTE}/{_link(self.portfolio_page(portfolio))}"
 
     def has_page(self, symbol: str, made_of: str) -> bool:
         """Return whether the page of ``symbol`` was made of the same, and is what was written."""
         return _is_whole(self.page(symbol), made_of)
+
+    def has_portfolio_page(self, portfolio: str, made_of: str) -> bool:
+        """Return whether the page of ``portfolio`` was made of the same, and is what was written."""
+        return _is_whole(self.portfolio_page(portfolio), made_of)
 
     def has_overview(self) -> bool:
         """Return whether the overview is what was written."""
@@ -71,14 +87,26 @@ class ReportFolder:
         html = render_tear_sheet(symbol, report, closes, source=self._source, overview_href=OVERVIEW)
         return self._write(self.page(symbol), html, made_of)
 
+    def write_portfolio_page(self, results: PortfolioResults, *, made_of: str) -> Path:
+        """Write the page of a portfolio and return where it is.
+
+        Args:
+            results: What was measured; its name is that of the page.
+            made_of: Identifies what the page is made of.
+
+        Raises:
+            StoreUnavailableError: The folder cannot be written; the former page is kept.
+        """
+        html = render_portfolio_sheet(results, source=self._source, overview_href=OVERVIEW)
+        return self._write(self.portfolio_page(results.name), html, made_of)
+
     def write_overview(self, reports: Mapping[str, Mapping[str, Any]]) -> Path:
         """Write the overview of ``reports`` and return where it is.
 
         Raises:
             StoreUnavailableError: The folder cannot be written; the former page is kept.
         """
-        # A percent sign in a file's name has to be escaped once more in a link to it.
-        hrefs = {symbol: quote(self.page(symbol).name) for symbol in reports}
+        hrefs = {symbol: _link(self.page(symbol)) for symbol in reports}
         return self._write(self.overview, render_overview(reports, source=self._source, hrefs=hrefs), OVERVIEW)
 
     def _write(self, path: Path, html: str, made_of: str) -> Path:
@@ -95,6 +123,11 @@ class ReportFolder:
             with suppress(OSError):
                 temporary.unlink()
         return path
+
+
+def _link(page: Path) -> str:
+    # A percent sign in a file's name has to be escaped once more in a link to it.
+    return quote(page.name, safe="@")
 
 
 def _seal(content: bytes, made_of: str) -> bytes:

@@ -5,11 +5,9 @@ opened without a network. Templates decide the looks; what a number looks like i
 """
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from jutsu_assets.reports.page_charts import (
@@ -18,12 +16,10 @@ from jutsu_assets.reports.page_charts import (
     equity_chart_svg,
     is_logarithmic,
 )
+from jutsu_assets.reports.template import render
+from jutsu_assets.reports.wording import DASH, MINUS, Cell, cell, percent
 from jutsu_core.metrics.catalog import CATALOG
 
-SIMULATOR = "simulator"
-
-_DASH = "\N{EM DASH}"
-_MINUS = "\N{MINUS SIGN}"
 _COLUMNS = (
     "total_return",
     "cagr",
@@ -40,7 +36,6 @@ _COLUMNS = (
 _OVERVIEW_COLUMNS = tuple(name for name in _COLUMNS if name != "sessions")
 _YEAR_COLUMNS = tuple(name for name in _COLUMNS if name != "cagr")
 _KEY_FIGURES = ("total_return", "cagr", "volatility", "sharpe_ratio", "sortino_ratio", "max_drawdown")
-_SIGNED = ("total_return", "cagr", "max_drawdown", "best_day", "worst_day")
 _CHOICES = {
     "returns": "Returns",
     "periods_per_year": "Periods per year",
@@ -63,32 +58,6 @@ _TITLES = {name: metric.title for name, metric in CATALOG.items()} | {
 _LONGEST_YEAR_DAYS = 375
 # The return at which the heat map's colour is at its fullest.
 _FULL_HEAT = 0.6
-
-
-def percent(value: float | None, *, signed: bool = False) -> str:
-    """Return a fraction as per cent with one decimal and a no-break space, a dash for ``None``.
-
-    Examples:
-        >>> percent(0.1234, signed=True).split(), percent(None)
-        (['+12.3', '%'], '—')
-    """
-    if value is None:
-        return _DASH
-    text = f"{100 * value:,.1f}"
-    if float(text.replace(",", "")) == 0:
-        return "0.0\N{NO-BREAK SPACE}%"
-    sign = "+" if signed and value > 0 else ""
-    return f"{sign}{text}\N{NO-BREAK SPACE}%".replace("-", _MINUS)
-
-
-def ratio(value: float | None) -> str:
-    """Return a ratio with two decimals, a dash for ``None``.
-
-    Examples:
-        >>> ratio(1.005), ratio(None)
-        ('1.00', '—')
-    """
-    return _DASH if value is None else f"{value:,.2f}".replace("-", _MINUS)
 
 
 def render_tear_sheet(
@@ -115,25 +84,21 @@ def render_tear_sheet(
         InvalidInputError: ``closes`` is empty or breaks the contract of the charts.
     """
     years = list(report["calendar_years"])
-    return (
-        _environment()
-        .get_template("tear_sheet.html.jinja")
-        .render(
-            symbol=symbol,
-            source=source,
-            is_sample=source == SIMULATOR,
-            report=report,
-            overview_href=overview_href,
-            key_figures=[_cell(name, report["since_inception"]) for name in _KEY_FIGURES],
-            charts=_charts(symbol, closes, {row["year"]: row["total_return"] for row in years}),
-            heads=[_TITLES[name] for name in _COLUMNS],
-            year_heads=[_TITLES[name] for name in _YEAR_COLUMNS],
-            years=[(row, _cells(row, _YEAR_COLUMNS)) for row in reversed(years)],
-            periods=_periods(report),
-            falls=_falls(report),
-            choices=_choices(report["definitions"]),
-            definitions=[(_TITLES[name], text) for name, text in report["definitions"]["metrics"].items()],
-        )
+    return render(
+        "tear_sheet.html.jinja",
+        source=source,
+        symbol=symbol,
+        report=report,
+        overview_href=overview_href,
+        key_figures=[_cell(name, report["since_inception"]) for name in _KEY_FIGURES],
+        charts=_charts(symbol, closes, {row["year"]: row["total_return"] for row in years}),
+        heads=[_TITLES[name] for name in _COLUMNS],
+        year_heads=[_TITLES[name] for name in _YEAR_COLUMNS],
+        years=[(row, _cells(row, _YEAR_COLUMNS)) for row in reversed(years)],
+        periods=_periods(report),
+        falls=_falls(report),
+        choices=_choices(report["definitions"]),
+        definitions=[(_TITLES[name], text) for name, text in report["definitions"]["metrics"].items()],
     )
 
 
@@ -154,38 +119,21 @@ def render_overview(
     links = hrefs or {}
     annual = {symbol: {row["year"]: row for row in reports[symbol]["calendar_years"]} for symbol in symbols}
     years = sorted({year for rows in annual.values() for year in rows})
-    return (
-        _environment()
-        .get_template("overview.html.jinja")
-        .render(
-            source=source,
-            is_sample=source == SIMULATOR,
-            heads=[_TITLES[name] for name in _OVERVIEW_COLUMNS],
-            rows=[
-                (
-                    symbol,
-                    links.get(symbol),
-                    reports[symbol],
-                    _cells(reports[symbol]["since_inception"], _OVERVIEW_COLUMNS),
-                )
-                for symbol in symbols
-            ],
-            years=years,
-            heat=[
-                (symbol, links.get(symbol), [_heat(annual[symbol].get(year)) for year in years]) for symbol in symbols
-            ],
-        )
-    )
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("jutsu_assets.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return render(
+        "overview.html.jinja",
+        source=source,
+        heads=[_TITLES[name] for name in _OVERVIEW_COLUMNS],
+        rows=[
+            (
+                symbol,
+                links.get(symbol),
+                reports[symbol],
+                _cells(reports[symbol]["since_inception"], _OVERVIEW_COLUMNS),
+            )
+            for symbol in symbols
+        ],
+        years=years,
+        heat=[(symbol, links.get(symbol), [_heat(annual[symbol].get(year)) for year in years]) for symbol in symbols],
     )
 
 
@@ -206,23 +154,12 @@ def _charts(
     return [(name, note, Markup(svg)) for name, note, svg in charts]  # noqa: S704
 
 
-def _cell(name: str, row: Mapping[str, Any]) -> dict[str, str]:
+def _cell(name: str, row: Mapping[str, Any]) -> Cell:
     is_told = name != "cagr" or row["elapsed_days"] > _LONGEST_YEAR_DAYS
-    value = row[name] if is_told else None
-    unit = CATALOG[name].unit
-    if unit == "fraction":
-        text = percent(value, signed=name in _SIGNED and name != "max_drawdown")
-    elif unit == "count":
-        text = f"{value:,}"
-    else:
-        text = ratio(value)
-    tone = "none" if value is None else ""
-    if value and name in _SIGNED:
-        tone = "gain" if value > 0 else "loss"
-    return {"title": _TITLES[name], "text": text, "tone": tone}
+    return cell(name, row[name] if is_told else None, _TITLES[name])
 
 
-def _cells(row: Mapping[str, Any], names: tuple[str, ...] = _COLUMNS) -> list[dict[str, str]]:
+def _cells(row: Mapping[str, Any], names: tuple[str, ...] = _COLUMNS) -> list[Cell]:
     return [_cell(name, row) for name in names]
 
 
@@ -247,9 +184,9 @@ def _falls(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "name": name,
             "depth": percent(row["max_drawdown"]),
-            "dates": [row[key] or _DASH for key in keys],
-            "best": (percent(row["best_day"], signed=True), row["best_day_date"] or _DASH),
-            "worst": (percent(row["worst_day"], signed=True), row["worst_day_date"] or _DASH),
+            "dates": [row[key] or DASH for key in keys],
+            "best": (percent(row["best_day"], signed=True), row["best_day_date"] or DASH),
+            "worst": (percent(row["worst_day"], signed=True), row["worst_day_date"] or DASH),
         }
         for name, row in named.items()
     ]
@@ -271,5 +208,5 @@ def _heat(row: Mapping[str, Any] | None) -> dict[str, Any]:
         return {"text": "", "tone": "none", "share": 0, "is_partial": False}
     share = round(8 + 62 * min(abs(value) / _FULL_HEAT, 1.0) ** 0.7)
     tone = "gain" if value >= 0 else "loss"
-    text = f"{100 * value:+,.0f}".replace("-", _MINUS)
+    text = f"{100 * value:+,.0f}".replace("-", MINUS)
     return {"text": text, "tone": tone, "share": share, "is_partial": row["is_partial"]}

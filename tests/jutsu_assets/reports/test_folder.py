@@ -9,6 +9,7 @@ import pytest
 from jutsu_assets.reports.folder import ReportFolder
 from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.metrics.periods import symbol_performance
+from tests.jutsu_assets.reports.portfolio import portfolio_results
 
 CLOSES = pd.Series([10.0, 11.0, 10.5], index=pd.bdate_range("2013-02-27", "2013-03-01", tz="UTC"))
 REPORT = symbol_performance(CLOSES, periods_per_year=252, risk_free_rate=0.0)
@@ -28,6 +29,16 @@ def test_a_page_that_was_written_is_there_and_of_what_it_was_made_of(folder: Rep
     assert not folder.has_page("BRK/B", "other bars")
     assert not folder.has_page("IBM", "some bars")
     assert "</html>" in folder.page("BRK/B").read_text("utf-8")
+
+
+def test_a_portfolio_has_a_page_that_no_symbol_has(folder: ReportFolder) -> None:
+    results = portfolio_results()
+    page = folder.write_portfolio_page(results, made_of="fills")
+    assert folder.has_portfolio_page(results.name, "fills")
+    assert not folder.has_portfolio_page(results.name, "others")
+    assert page == folder.portfolio_page("Long & short")
+    assert folder.portfolio_href("Long & short") == "../reports/portfolio@Long%2520%2526%2520short.html"
+    assert folder.page("portfolio@Long & short") != page
 
 
 @pytest.mark.parametrize(

@@ -1,49 +1,18 @@
 """Pages: well-formed, complete, self-contained, escaped, and the same for the same input."""
 
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from jutsu_assets.reports.tear_sheet import percent, ratio, render_overview, render_tear_sheet
+from jutsu_assets.reports.tear_sheet import render_overview, render_tear_sheet
+from jutsu_assets.reports.wording import percent, ratio
 from jutsu_core.metrics.periods import symbol_performance
+from tests.jutsu_assets.reports.page import Page
 
-VOID = {"meta", "link", "br", "img", "hr", "input"}
 HOSTILE = '<script>alert("x")</script>&'
-
-
-class Page(HTMLParser):
-    """Collects the text and attributes of a page, and refuses tags that do not nest."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.texts: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self.tags: set[str] = set()
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.texts.append(data.strip())
 
 
 def closes(first: str = "2009-06-01", last: str = "2012-10-31") -> "pd.Series[float]":

@@ -1,0 +1,126 @@
+"""What a number looks like on a page: one way for each unit, with signs that stand apart from hyphens."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from jutsu_core.metrics.catalog import CATALOG
+
+DASH = "\N{EM DASH}"
+MINUS = "\N{MINUS SIGN}"
+# What may be above or below 0 is written with its sign and in a colour.
+SIGNED = frozenset(
+    {
+        "total_return",
+        "cagr",
+        "max_drawdown",
+        "best_day",
+        "worst_day",
+        "alpha",
+        "relative_return",
+        "information_ratio",
+        "net_profit",
+        "expectancy",
+        "average_win",
+        "average_loss",
+        "largest_win",
+        "largest_loss",
+    }
+)
+# A fall is below 0 by its name.
+_PLAIN = frozenset({"max_drawdown"})
+
+
+class Cell(NamedTuple):
+    """A figure on a page.
+
+    Attributes:
+        title: What it is called.
+        text: What is written.
+        tone: The class of its colour; empty for none.
+    """
+
+    title: str
+    text: str
+    tone: str
+
+
+def percent(value: float | None, *, signed: bool = False) -> str:
+    """Return a fraction as per cent with one decimal and a no-break space, a dash for ``None``.
+
+    Examples:
+        >>> percent(0.1234, signed=True).split(), percent(None)
+        (['+12.3', '%'], '—')
+    """
+    if value is None:
+        return DASH
+    text = f"{100 * value:,.1f}"
+    if float(text.replace(",", "")) == 0:
+        return "0.0\N{NO-BREAK SPACE}%"
+    sign = "+" if signed and value > 0 else ""
+    return f"{sign}{text}\N{NO-BREAK SPACE}%".replace("-", MINUS)
+
+
+def ratio(value: float | None) -> str:
+    """Return a ratio with two decimals, a dash for ``None``.
+
+    Examples:
+        >>> ratio(1.005), ratio(None)
+        ('1.00', '—')
+    """
+    return DASH if value is None else f"{value:,.2f}".replace("-", MINUS)
+
+
+def money(value: float | None, *, signed: bool = False) -> str:
+    """Return an amount with two decimals, a dash for ``None``.
+
+    Examples:
+        >>> money(1234.5, signed=True), money(-0.001), money(None)
+        ('+1,234.50', '0.00', '—')
+    """
+    if value is None:
+        return DASH
+    text = f"{value:,.2f}"
+    if not text.strip("-0.,"):
+        return "0.00"
+    return (f"+{text}" if signed and value > 0 else text).replace("-", MINUS)
+
+
+def tone(value: float | None) -> str:
+    """Return the class of the colour of a gain, a loss or nothing.
+
+    Examples:
+        >>> tone(0.1), tone(-0.1), tone(0.0), tone(None)
+        ('gain', 'loss', '', 'none')
+    """
+    if value is None:
+        return "none"
+    return "gain" if value > 0 else "loss" if value < 0 else ""
+
+
+def cell(name: str, value: Any, title: str | None = None) -> Cell:  # noqa: ANN401 - of any metric
+    """Return the figure of the catalogue that is called ``name`` as it is shown.
+
+    Examples:
+        >>> cell("sharpe_ratio", 1.5)
+        Cell(title='Sharpe', text='1.50', tone='')
+    """
+    metric, is_signed = CATALOG[name], name in SIGNED
+    if metric.unit == "fraction":
+        text = percent(value, signed=is_signed and name not in _PLAIN)
+    elif metric.unit == "money":
+        text = money(value, signed=is_signed)
+    elif metric.unit == "count":
+        text = DASH if value is None else f"{value:,.0f}"
+    elif metric.unit == "days":
+        text = DASH if value is None else f"{value:,.1f}"
+    elif metric.unit == "date":
+        text = DASH if value is None else str(value)[:10]
+    else:
+        text = ratio(value)
+    colour = tone(value) if value is None or is_signed else ""
+    return Cell(title or metric.title, text, colour)
+
+
+def cells(values: Mapping[str, Any], names: Iterable[str], titles: Mapping[str, str]) -> list[Cell]:
+    """Return the named figures of ``values``, called by ``titles`` where those say so."""
+    return [cell(name, values[name], titles.get(name)) for name in names]
