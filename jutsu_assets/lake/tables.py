@@ -13,7 +13,7 @@ from jutsu_core.bars import PRICE_COLUMNS
 _PRICE_TYPE = pa.decimal64(18, 6)
 _AMOUNT_TYPE = pa.decimal128(38, 18)
 _AMOUNTS = frozenset({"quantity", "fill_price", "commission", "slippage", "total_value", "cash"})
-_TEXTS = frozenset({"direction", "positions"})
+_TEXTS = frozenset({"backtest", "direction", "positions"})
 
 
 def as_table(frame: pd.DataFrame) -> pa.Table:

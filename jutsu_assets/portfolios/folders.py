@@ -1,4 +1,4 @@
-"""Which strategies and portfolios there are: the names of files beside the universe file, and nothing of what is in them.
+"""Which strategies and portfolios there are: the names of files beside the universe file, not what is in them.
 
 Definitions are made of the names alone, so that a file that is wrong fails when it is used, and stops no other.
 """
