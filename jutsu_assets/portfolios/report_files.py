@@ -44,6 +44,14 @@ class ReportFiles:
             return None
         return told
 
+    def stored(self, name: str) -> dict[str, Any] | None:
+        """Return the report of ``name``, whatever it was made of; None where there is none that can be read."""
+        try:
+            told = json.loads(self.path(name).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return told if isinstance(told, dict) else None
+
     def write(self, name: str, report: Mapping[str, Any], *, made_of: str) -> Path:
         """Write the report of ``name`` and return where it is.
 

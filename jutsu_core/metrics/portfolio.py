@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -284,10 +285,12 @@ def _fingerprint(account: Account, fills: Sequence[FillEvent], options: Options)
     for array in (account.stamps, account.equity, account.flows, account.cash if is_reconciled else None):
         data.update(b"-" if array is None else array.astype(array.dtype.newbyteorder("<")).tobytes())
     if is_reconciled:
-        data.update(repr(account.positions).encode())
+        # By symbol, whatever the order in which a row names them.
+        held = [sorted(one.items()) if isinstance(one, Mapping) else one for one in account.positions or ()]
+        data.update(repr(held).encode())
     told = [
-        f"{fill.symbol!r} {to_epoch(fill.timestamp)} {fill.direction} {fill.quantity} {fill.fill_price}"
-        f" {fill.commission} {fill.slippage}"
+        f"{fill.symbol!r} {to_epoch(fill.timestamp)} {fill.direction} {_plain(fill.quantity)}"
+        f" {_plain(fill.fill_price)} {_plain(fill.commission)} {_plain(fill.slippage)}"
         for fill in fills
     ]
     data.update("\n".join(told).encode())
@@ -312,6 +315,11 @@ def _fingerprint(account: Account, fills: Sequence[FillEvent], options: Options)
         "parameters": hashlib.sha256(json.dumps(parameters).encode()).hexdigest(),
         "code": _code(),
     }
+
+
+def _plain(amount: Decimal) -> str:
+    """Return an amount as one text, however many zeros it was written with."""
+    return format(amount.normalize(), "f")
 
 
 @cache
