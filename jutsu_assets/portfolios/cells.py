@@ -59,8 +59,8 @@ def amount(
         number = Decimal(value if isinstance(value, str | int | Decimal) else repr(value))
     except InvalidOperation:
         row.refuse(name, must_be, value, "write it with a point and without separators")
-    is_inside = (above is None or number > above) and (at_least is None or number >= at_least)
-    if not number.is_finite() or abs(number) >= _LARGEST or not is_inside:
+    is_number = number.is_finite() and abs(number) < _LARGEST
+    if not is_number or (above is not None and number <= above) or (at_least is not None and number < at_least):
         row.refuse(name, must_be, value)
     return number
 

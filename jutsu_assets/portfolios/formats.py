@@ -106,12 +106,15 @@ def _made(
     row: Row, reading: Reading, when: str, direction: str, quantity: Decimal, price: Decimal, commission: Decimal
 ) -> FillEvent:
     named = found(row, ("symbol", "Symbol", "sid", "Ticker", "ticker"))
-    if named is None and reading.symbol is None:
+    if reading.symbol is not None and (named is None or is_empty(row.cells[named])):
+        ticker = reading.symbol
+    elif named is None:
         row.refuse("symbol", "a column", "none", "or say in the portfolio file which it is: symbol: AAPL")
-    ticker = reading.symbol if named is None or is_empty(row.cells[named]) else symbol(row, named)
+    else:
+        ticker = symbol(row, named)
     try:
         return FillEvent(
-            symbol=str(ticker),
+            symbol=ticker,
             timestamp=moment(row, when, reading.zone),
             direction="BUY" if direction == "BUY" else "SELL",
             quantity=quantity,

@@ -194,8 +194,9 @@ def amount(*, above: int | None = None, at_least: int | None = None, below: int 
             found = Decimal(written)
         except InvalidOperation:
             raise ValueError from None
-        is_inside = (above is None or found > above) and (at_least is None or found >= at_least)
-        if not found.is_finite() or not is_inside or (below is not None and found >= below):
+        if not found.is_finite() or (above is not None and found <= above) or (below is not None and found >= below):
+            raise ValueError
+        if at_least is not None and found < at_least:
             raise ValueError
         return found
 

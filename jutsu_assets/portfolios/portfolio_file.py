@@ -22,7 +22,7 @@ _MOST_PERIODS = 525_600
 def _zone(value: Value) -> ZoneInfo:
     try:
         return ZoneInfo(text(value))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise ValueError from error
 
 
