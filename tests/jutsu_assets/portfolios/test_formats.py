@@ -31,7 +31,7 @@ OWN_HISTORY = (
 )
 ORIGIN_HISTORY = json.dumps(
     [
-        {"timestamp": str(day), "total_value": str(value), "positions": {}, "drawdown": 0.1}
+        {"timestamp": str(day), "total_value": str(value), "drawdown": 0.1}
         for day, value in zip(DAYS, VALUES, strict=True)
     ]
 )
@@ -67,7 +67,8 @@ BACKTESTING_FILLS = (
 BACKTESTING_HISTORY = (
     ",Equity,DrawdownPct,DrawdownDuration\n2013-03-01,10000,0,\n2013-03-04,9999.0,0.0001,\n2013-03-05,10010.5,0,\n"
 )
-PYFOLIO_FILLS = "date,amount,price,symbol,commission\n2013-03-04 00:00:00+00:00,10,150.25,SPY,1\n2013-03-05 00:00:00+00:00,-10,151.5,SPY,1\n"
+PYFOLIO_FILLS = "date,amount,price,symbol,commission\n2013-03-04 00:00:00+00:00,10,150.25,SPY,1\n"
+    "2013-03-05 00:00:00+00:00,-10,151.5,SPY,1\n"
 PYFOLIO_HISTORY = ",SPY,cash\n2013-03-01,0,10000\n2013-03-04,1502.5,8496.5\n2013-03-05,0,10010.5\n"
 LEAN = json.dumps(
     {
@@ -181,11 +182,11 @@ def test_short_trades_of_backtesting_py_are_sold_first_and_interleave(tmp_path: 
     fills, _ = written(
         tmp_path, "format: backtesting.py\nsymbol: A", ("t.csv", trades), ("e.csv", BACKTESTING_HISTORY)
     ).read()
-    assert [(fill.direction, fill.quantity, fill.timestamp.day) for fill in fills] == [
-        ("SELL", 5, 1),
-        ("BUY", 3, 4),
-        ("BUY", 5, 5),
-        ("SELL", 3, 5),
+    assert [f"{fill.direction} {fill.quantity} {fill.timestamp.day}" for fill in fills] == [
+        "SELL 5 1",
+        "BUY 3 4",
+        "BUY 5 5",
+        "SELL 3 5",
     ]
 
 
