@@ -67,8 +67,10 @@ BACKTESTING_FILLS = (
 BACKTESTING_HISTORY = (
     ",Equity,DrawdownPct,DrawdownDuration\n2013-03-01,10000,0,\n2013-03-04,9999.0,0.0001,\n2013-03-05,10010.5,0,\n"
 )
-PYFOLIO_FILLS = "date,amount,price,symbol,commission\n2013-03-04 00:00:00+00:00,10,150.25,SPY,1\n"
+PYFOLIO_FILLS = (
+    "date,amount,price,symbol,commission\n2013-03-04 00:00:00+00:00,10,150.25,SPY,1\n"
     "2013-03-05 00:00:00+00:00,-10,151.5,SPY,1\n"
+)
 PYFOLIO_HISTORY = ",SPY,cash\n2013-03-01,0,10000\n2013-03-04,1502.5,8496.5\n2013-03-05,0,10010.5\n"
 LEAN = json.dumps(
     {
