@@ -73,6 +73,8 @@ def stored_report(
         >>> differences(stored_report([], history))
         []
     """
+    if options is not None and not isinstance(options, Mapping):
+        refuse("options", "arguments of the analyzer by name", shown(options))
     chosen = dict(options or {})
     report = _analyzer(chosen, benchmark).calculate_metrics(trades, portfolio_history)
     return {

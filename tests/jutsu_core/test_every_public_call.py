@@ -7,6 +7,7 @@ parameter without a kind, fails here, so that nothing new comes in unchecked.
 
 import importlib
 import inspect
+import math
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from jutsu_core.backtest.book import OrderBook
 from jutsu_core.backtest.loop import EventLoop
 from jutsu_core.backtest.strategies import MovingAverageCross
 from jutsu_core.backtest.strategy import Tape, View
+from jutsu_core.backtest.window import Window
 from jutsu_core.bars import BarColumns, Timeframe
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import InvalidInputError
@@ -48,6 +50,7 @@ from jutsu_core.metrics import (
     rolling,
     series,
     splits,
+    stored_report,
     trade_measures,
     trades,
 )
@@ -152,6 +155,7 @@ SPLIT = splits.Split(symbol="AAPL", timestamp=NOON, ratio=Decimal(2))
 TRIALS = measures.Trials(10, 0.01)
 TRIP = trades.round_trips([a_fill(), a_fill("6", "SELL")])
 ANALYZER = PerformanceAnalyzer(annualize_partial_years=True)
+STORED = stored_report.stored_report([], [{"timestamp": NOON, "total_value": 1}])
 STATE = access.AccessState()
 TAPE = Tape()
 TAPE.add(NOON, [event()])
@@ -252,6 +256,13 @@ TABLE: dict[str, Row] = {
     "backtest.strategy.View.position": row(VIEW.position, symbol=("AAPL", NAMES)),
     "backtest.strategy.View.bars": row(VIEW.bars, symbol=("AAPL", NAMES), count=(1, INTEGERS | {"zero": 0})),
     "backtest.strategy.View.closes": row(VIEW.closes, symbol=("AAPL", NAMES), count=(1, INTEGERS | {"zero": 0})),
+    "backtest.window.Window": row(
+        Window,
+        handler=(StreamedBars([event()]), ANYTHING | {"a class": StreamedBars}),
+        symbols=(["AAPL"], {"a text": "AAPL", "a number": 5, "numbers": [5]}),
+        start=A_MOMENT,
+        end=A_MOMENT,
+    ),
     "bars.Timeframe.parse": row(Timeframe.parse, text=("1d", {"timeframe": None, "unknown": "2d", "a list": ["1d"]})),
     "bars.BarColumns.of": row(BarColumns.of, bars=([bar(FRIDAY)], BARS)),
     "bars.to_micros": row(
@@ -489,6 +500,15 @@ TABLE: dict[str, Row] = {
         series.risk_free_per_period, risk_free_rate=RATE, periods_per_year=A_YEAR
     ),
     "metrics.splits.Split": row(splits.Split, symbol=SYMBOL, timestamp=A_MOMENT, ratio=(Decimal(2), PRICES)),
+    "metrics.stored_report.stored_report": row(
+        stored_report.stored_report,
+        trades=([a_fill()], TRADES),
+        portfolio_history=([{"timestamp": NOON, "total_value": 1}], HISTORIES),
+        options=({"matching": "fifo"}, {"a text": "fifo", "unknown": {"lots": "fifo"}}),
+        benchmark=optional((DATED, EVERY_SERIES | BELOW | NAIVE)),
+    ),
+    "metrics.stored_report.as_bytes": row(stored_report.as_bytes, stored=({}, {"NaN": {"a": math.nan}, "a set": {1}})),
+    "metrics.stored_report.differences": row(stored_report.differences, stored=(STORED, ANYTHING)),
     "metrics.trade_measures.trade_measures": row(trade_measures.trade_measures, trips=(TRIP, TRIPS)),
     "metrics.trades.round_trips": row(
         trades.round_trips, fills=([a_fill()], TRADES), matching=("fifo", CHOICES), splits=([SPLIT], LISTS)
@@ -573,6 +593,9 @@ WITHOUT_ROW = {
         "TradingCosts.commission TradingCosts.slippage": KERNEL,
         "Portfolio.position Portfolio.mark Portfolio.quantity_worth Portfolio.bearable Portfolio.fill": KERNEL,
     },
+    "backtest.window": {
+        "Window.get_next_bar Window.get_latest_bar Window.get_bars_range Window.get_bars_batch Window.get_frame": PORT
+    },
     "backtest.strategy": {"Tape": KERNEL, "View": PARTS, "Strategy": PORT},
     "bars": {"Bar BarColumns RejectedBar Timeframe": RECORD, "require_aware": CHECK},
     "history": {"HistoryUpdate": RECORD, "DailyHistory": PARTS},
@@ -615,6 +638,7 @@ WITHOUT_ROW = {
     "metrics.returns": {"ExtremeReturn": RECORD},
     "metrics.rhythm": {"Rhythm *": KERNEL},
     "metrics.series": {"checked_values checked_stamps require_finite": CHECK, "elapsed_days_between": KERNEL},
+    "metrics.stored_report": {"Difference": RECORD, "places": KERNEL},
     "metrics.splits": {"checked_splits": CHECK, "restated split_suspects": KERNEL},
     "metrics.trades": {
         "RoundTrip": RECORD,
