@@ -262,7 +262,7 @@ Change = Callable[[AccessState, datetime], AccessState | None]
 class AccessLedger(Protocol):
     """Keeps what processes share about a source; the store implements it."""
 
-    def claim(self, limits: Limits, holder: str, *, lead_seconds: float = 0.0) -> Claim:
+    def claim(self, limits: Limits, holder: str, lead_seconds: float = 0.0) -> Claim:
         """Reserve the next free instant for one request, or learn how long the source is paused.
 
         Args:

@@ -18,6 +18,7 @@ DateOrder = Literal["day_first", "month_first"]
 DecimalMark = Literal[".", ","]
 OnBadRow = Literal["error", "quarantine"]
 NoVolume = Literal["error", "zero"]
+BrokenBars = Literal["error", "keep"]
 Weekends = Literal["error", "keep"]
 
 _SPELLINGS: Mapping[str, Mapping[str, str | None]] = MappingProxyType(
@@ -30,6 +31,7 @@ _SPELLINGS: Mapping[str, Mapping[str, str | None]] = MappingProxyType(
         "on_bad_row": {"error": "error", "quarantine": "quarantine"},
         "no_volume": {"error": "error", "zero": "zero"},
         "weekends": {"error": "error", "keep": "keep"},
+        "broken_bars": {"error": "error", "keep": "keep"},
     }
 )
 """What may be said of each option, and what it comes to."""
@@ -54,6 +56,8 @@ class Reading:
         no_volume: ``error`` refuses a row that names no volume, ``zero`` takes it for 0.
         weekends: ``error`` refuses daily bars of a Saturday or a Sunday, unless all of the file's
             weekends (two or more) have both; ``keep`` takes them.
+        broken_bars: ``error`` takes a row whose prices contradict each other, or are not above 0, for no bar;
+            ``keep`` takes it as it is, for whoever plays a source that sends such bars.
         round_to_scale: Whether prices of more than six decimals and volumes that are no whole numbers
             are rounded (half to even); they are refused otherwise.
         columns: What the file calls ``symbol``, ``time``, ``open``, ``high``, ``low``, ``close`` and
@@ -71,6 +75,7 @@ class Reading:
     on_bad_row: OnBadRow = "error"
     no_volume: NoVolume = "error"
     weekends: Weekends = "error"
+    broken_bars: BrokenBars = "error"
     round_to_scale: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
 

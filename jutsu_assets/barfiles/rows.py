@@ -135,7 +135,9 @@ class RowReader:
         numbers = NumbersOfRow([cells[at] for at in self._numbers_at], self._reading.decimal, self._layout.delimiter)
         open_, high, low, close = [self._price(numbers, cells, at) for at in self._prices_at]
         bar = Bar(stamp, open_, high, low, close, self._volume(numbers, cells))
-        if fault := bar_fault(bar):
+        # Of one whose prices are kept as they are, the volume alone is judged.
+        judged = bar._replace(open=1, high=1, low=1, close=1) if self._reading.broken_bars == "keep" else bar
+        if fault := bar_fault(judged):
             column, _, problem = fault.partition(" ")
             message = f"column {column}: {problem}; correct or remove the row"
             raise RowFaultError(message)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from jutsu_assets.barfiles.reading import DateOrder, DecimalMark, NoVolume, OnBadRow, Reading, Weekends
+from jutsu_assets.barfiles.reading import BrokenBars, DateOrder, DecimalMark, NoVolume, OnBadRow, Reading, Weekends
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.simulator.app import DEFAULT_CALLBACK_URLS, SchwabSimulator
 from jutsu_assets.simulator.catalog import FAULTS, SETTINGS, newest_session
@@ -37,6 +37,11 @@ _READING: tuple[tuple[str, list[str] | None, str], ...] = (
     ),
     ("--no-volume", ["error", "zero"], "Whether a row without a volume is refused, or has none."),
     ("--weekends", ["error", "keep"], "Whether daily bars of Saturdays and Sundays are refused."),
+    (
+        "--broken-bars",
+        ["error", "keep"],
+        "Whether candles whose prices contradict each other are no bars, or served as brokers do (the default).",
+    ),
 )
 """How the files of --data are read, where they do not say so themselves: jutsu_assets.barfiles.reading."""
 
@@ -114,6 +119,7 @@ def simulator(
     on_bad_row: OnBadRow | None,
     no_volume: NoVolume | None,
     weekends: Weekends | None,
+    broken_bars: BrokenBars | None,
     round_to_scale: bool,
 ) -> None:
     """Serve Schwab's protocol on this machine, over sample bars or bars of your own.
@@ -127,6 +133,7 @@ def simulator(
         on_bad_row=on_bad_row or "error",
         no_volume=no_volume or "error",
         weekends=weekends or "error",
+        broken_bars=broken_bars or "keep",
         round_to_scale=round_to_scale,
     )
     app = _simulator(_history(folder, reading), script, names, today)

@@ -166,14 +166,14 @@ def _lacking(database: MarketDatabase, universe: Universe, now: datetime) -> Map
     session was perhaps never judged since: a killed run, a machine that was off.
     """
     verdicts = database.findings.verdicts(Timeframe.D1, universe.symbols)
-    held = database.bars.newest(Timeframe.D1)
+    held = database.bars.versions(Timeframe.D1)
     day = now.astimezone(UTC).date()
     calendar = TradingCalendar(universe.calendar, day - timedelta(days=14), day)
     newest = calendar.last_complete_session(now)
     lacking = {}
     for symbol in universe.symbols:
         counts = verdicts[symbol].counts if symbol in verdicts else {}
-        is_behind = newest is not None and (symbol not in held or held[symbol].date() < newest)
+        is_behind = newest is not None and (symbol not in held or held[symbol].last.date() < newest)
         lacking[symbol] = counts.get("no_session_is_missing", 0) + is_behind
     return {symbol: count for symbol, count in lacking.items() if count}
 
@@ -184,5 +184,5 @@ def _unfinished(database: MarketDatabase, universe: Universe) -> set[str]:
     A run asks ahead: one that is killed leaves bars that it stored and said nothing of.
     """
     files = {file.partition_key: file for file in database.manifest.all_current() if file.asset == DAILY_INDICATORS}
-    held = {symbol: database.bars.version(symbol, Timeframe.D1) for symbol in universe.symbols}
-    return {symbol for symbol, version in held.items() if version and not is_made_of(files.get(symbol), version)}
+    held = database.bars.versions(Timeframe.D1)
+    return {symbol for symbol in universe.symbols if symbol in held and not is_made_of(files.get(symbol), held[symbol])}

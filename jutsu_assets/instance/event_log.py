@@ -44,7 +44,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     SqliteEventLogStorageWatchdog,
 )
 from dagster._core.storage.sql import get_alembic_config
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._record import copy
 from dagster._serdes import serialize_value
 from dagster._time import datetime_from_timestamp
@@ -106,12 +106,12 @@ class KeptEventLog(SqliteEventLogStorage):
         self._in_use: dict[str, Connection] = {}
         self._inherited: list[_Kept] = []
         self._tables: set[str] = set()
-        shared = Path(base_dir) / f"{INDEX_SHARD_NAME}.db"
+        self._base_dir = str(Path(base_dir).absolute())
+        shared = Path(self.path_for_shard(INDEX_SHARD_NAME))
         is_new = not shared.is_file()
         if is_new:  # Dagster's class would begin it with small pages
             shared.parent.mkdir(parents=True, exist_ok=True)
-            engine = _engine(create_db_conn_string(base_dir, INDEX_SHARD_NAME), keeps=False)
-            self._initdb(engine, for_index_shard=True)
+            self._begin(INDEX_SHARD_NAME, shared)
         super().__init__(base_dir)
         if is_new:
             self.reindex_events()

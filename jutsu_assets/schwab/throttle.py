@@ -146,7 +146,7 @@ class Throttle:
         while True:
             # An instant that passes before the ledger's answer is here (a distant server) is of no use.
             lead_seconds = self._lead_seconds()
-            claim = self._ledger.claim(self.limits, self.holder, lead_seconds=lead_seconds)
+            claim = self._ledger.claim(self.limits, self.holder, lead_seconds)
             if claim.reservation is None:
                 self._sleeper.sleep(max(claim.wait_seconds, _SHORTEST_PAUSE_SECONDS))
                 self._waited(claim.wait_seconds)

@@ -1,6 +1,7 @@
 """A market out of a folder: CSV and Parquet files of daily or of minute bars, and their splits.
 
 The files are read as every file of bars is (``jutsu_assets.barfiles``). What is the simulator's own:
+a candle whose prices contradict each other is served as it is, since brokers send such candles;
 a file is of minutes if its times are, and days are made of the regular hours of minutes where there
 are no daily bars. ``splits.csv`` may name ``symbol``, ``ex_date`` and ``ratio`` of splits that happened
 within the bars, which are raw then.
@@ -111,12 +112,12 @@ def history_from_folder(
         folder: Holds CSV (plain or ``.gz``) and Parquet files.
         columns: What a file calls ``symbol``, ``time``, ``open``, ``high``, ``low``, ``close`` and
             ``volume``, where that is not what vendors usually do.
-        reading: How to read them otherwise.
+        reading: How to read them otherwise; if None, with ``broken_bars="keep"``.
 
     Raises:
         ConfigurationError: There are no bars, or a file cannot be understood; the message names it.
     """
-    said = reading or Reading()
+    said = reading or Reading(broken_bars="keep")
     return BarFolder(folder, replace(said, columns=dict(columns)) if columns else said).history
 
 

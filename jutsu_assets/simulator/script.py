@@ -29,9 +29,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Self, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
+from jutsu_assets.plain_yaml import read_document
 from jutsu_assets.simulator.catalog import FAULTS, SETTINGS, named_fault, named_plan
 from jutsu_assets.simulator.clock import FASTEST, MOST_SKEW, ClockSetting, SimulatorClock
 from jutsu_assets.simulator.faults import Fault, FaultPlan, PathKind
@@ -190,14 +190,7 @@ def read_script(path: Path) -> Script:
         ConfigurationError: The file is missing, is not YAML, or holds a wrong value; the
             message names the file, the entry, and what it must be.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        message = f"fault script {path} must exist; create it, or name another"
-        raise ConfigurationError(message) from None
-    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no text, or no date such as 2000-13-45
-        message = f"fault script {path} must be readable YAML: {' '.join(str(error).split())}"
-        raise ConfigurationError(message) from error
+    content = read_document(path, "fault script", "create it, or name another").content
     if not isinstance(content, dict):
         message = f"fault script {path} must hold keys such as faults, was {content!r}"
         raise ConfigurationError(message)

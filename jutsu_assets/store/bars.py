@@ -45,6 +45,20 @@ def _of(table: Any, symbol: str, timeframe: Timeframe) -> Any:  # noqa: ANN401 -
     return (table.c.symbol == symbol) & (table.c.timeframe == timeframe.value)
 
 
+def _versions() -> Any:  # noqa: ANN401 - SQLAlchemy's expression types
+    table = schema.partition_versions
+    return select(table.c.symbol, table.c.content_hash, table.c.bars, table.c.first_ts, table.c.last_ts)
+
+
+def _version(row: Any) -> PartitionVersion:  # noqa: ANN401 - a row of ``_versions``
+    return PartitionVersion(
+        content_hash=row.content_hash,
+        rows=row.bars,
+        first=from_epoch(row.first_ts),
+        last=from_epoch(row.last_ts),
+    )
+
+
 def _bar(row: BarRow) -> Bar:
     return Bar(from_epoch(row[0]), *row[1:])
 
@@ -135,14 +149,11 @@ class SqlBarStore(BarStore):
             found.append(run(connection, _COVERAGE, (*partition, self._believed())).fetchall())
         return repr([[tuple(row) for row in rows] for rows in found])
 
-    def newest(self, timeframe: Timeframe) -> dict[str, datetime]:
-        """Return by symbol when its last stored bar starts; a symbol without a bar is absent."""
-        table = schema.partition_versions
-        query = select(table.c.symbol, table.c.last_ts).where(
-            (table.c.timeframe == timeframe.value) & (table.c.bars > 0)
-        )
+    def versions(self, timeframe: Timeframe) -> dict[str, PartitionVersion]:
+        """Return by symbol what its partition holds; a symbol without a bar is absent."""
         with self._database.reading() as connection:
-            return {symbol: from_epoch(last) for symbol, last in connection.execute(query)}
+            rows = connection.execute(_versions().where(schema.partition_versions.c.timeframe == timeframe.value))
+            return {row.symbol: _version(row) for row in rows if row.bars}
 
     def last_whole_answers(self, timeframe: Timeframe, begun_by: datetime) -> dict[str, datetime]:
         """Return by symbol when the source was last asked for a history that begins at ``begun_by`` at the latest."""
@@ -170,16 +181,10 @@ class SqlBarStore(BarStore):
 
     def version(self, symbol: str, timeframe: Timeframe) -> PartitionVersion | None:
         """Return what the partition holds, or None while it holds nothing."""
-        table = schema.partition_versions
-        query = select(table.c.content_hash, table.c.bars, table.c.first_ts, table.c.last_ts).where(
-            _of(table, symbol, timeframe)
-        )
+        query = _versions().where(_of(schema.partition_versions, symbol, timeframe))
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
-        if row is None or not row.bars:
-            return None
-        content_hash, rows, first, last = row
-        return PartitionVersion(content_hash=content_hash, rows=rows, first=from_epoch(first), last=from_epoch(last))
+        return _version(row) if row is not None and row.bars else None
 
     def quarantined(self, symbol: str, timeframe: Timeframe) -> list[RejectedBar]:
         """Return the bars that broke a rule, oldest first."""

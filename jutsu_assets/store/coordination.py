@@ -60,7 +60,7 @@ class RequestLedger:
         self._ticks = ticks
         self._stopwatch = stopwatch
 
-    def claim(self, limits: Limits, holder: str, *, lead_seconds: float = 0.0) -> Claim:
+    def claim(self, limits: Limits, holder: str, lead_seconds: float = 0.0) -> Claim:
         """Reserve the next free instant for one request, or learn how long the source is paused.
 
         The look and the entry are one write transaction, so that two processes never reserve the

@@ -1,14 +1,21 @@
-"""The sensor of a real daemon: what changed alone is followed, exactly, once, and nothing else is."""
+"""What a real daemon does by itself.
+
+The sensor: what changed alone is followed, exactly, once, and nothing else is. The schedule: evaluated by the
+webserver at the instant that it is due, as *Test schedule* of its page does, it puts a backfill there that the daemon
+carries out.
+"""
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from jutsu_assets.graph.jobs import DAILY_ASSETS
+from jutsu_assets.graph.schedules import UPDATE_AFTER_CLOSE
 from jutsu_assets.simulator.market import MarketHistory
-from tests.support.live_dagster import LiveDagster, is_over, live_dagster, patient, sample_bars
+from tests.support.live_dagster import LiveDagster, counts, is_over, live_dagster, patient, sample_bars
 
 pytest.importorskip("bokeh_sampledata", reason="the sample data are not installed")
 
@@ -18,6 +25,11 @@ BARS, *DERIVED = DAILY_ASSETS
 VERIFY = {"ops": {"daily": {"config": {"verify": True}}}}
 TICKS = """query($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) { ... on Sensor {
   sensorState { status ticks(limit: 50) { id status timestamp requestedAssetMaterializationCount } } } } }"""
+
+EVALUATE = """mutation($selector: ScheduleSelector!, $timestamp: Float) {
+  scheduleDryRun(selectorData: $selector, timestamp: $timestamp) { __typename
+    ... on PythonError { message } ... on DryRunInstigationTick {
+      evaluationResult { skipReason runRequests { runKey } error { message } } } } }"""
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +106,24 @@ def test_bars_that_changed_alone_are_followed_once(ui: LiveDagster) -> None:
     looks(ui, 2)
     assert asked_for(ui) == [(sorted(DERIVED), "FB")]
     assert ui.stored("FB") == ui.simulator.history.daily("FB", as_of=sample_bars("FB")[-1].session)
+
+
+def evaluated(ui: LiveDagster, moment: datetime) -> str:
+    """Let the webserver evaluate the daily schedule as of ``moment``; return what it says."""
+    selector = ui.selector(scheduleName=UPDATE_AFTER_CLOSE)
+    tick = ui.ask(EVALUATE, selector=selector, timestamp=moment.timestamp())["scheduleDryRun"]
+    assert tick["__typename"] == "DryRunInstigationTick", tick
+    said = tick["evaluationResult"]
+    assert said["error"] is None, said
+    assert said["runRequests"] is None or said["runRequests"] == [], said
+    return str(said["skipReason"])
+
+
+def test_a_schedule_that_is_due_launches_a_backfill_that_the_daemon_carries_out(ui: LiveDagster) -> None:
+    assert "is no session of XNYS" in evaluated(ui, datetime(2013, 3, 2, 22, 35, tzinfo=UTC))
+    assert "was launched" in evaluated(ui, datetime(2013, 3, 1, 22, 35, tzinfo=UTC))
+    ended = ui.ended(f"{UPDATE_AFTER_CLOSE}-2013-03-01")
+    assert counts(ended) == dict.fromkeys(DAILY_ASSETS, (len(GOOD), 1))
+    (run,) = ended["runs"]
+    assert run["status"] == "FAILURE", "one symbol is mistyped, and the run says so"
+    assert "is there already" in evaluated(ui, datetime(2013, 3, 1, 22, 35, tzinfo=UTC))

@@ -58,7 +58,7 @@ class MemoryLedger:
         self._state = AccessState()
         self._lock = threading.RLock()
 
-    def claim(self, limits: Limits, holder: str, *, lead_seconds: float = 0.0) -> Claim:
+    def claim(self, limits: Limits, holder: str, lead_seconds: float = 0.0) -> Claim:
         del limits, lead_seconds
         with self._lock:
             known, now = self._state, self._clock.now()

@@ -68,7 +68,7 @@ class ScriptedLedger:
         self.asked: list[tuple[Limits, str]] = []
         self.cancelled: list[int | None] = []
 
-    def claim(self, limits: Limits, holder: str, *, lead_seconds: float = 0.0) -> Claim:
+    def claim(self, limits: Limits, holder: str, lead_seconds: float = 0.0) -> Claim:
         self.asked.append((limits, holder))
         taken_at = self._watch()
         self._watch.seconds += self._answer_takes
@@ -287,9 +287,9 @@ def test_a_request_is_sent_after_its_turn_and_closing_closes_what_sends() -> Non
     order: list[str] = []
 
     class Ledger(MemoryLedger):
-        def claim(self, limits: Limits, holder: str, *, lead_seconds: float = 0.0) -> Claim:
+        def claim(self, limits: Limits, holder: str, lead_seconds: float = 0.0) -> Claim:
             order.append("turn")
-            return super().claim(limits, holder, lead_seconds=lead_seconds)
+            return super().claim(limits, holder, lead_seconds)
 
     class Inner(httpx.BaseTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:

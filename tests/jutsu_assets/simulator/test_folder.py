@@ -102,7 +102,6 @@ REFUSED = {
     "a volume below 0": (HEAD + "2024-01-08,1,2,1,2,-5\n", "line 2, column volume: must be a whole number"),
     "no volume": (HEAD + "2024-01-08,1,2,1,2,\n", "line 2, column volume: must be a number of shares, was ''"),
     "two orders": (HEAD + "03/04/2024,1,2,1,2,5\n13/05/2024,1,2,1,2,5\n05/14/2024,1,2,1,2,5\n", "lines 3 and 4 differ"),
-    "high below close": (HEAD + "2024-01-08,1,2,1,3,5\n", "line 2, column high: must be at least open and close"),
     "five minutes": (
         HEAD + "".join(f"2024-01-08 10:{minute:02},1,2,1,2,5\n" for minute in (0, 5, 10, 15)),
         "must hold bars of 1m, but all rows begin on a grid of 5 minutes",
@@ -117,6 +116,27 @@ def test_what_the_reader_refuses_is_refused_with_file_and_line(write: Write, con
     with pytest.raises(ConfigurationError, match=problem) as caught:
         history_from_folder(write(X__csv=content))
     assert "X.csv" in str(caught.value)
+
+
+BROKEN = {
+    "high below close": "1,2,1,3,5",
+    "high below low": "10,9,11,10,100",
+    "below 0": "-200,700,-900,100,0",
+    "nothing but 0": "0,0,0,0,0",
+}
+
+
+@pytest.mark.parametrize("row", BROKEN.values(), ids=BROKEN)
+def test_a_candle_that_contradicts_itself_is_served_as_brokers_do_and_is_no_bar_for_anyone_else(
+    write: Write, row: str
+) -> None:
+    folder = write(X__csv=HEAD + MONDAY + f"2024-01-09,{row}\n")
+    served = history_from_folder(folder).daily("X", as_of=FAR)[1]
+    assert [served.open, served.high, served.low, served.close, served.volume] == list(map(Decimal, row.split(",")))
+    with pytest.raises(InvalidInputError, match=r"X\.csv, line 3, column (open|high)"):
+        list(CSVDataHandler(folder).get_next_bar())
+    with pytest.raises(ConfigurationError, match=r"X\.csv, line 3, column (open|high)"):
+        history_from_folder(folder, reading=Reading())
 
 
 def test_a_file_that_is_no_parquet_or_holds_no_price_is_refused(write: Write) -> None:

@@ -179,13 +179,15 @@ def test_an_empty_script_does_nothing(path: Path, clock: SettableClock) -> None:
         ("switches: 3", "switches must be a group of keys such as block_seconds: 5, was 3"),
         ("clock: {now: 2013-03-01 14:30:00}", "clock.now must be a moment with its offset such as"),
         ("clock: {rate: -1}", "clock.rate must be a number from 0, which stops the clock, to 1000000, was -1"),
-        ("clock: {skew: .inf}", "clock.skew must be a number of seconds from"),
+        ("clock: {skew: .inf}", "which YAML reads as the number inf"),
         ("clock: {speed: 2}", "key clock.speed is not known"),
         ("fault: R2", "key fault is not known"),
         ("[R2]", "must hold keys such as faults, was"),
         ("", "must hold keys such as faults, was None"),
         ("faults: [", "must be readable YAML"),
-        ("clock: {now: 2013-13-45}", "must be readable YAML"),
+        ("clock: {now: 2013-13-45}", "line 1 .* is no number and no date"),
+        ("faults: []\nfaults: []", "line 2"),
+        ("faults: &a [*a]", "line 1"),
     ],
 )
 def test_what_a_script_must_not_say_is_named(path: Path, text: str, finding: str) -> None:
@@ -199,9 +201,9 @@ def test_a_missing_script_and_one_that_is_no_text_are_named(path: Path) -> None:
     with pytest.raises(ConfigurationError, match="must exist"):
         read_script(path)
     path.write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(ConfigurationError, match="must be readable YAML"):
+    with pytest.raises(ConfigurationError, match="UTF-8"):
         read_script(path)
-    with pytest.raises(ConfigurationError, match="must be readable YAML"):
+    with pytest.raises(ConfigurationError, match="must be a file, and is a folder"):
         read_script(path.parent)
 
 
