@@ -16,6 +16,7 @@ import pandas as pd
 from jutsu_core.arguments import refuse, shown
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics.analyzer import PerformanceAnalyzer
+from jutsu_core.metrics.market import checked_bars
 from jutsu_core.metrics.series import checked_stamps
 from jutsu_core.metrics.trades import checked_fills
 
@@ -31,6 +32,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "matching": str,
 }
 _AMOUNTS = ("quantity", "fill_price", "commission", "slippage")
+_PRICES = ("high", "low", "close")
 _ROW_KEYS = ("timestamp", "total_value", "cash_flow", "cash", "positions")
 
 
@@ -54,6 +56,7 @@ def stored_report(
     *,
     options: Mapping[str, Any] | None = None,
     benchmark: "pd.Series[float] | None" = None,
+    bars: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Return the report of a portfolio under ``report``, and under ``given`` all that it was made of.
 
@@ -63,6 +66,7 @@ def stored_report(
             not look at is left out.
         options: Arguments of :class:`~jutsu_core.metrics.analyzer.PerformanceAnalyzer` that are single values.
         benchmark: Values of a benchmark by aware times.
+        bars: Bars of the symbols, as the analyzer takes them.
 
     Raises:
         InvalidInputError: The analyzer refuses them, or an option is none of those.
@@ -76,12 +80,13 @@ def stored_report(
     if options is not None and not isinstance(options, Mapping):
         refuse("options", "arguments of the analyzer by name", shown(options))
     chosen = dict(options or {})
-    report = _analyzer(chosen, benchmark).calculate_metrics(trades, portfolio_history)
+    report = _analyzer(chosen, benchmark, bars).calculate_metrics(trades, portfolio_history)
     return {
         "kind": KIND,
         "given": {
             "options": chosen,
             "benchmark": None if benchmark is None else _series(benchmark),
+            "bars": None if bars is None else _bars(bars),
             "trades": [_fill(fill) for fill in trades],
             "portfolio_history": [
                 {key: _plain(row[key]) for key in _ROW_KEYS if row.get(key) is not None} for row in portfolio_history
@@ -117,18 +122,21 @@ def differences(stored: object) -> list[Difference]:
     options = _mapping(given, "options")
     fills = [_fill_of(item, row) for row, item in enumerate(_list(given, "trades"))]
     history = [_row_of(item, row) for row, item in enumerate(_list(given, "portfolio_history"))]
-    derived = _analyzer(options, _benchmark_of(given.get("benchmark"))).calculate_metrics(fills, history)
+    analyzer = _analyzer(options, _benchmark_of(given.get("benchmark")), _bars_of(given.get("bars")))
+    derived = analyzer.calculate_metrics(fills, history)
     return list(_differing(told, json.loads(json.dumps(derived)), ""))
 
 
-def _analyzer(options: Mapping[str, Any], benchmark: "pd.Series[float] | None") -> PerformanceAnalyzer:
+def _analyzer(
+    options: Mapping[str, Any], benchmark: "pd.Series[float] | None", bars: pd.DataFrame | None
+) -> PerformanceAnalyzer:
     for name, value in options.items():
         kinds = _KINDS.get(name)
         if kinds is None:
             refuse("options", f"of {', '.join(_KINDS)}", repr(name))
         if not isinstance(value, kinds):
             refuse(f"option {name}", "what the analyzer takes", shown(value))
-    return PerformanceAnalyzer(**options, benchmark=benchmark)
+    return PerformanceAnalyzer(**options, benchmark=benchmark, bars=bars)
 
 
 def _series(series: "pd.Series[float]") -> dict[str, Any]:
@@ -143,10 +151,38 @@ def _benchmark_of(told: object) -> "pd.Series[float] | None":
     found = told if isinstance(told, Mapping) else {}
     times, values = _list(found, "times"), _list(found, "values")
     try:
-        index = pd.DatetimeIndex(pd.Index(times, dtype="int64").to_numpy().astype("datetime64[us]"), tz="UTC")
-        return pd.Series(values, index=index, name=found.get("name"), dtype="float64")
+        return pd.Series(values, index=_times(times), name=found.get("name"), dtype="float64")
     except (TypeError, ValueError, OverflowError) as error:
         return refuse("benchmark of the stored report", "times and as many numbers", str(error))
+
+
+def _bars(bars: pd.DataFrame) -> dict[str, Any]:
+    return {
+        symbol: {
+            "times": arrays.stamps.tolist(),
+            **{name: getattr(arrays, name).tolist() for name in _PRICES},
+        }
+        for symbol, arrays in checked_bars(bars).items()
+    }
+
+
+def _bars_of(told: object) -> pd.DataFrame | None:
+    if told is None:
+        return None
+    frames = [pd.DataFrame(columns=["symbol", "timestamp", *_PRICES])]
+    for symbol, of_symbol in told.items() if isinstance(told, Mapping) else [("bars", told)]:
+        found = of_symbol if isinstance(of_symbol, Mapping) else {}
+        times, prices = _list(found, "times"), {name: _list(found, name) for name in _PRICES}
+        try:
+            frame = pd.DataFrame({"symbol": symbol, "timestamp": _times(times), **prices})
+            frames.append(frame.astype(dict.fromkeys(_PRICES, "float64")))
+        except (TypeError, ValueError, OverflowError) as error:
+            refuse(f"bars of {symbol} of the stored report", "times and as many prices", str(error))
+    return pd.concat(frames[1:] or frames, ignore_index=True)
+
+
+def _times(times: Sequence[Any]) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(pd.Index(times, dtype="int64").to_numpy().astype("datetime64[us]"), tz="UTC")
 
 
 def _fill(fill: FillEvent) -> dict[str, Any]:

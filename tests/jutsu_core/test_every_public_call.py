@@ -42,6 +42,7 @@ from jutsu_core.metrics import (
     contributions,
     drawdown,
     figures,
+    market,
     measures,
     periods,
     regression,
@@ -377,6 +378,7 @@ TABLE: dict[str, Row] = {
         benchmark=optional((DATED, EVERY_SERIES | BELOW | NAIVE)),
         risk_free_returns=optional((DATED / 100, EVERY_SERIES | NAIVE)),
         trials=optional((TRIALS, ANYTHING)),
+        bars=optional((random_bars(4), {"a list": [1], "no close": random_bars(4)[["high"]]})),
     ),
     "metrics.analyzer.PerformanceAnalyzer.calculate_metrics": row(
         ANALYZER.calculate_metrics,
@@ -500,11 +502,21 @@ TABLE: dict[str, Row] = {
         series.risk_free_per_period, risk_free_rate=RATE, periods_per_year=A_YEAR
     ),
     "metrics.splits.Split": row(splits.Split, symbol=SYMBOL, timestamp=A_MOMENT, ratio=(Decimal(2), PRICES)),
+    "metrics.market.trip_excursions": row(
+        market.trip_excursions,
+        trips=(TRIP, TRIPS),
+        bars=(
+            random_bars(4),
+            {"a list": [1], "no close": random_bars(4)[["high"]], "newest first": random_bars(4).iloc[::-1]},
+        ),
+        exchange_zone=ZONE,
+    ),
     "metrics.stored_report.stored_report": row(
         stored_report.stored_report,
         trades=([a_fill()], TRADES),
         portfolio_history=([{"timestamp": NOON, "total_value": 1}], HISTORIES),
         options=({"matching": "fifo"}, {"a text": "fifo", "unknown": {"lots": "fifo"}}),
+        bars=optional((random_bars(4), {"a list": [1], "no close": random_bars(4)[["high"]]})),
         benchmark=optional((DATED, EVERY_SERIES | BELOW | NAIVE)),
     ),
     "metrics.stored_report.as_bytes": row(stored_report.as_bytes, stored=({}, {"NaN": {"a": math.nan}, "a set": {1}})),
@@ -630,6 +642,11 @@ WITHOUT_ROW = {
         "Context": RECORD,
         "checked_returns risk_free_of": CHECK,
         "annual_of kelly longest_run measures_of moments_of": KERNEL,
+    },
+    "metrics.market": {
+        "BarArrays Excursion": RECORD,
+        "checked_bars require_bars": CHECK,
+        "market_measures": KERNEL,
     },
     "metrics.metric": {"Metric": RECORD},
     "metrics.portfolio": {"Options": RECORD, "report_of": KERNEL},

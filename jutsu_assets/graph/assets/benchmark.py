@@ -44,15 +44,23 @@ class BenchmarkCloses:
             return None
         return f"not compared with the benchmark {self.symbol}, which has no stored bars yet; materialize it first"
 
-    def identity(self, first: datetime, last: datetime) -> list[str]:
-        """Return what tells its closes from ``first`` to ``last``, both included, from any others."""
+    def identity(self, first: datetime, last: datetime, *, of_whole_bars: bool = False) -> list[str]:
+        """Return what tells its closes as they are known from ``first`` to ``last`` from any others.
+
+        Args:
+            first: First instant.
+            last: Last instant.
+            of_whole_bars: Whether the bars are told apart by more than their closes.
+        """
         columns = self._columns
         if columns is None or self.symbol is None:
             return [self.symbol or ""]
-        begin = int(columns.timestamps.searchsorted(to_epoch(first), side="left"))
+        # With the bar that was the last one then, where none is of that very instant.
+        begin = max(0, int(columns.timestamps.searchsorted(to_epoch(first), side="right")) - 1)
         end = int(columns.timestamps.searchsorted(to_epoch(last), side="right"))
         digest = hashlib.sha256(np.ascontiguousarray(columns.timestamps[begin:end]).tobytes())
-        digest.update(np.ascontiguousarray(columns.close[begin:end]).tobytes())
+        told = columns.values[begin:end] if of_whole_bars else columns.close[begin:end]  # noqa: PD011 - no pandas
+        digest.update(np.ascontiguousarray(told).tobytes())
         return [self.symbol, digest.hexdigest()]
 
     @cached_property

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,8 @@ class PortfolioSubject:
         given = self.given
         first, last = (given.history[row]["timestamp"] for row in (0, -1))
         bars = {
-            symbol: BenchmarkCloses(symbol, self._database.bars).identity(first, last)
-            for symbol in sorted({fill.symbol for fill in given.fills})
+            symbol: BenchmarkCloses(symbol, self._database.bars).identity(first, last, of_whole_bars=True)
+            for symbol in self.symbols
         }
         beside = self._market.identity(first, last)
         content = json.dumps([given.content, given.options, bars, beside, CODE_VERSION], sort_keys=True, default=str)
@@ -97,10 +98,29 @@ class PortfolioSubject:
             InvalidInputError: The analyzer refuses fills or history.
         """
         given = self.given
-        made = stored_report(given.fills, given.history, options=given.options, benchmark=self.benchmark)
+        made = stored_report(
+            given.fills, given.history, options=given.options, benchmark=self.benchmark, bars=self.bars
+        )
         if self._trouble is not None:
             made["beside"] = self._trouble
         return made
+
+    @property
+    def symbols(self) -> list[str]:
+        """Return what it traded."""
+        return sorted({fill.symbol for fill in self.given.fills})
+
+    @cached_property
+    def bars(self) -> pd.DataFrame | None:
+        """Return the stored bars of what it traded, within its time; None where there are none."""
+        first, last = (self.given.history[row]["timestamp"] for row in (0, -1))
+        if not self.symbols:
+            return None
+        # From the session of the first row on, whenever in it the row is.
+        begin = first.replace(hour=0, minute=0, second=0, microsecond=0)
+        frame = self._database.get_frame(self.symbols, begin, last + timedelta(days=1), missing="skip")
+        frame = frame[frame["timestamp"] <= last].reset_index(drop=True)
+        return frame if len(frame) else None
 
     @cached_property
     def equity(self) -> "pd.Series[float]":
@@ -131,8 +151,7 @@ class PortfolioSubject:
     @cached_property
     def attribution(self) -> dict[str, Any]:
         """Return where its return came from."""
-        symbols = sorted({fill.symbol for fill in self.given.fills})
-        closes = closes_of(self._database, symbols, self.equity)
+        closes = closes_of(self._database, self.symbols, self.equity)
         return explained(self.given.fills, self.growth, self.stored["report"], closes, self.benchmark)
 
     @property

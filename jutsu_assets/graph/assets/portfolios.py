@@ -44,6 +44,7 @@ _SHOWN = (
     "round_trips",
     "net_profit",
 )
+_SHOWN_WITH_BARS = ("largest_adverse_excursion", "average_leverage", "largest_leverage")
 _SHOWN_BESIDE = ("alpha", "beta", "tracking_error", "information_ratio", "relative_return")
 _DESCRIPTIONS = {
     PORTFOLIO_PERFORMANCE: (
@@ -249,6 +250,7 @@ def _told(subject: PortfolioSubject) -> dict[str, Any]:
         "benchmark": "none" if subject.benchmark is None else str(subject.benchmark.name),
         "findings": len(report["findings"]),
         **{name: _number(report[name]) for name in _SHOWN},
+        **{name: _number(report["market"][name]) for name in _SHOWN_WITH_BARS if subject.bars is not None},
         **{name: _number(report["benchmark"][name]) for name in _SHOWN_BESIDE if subject.benchmark is not None},
     }
 

@@ -16,6 +16,17 @@ from jutsu_core.metrics.stored_report import Difference, as_bytes, differences, 
 FIRST = datetime(2013, 1, 1, tzinfo=UTC)
 
 
+BARS = pd.DataFrame(
+    {
+        "symbol": ["IBM"] * 400,
+        "timestamp": [FIRST + timedelta(days=day) for day in range(400)],
+        "high": np.linspace(101, 201, 400),
+        "low": np.linspace(99, 198, 400),
+        "close": np.linspace(100, 200, 400),
+    }
+)
+
+
 def portfolio(seed: int = 1) -> tuple[list[FillEvent], list[dict[str, Any]], "pd.Series[float]"]:
     moves = np.random.default_rng(seed).normal(0, 0.01, 400)
     values = 1000 * np.cumprod(1 + moves)
@@ -46,12 +57,15 @@ OPTIONS = {"periods_per_year": 365, "risk_free_rate": 0.01, "matching": "closing
 @pytest.mark.parametrize("with_benchmark", [True, False])
 def test_a_report_comes_back_through_its_bytes_to_the_last_bit(*, with_benchmark: bool) -> None:
     fills, history, benchmark = portfolio()
-    stored = stored_report(fills, history, options=OPTIONS, benchmark=benchmark if with_benchmark else None)
+    stored = stored_report(fills, history, options=OPTIONS, benchmark=benchmark if with_benchmark else None, bars=BARS)
     raw = as_bytes(stored)
+    assert stored["report"]["market"]["largest_leverage"] is not None
     assert differences(json.loads(raw)) == []
     assert as_bytes(json.loads(raw)) == raw
     assert (
-        as_bytes(stored_report(*portfolio()[:2], options=OPTIONS, benchmark=benchmark if with_benchmark else None))
+        as_bytes(
+            stored_report(*portfolio()[:2], options=OPTIONS, benchmark=benchmark if with_benchmark else None, bars=BARS)
+        )
         == raw
     )
 
@@ -97,7 +111,7 @@ def test_the_fingerprint_does_not_depend_on_how_the_same_is_written() -> None:
 
 def changed(place: list[str | int], value: object) -> dict[str, Any]:
     fills, history, benchmark = portfolio()
-    stored: Any = json.loads(as_bytes(stored_report(fills, history, options=OPTIONS, benchmark=benchmark)))
+    stored: Any = json.loads(as_bytes(stored_report(fills, history, options=OPTIONS, benchmark=benchmark, bars=BARS)))
     under = stored
     for part in place[:-1]:
         under = under[part]
@@ -128,6 +142,9 @@ def changed(place: list[str | int], value: object) -> dict[str, Any]:
         (["given", "portfolio_history", 3, "total_value"], None, "total_value in row 3 of portfolio_history"),
         (["given", "benchmark"], 5, "'times' of the stored report must be a list"),
         (["given", "benchmark", "times", 0], "x", "benchmark of the stored report must be times and as many numbers"),
+        (["given", "bars"], 5, "'times' of the stored report must be a list"),
+        (["given", "bars", "IBM", "high"], [1], "bars of IBM of the stored report must be times and as many prices"),
+        (["given", "bars", "IBM", "low", 3], -1, "row 3 of low of bars"),
         (["given", "benchmark", "values"], [1], "benchmark of the stored report must be times and as many numbers"),
     ],
 )
