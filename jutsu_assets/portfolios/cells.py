@@ -103,9 +103,19 @@ def symbol(row: Row, name: str) -> str:
     """
     value = row.cells.get(name)
     if isinstance(value, str) and value.strip():
-        shown = _ASSET.fullmatch(value.strip())
-        return shown[1] if shown else value.strip()
+        return plain_symbol(value.strip())
     return row.refuse(name, "a symbol such as AAPL", value)
+
+
+def plain_symbol(text: str) -> str:
+    """Return the symbol of an asset as zipline shows it, or the text itself.
+
+    Examples:
+        >>> plain_symbol("Equity(8554 [SPY])"), plain_symbol("SPY")
+        ('SPY', 'SPY')
+    """
+    shown = _ASSET.fullmatch(text)
+    return shown[1] if shown else text
 
 
 def _as_datetime(value: Any) -> datetime | None:  # noqa: ANN401 - whatever a file holds

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from jutsu_assets.portfolios.cells import amount, column, found, is_empty, moment, symbol
+from jutsu_assets.portfolios.cells import amount, column, found, is_empty, moment, plain_symbol, symbol
 from jutsu_assets.portfolios.rows import Row, read_json, read_rows
 from jutsu_core.errors import ConfigurationError, InvalidInputError
 from jutsu_core.events import FillEvent
@@ -174,7 +174,7 @@ def _worths(path: Path, reading: Reading) -> list[dict[str, Any]]:
             "timestamp": moment(row, column(row, _INDEX), reading.zone),
             "total_value": sum(held.values(), cash),
             "cash": cash,
-            "positions": {name: worth for name, worth in held.items() if worth},
+            "positions": {plain_symbol(name): worth for name, worth in held.items() if worth},
         }
         rows.append((row, told))
     return _checked(path, rows)

@@ -71,7 +71,7 @@ PYFOLIO_FILLS = (
     "date,amount,price,symbol,commission\n2013-03-04 00:00:00+00:00,10,150.25,SPY,1\n"
     "2013-03-05 00:00:00+00:00,-10,151.5,SPY,1\n"
 )
-PYFOLIO_HISTORY = ",SPY,cash\n2013-03-01,0,10000\n2013-03-04,1502.5,8496.5\n2013-03-05,0,10010.5\n"
+PYFOLIO_HISTORY = ",Equity(1 [SPY]),cash\n2013-03-01,0,10000\n2013-03-04,1502.5,8496.5\n2013-03-05,0,10010.5\n"
 LEAN = json.dumps(
     {
         "Orders": {
