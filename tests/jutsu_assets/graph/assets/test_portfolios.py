@@ -17,6 +17,8 @@ from jutsu_assets.graph.assets.portfolios import PORTFOLIO_ATTRIBUTION, PORTFOLI
 from jutsu_assets.graph.checks.portfolios import RECONCILES
 from jutsu_assets.graph.partitions import RANGE_END, RANGE_START
 from jutsu_assets.lake.files import Lake
+from jutsu_assets.simulator.anomalies import restated
+from jutsu_assets.simulator.faults import FaultPlan
 from jutsu_core.backtest.loop import EventLoop
 from jutsu_core.backtest.strategies import MovingAverageCross
 from jutsu_core.bars import Timeframe
@@ -161,6 +163,16 @@ def test_one_bad_file_keeps_nothing_from_the_others_and_says_why(ran: Ran) -> No
     assert (PORTFOLIO_ATTRIBUTION, "torn") in failed
 
 
+def test_a_partition_is_recorded_once_a_run(ran: Ran) -> None:
+    graph, results = ran
+    for result in results:
+        made = [
+            (event.asset_key, event.partition)
+            for event in events(graph, result, dg.DagsterEventType.ASSET_MATERIALIZATION)
+        ]
+        assert len(made) == len(set(made)) > 0
+
+
 def test_stored_fills_and_history_are_those_of_the_loop(ran: Ran) -> None:
     graph, _ = ran
     strategy = MovingAverageCross(fast=5, slow=20, weight=Decimal("0.5"))
@@ -265,11 +277,11 @@ def test_nothing_is_done_twice_and_everything_again_when_a_bar_is_restated(small
     written = {path: path.stat().st_mtime_ns for path in small.settings.reports_path.glob("portfolio@*")}
     assert made_again(small) == NONE
     assert {path: path.stat().st_mtime_ns for path in written} == written
-    restated = small.database.bars.read("AAPL", Timeframe.D1)[60]
+    former = small.database.bars.read("AAPL", Timeframe.D1)[60]
     now = datetime(2014, 1, 1, tzinfo=UTC)
-    restated = restated._replace(close=restated.low)
+    changed = former._replace(close=former.low)
     small.database.bars.write(
-        "AAPL", Timeframe.D1, FetchedBars(start=restated.timestamp, end=now, asked_at=now, bars=(restated,))
+        "AAPL", Timeframe.D1, FetchedBars(start=changed.timestamp, end=now, asked_at=now, bars=(changed,))
     )
     assert made_again(small) == EVERY
     path = tmp_path / "strategies" / "cross.yaml"
@@ -277,6 +289,31 @@ def test_nothing_is_done_twice_and_everything_again_when_a_bar_is_restated(small
     assert made_again(small) == EVERY
     path.write_text(CROSS.replace("slow: 20", "slow: 21").replace("benchmark: IBM", "benchmark: none"), "utf-8")
     assert made_again(small) == EVERY | {BACKTESTS: False}
+
+
+def test_a_backtest_follows_its_bars_and_a_portfolio_its_backtest_once(small: Graph) -> None:
+    cursor: dg.AssetDaemonCursor | None = None
+
+    def asked() -> dict[str, list[str]]:
+        nonlocal cursor
+        found = dg.evaluate_automation_conditions(
+            small.definitions, instance=small.instance, asset_selection=dg.AssetSelection.all(), cursor=cursor
+        )
+        cursor = found.cursor
+        partitions = {asset: sorted(map(str, found.get_requested_partitions(dg.AssetKey(asset)))) for asset in EVERY}
+        return {asset: keys for asset, keys in partitions.items() if keys}
+
+    portfolios = {PORTFOLIO_PERFORMANCE: ["cross"], PORTFOLIO_ATTRIBUTION: ["cross"]}
+    assert asked() == {BACKTESTS: ["cross"]}
+    assert run(small, "backtest_update", "cross").success
+    assert asked() == portfolios
+    assert run(small, "portfolio_update", "cross").success
+    assert [asked(), asked()] == [{}, {}]
+    small.simulator.faults = FaultPlan([restated(date(2013, 2, 14), volume=1).for_symbol("IBM").always()])
+    assert small.run("IBM", config={"verify": True}).success
+    assert asked() == {BACKTESTS: ["cross"]}
+    assert run(small, "backtest_update", "cross").success
+    assert asked() == {}, "its fills and its history are what they were"
 
 
 @pytest.mark.parametrize("name", ["portfolio@cross.html", "portfolio@cross.json", "portfolio@cross.attribution.json"])
