@@ -14,9 +14,10 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from jutsu_assets.reports.overview import render_overview
 from jutsu_assets.reports.portfolio_results import PortfolioResults
 from jutsu_assets.reports.portfolio_sheet import render_portfolio_sheet
-from jutsu_assets.reports.tear_sheet import render_overview, render_tear_sheet
+from jutsu_assets.reports.tear_sheet import render_tear_sheet
 from jutsu_core.errors import StoreUnavailableError
 
 OVERVIEW = "index.html"
@@ -72,7 +73,15 @@ class ReportFolder:
         """Return whether the overview is what was written."""
         return _is_whole(self.overview, OVERVIEW)
 
-    def write_page(self, symbol: str, report: Mapping[str, Any], closes: "pd.Series[float]", *, made_of: str) -> Path:
+    def write_page(
+        self,
+        symbol: str,
+        report: Mapping[str, Any],
+        closes: "pd.Series[float]",
+        *,
+        made_of: str,
+        benchmark: "pd.Series[float] | None" = None,
+    ) -> Path:
         """Write the page of ``symbol`` and return where it is.
 
         Args:
@@ -80,11 +89,14 @@ class ReportFolder:
             report: Its performance.
             closes: What is drawn.
             made_of: Identifies what the page is made of.
+            benchmark: Closes of what it is drawn beside; its name is shown.
 
         Raises:
             StoreUnavailableError: The folder cannot be written; the former page is kept.
         """
-        html = render_tear_sheet(symbol, report, closes, source=self._source, overview_href=OVERVIEW)
+        html = render_tear_sheet(
+            symbol, report, closes, source=self._source, overview_href=OVERVIEW, benchmark=benchmark
+        )
         return self._write(self.page(symbol), html, made_of)
 
     def write_portfolio_page(self, results: PortfolioResults, *, made_of: str) -> Path:
@@ -100,14 +112,27 @@ class ReportFolder:
         html = render_portfolio_sheet(results, source=self._source, overview_href=OVERVIEW)
         return self._write(self.portfolio_page(results.name), html, made_of)
 
-    def write_overview(self, reports: Mapping[str, Mapping[str, Any]]) -> Path:
-        """Write the overview of ``reports`` and return where it is.
+    def write_overview(
+        self, reports: Mapping[str, Mapping[str, Any]], portfolios: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> Path:
+        """Write the overview of symbols and portfolios and return where it is.
+
+        Args:
+            reports: Performance by symbol.
+            portfolios: What ``calculate_metrics`` returned, by the names of portfolios.
 
         Raises:
             StoreUnavailableError: The folder cannot be written; the former page is kept.
         """
         hrefs = {symbol: _link(self.page(symbol)) for symbol in reports}
-        return self._write(self.overview, render_overview(reports, source=self._source, hrefs=hrefs), OVERVIEW)
+        html = render_overview(
+            reports,
+            source=self._source,
+            hrefs=hrefs,
+            portfolios=portfolios,
+            portfolio_hrefs={name: _link(self.portfolio_page(name)) for name in portfolios or {}},
+        )
+        return self._write(self.overview, html, OVERVIEW)
 
     def _write(self, path: Path, html: str, made_of: str) -> Path:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")

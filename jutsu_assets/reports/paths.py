@@ -29,8 +29,11 @@ def extremes(values: NDArray[np.float64], buckets: int) -> NDArray[np.int64]:
     # The last value, said again, changes neither the lowest nor the highest of its stretch.
     stretches = np.pad(values, (0, -count % size), mode="edge").reshape(-1, size)
     starts = size * np.arange(len(stretches))
-    found = np.concatenate([starts + stretches.argmin(axis=1), starts + stretches.argmax(axis=1), [0, count - 1]])
-    return np.unique(np.minimum(found, count - 1))
+    low, high = stretches.argmin(axis=1), stretches.argmax(axis=1)
+    pairs = np.stack((starts + np.minimum(low, high), starts + np.maximum(low, high)), axis=1).ravel()
+    found = np.concatenate(([0], np.minimum(pairs, count - 1), [count - 1]))
+    # They rise already, but for those that are found twice.
+    return found[np.concatenate(([True], found[1:] > found[:-1]))]
 
 
 def line(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
@@ -49,7 +52,10 @@ def line(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
         'M3,4h0'
     """
     across, down = (np.rint(values).astype(np.int64) for values in (x, y))
-    steps = zip(np.diff(across).tolist(), np.diff(down).tolist(), strict=True)
-    # A minus separates as well as a comma does.
-    pairs = [f"{dx}{dy}" if dy < 0 else f"{dx},{dy}" for dx, dy in steps]
-    return f"M{across[0]},{down[0]}" + (f"l{','.join(pairs)}" if pairs else "h0")
+    start = f"M{across[0]},{down[0]}"
+    if len(across) == 1:
+        return f"{start}h0"
+    steps = np.diff(np.stack((across, down), axis=1), axis=0).ravel().tolist()
+    # In one go, which is several times as fast as pair by pair. A minus separates as well as a comma does.
+    told = ",".join(["%d"] * len(steps)) % tuple(steps)
+    return f"{start}l{told.replace(',-', '-')}"

@@ -1,7 +1,7 @@
-"""Pages: the tear sheet of one symbol and the overview of all, each one self-contained file.
+"""The tear sheet of one symbol, one self-contained file.
 
-A page carries its style and charts inside and loads nothing, so it can be mailed, archived and
-opened without a network. Templates decide the looks; what a number looks like is decided here.
+A page carries its style, charts, numbers and scripts inside and loads nothing, so it can be mailed, archived and
+opened without a network. Templates decide the looks; what a number looks like is decided in ``wording``.
 """
 
 from collections.abc import Mapping
@@ -10,15 +10,16 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from jutsu_assets.reports.page_charts import (
-    annual_returns_chart_svg,
-    drawdown_chart_svg,
-    equity_chart_svg,
-    is_logarithmic,
-)
+from jutsu_assets.reports.sheet_blocks import annual_chart, benchmark_line, shared_blocks, years_beside
 from jutsu_assets.reports.template import render
-from jutsu_assets.reports.wording import DASH, MINUS, Cell, cell, percent
+from jutsu_assets.reports.time_charts import TimeCharts
+from jutsu_assets.reports.wording import DASH, Cell, cell, percent, row_of
+from jutsu_core.metrics.account import Account
+from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
 from jutsu_core.metrics.catalog import CATALOG
+from jutsu_core.metrics.portfolio_blocks import drawdowns, period_table
+from jutsu_core.metrics.rhythm import rhythm_of
+from jutsu_core.metrics.series import checked_stamps, checked_values
 
 _COLUMNS = (
     "total_return",
@@ -33,7 +34,6 @@ _COLUMNS = (
     "win_rate",
     "sessions",
 )
-_OVERVIEW_COLUMNS = tuple(name for name in _COLUMNS if name != "sessions")
 _YEAR_COLUMNS = tuple(name for name in _COLUMNS if name != "cagr")
 _KEY_FIGURES = ("total_return", "cagr", "volatility", "sharpe_ratio", "sortino_ratio", "max_drawdown")
 _CHOICES = {
@@ -56,8 +56,6 @@ _TITLES = {name: metric.title for name, metric in CATALOG.items()} | {
 }
 # A year's growth a year is its return, but for a few days: side by side the two would only mislead.
 _LONGEST_YEAR_DAYS = 375
-# The return at which the heat map's colour is at its fullest.
-_FULL_HEAT = 0.6
 
 
 def render_tear_sheet(
@@ -67,6 +65,7 @@ def render_tear_sheet(
     *,
     source: str,
     overview_href: str | None = None,
+    benchmark: "pd.Series[float] | None" = None,
 ) -> str:
     """Return the page of one symbol.
 
@@ -76,14 +75,31 @@ def render_tear_sheet(
         closes: Closes above 0 with timestamps, oldest first.
         source: Where the prices come from; ``simulator`` puts a warning on top of the page.
         overview_href: Link back to the overview, if there is one.
+        benchmark: Values above 0 of what the symbol is compared with, whose ``name`` is shown; they may begin
+            later and have other times: each close is beside the last value then.
 
     Returns:
         A whole HTML document; the same text for the same input.
 
     Raises:
-        InvalidInputError: ``closes`` is empty or breaks the contract of the charts.
+        InvalidInputError: ``closes`` or ``benchmark`` is no series of values above 0 with aware times, oldest first.
     """
     years = list(report["calendar_years"])
+    values, stamps = checked_values("closes", closes, positive="all"), checked_stamps("closes", closes)
+    account, rhythm, beside = (
+        Account(stamps=stamps, equity=values),
+        rhythm_of(stamps),
+        benchmark_line(benchmark, stamps),
+    )
+    charts = TimeCharts(symbol, stamps, values)
+    note = "Closing price, split-adjusted" + ("" if beside is None else f"; {beside.name} from the same value")
+    course = charts.course("Price", note, () if beside is None else (beside,))
+    rolling = charts.rolling(
+        rhythm,
+        periods_per_year=report["definitions"]["periods_per_year"],
+        risk_free_rate=report["definitions"]["risk_free_rate"],
+        benchmark=beside,
+    )
     return render(
         "tear_sheet.html.jinja",
         source=source,
@@ -91,67 +107,24 @@ def render_tear_sheet(
         report=report,
         overview_href=overview_href,
         key_figures=[_cell(name, report["since_inception"]) for name in _KEY_FIGURES],
-        charts=_charts(symbol, closes, {row["year"]: row["total_return"] for row in years}),
+        charts=course + annual_chart(symbol, {row["year"]: row["total_return"] for row in years}),
+        rolling=rolling,
+        **shared_blocks(
+            charts,
+            symbol,
+            (values, stamps, rhythm),
+            period_table(account, values, rhythm),
+            drawdowns(account, values),
+        ),
+        beside=_beside(report),
         heads=[_TITLES[name] for name in _COLUMNS],
         year_heads=[_TITLES[name] for name in _YEAR_COLUMNS],
         years=[(row, _cells(row, _YEAR_COLUMNS)) for row in reversed(years)],
         periods=_periods(report),
-        falls=_falls(report),
+        extremes=_extremes(report),
         choices=_choices(report["definitions"]),
         definitions=[(_TITLES[name], text) for name, text in report["definitions"]["metrics"].items()],
     )
-
-
-def render_overview(
-    reports: Mapping[str, Mapping[str, Any]], *, source: str, hrefs: Mapping[str, str] | None = None
-) -> str:
-    """Return the index page: key figures of all symbols and their returns by year.
-
-    Args:
-        reports: What ``symbol_performance`` returned, by symbol; may be empty.
-        source: Where the prices come from; ``simulator`` puts a warning on top of the page.
-        hrefs: Link to each symbol's page; a symbol without one is not linked.
-
-    Returns:
-        A whole HTML document; the same text for the same input, symbols in alphabetical order.
-    """
-    symbols = sorted(reports)
-    links = hrefs or {}
-    annual = {symbol: {row["year"]: row for row in reports[symbol]["calendar_years"]} for symbol in symbols}
-    years = sorted({year for rows in annual.values() for year in rows})
-    return render(
-        "overview.html.jinja",
-        source=source,
-        heads=[_TITLES[name] for name in _OVERVIEW_COLUMNS],
-        rows=[
-            (
-                symbol,
-                links.get(symbol),
-                reports[symbol],
-                _cells(reports[symbol]["since_inception"], _OVERVIEW_COLUMNS),
-            )
-            for symbol in symbols
-        ],
-        years=years,
-        heat=[(symbol, links.get(symbol), [_heat(annual[symbol].get(year)) for year in years]) for symbol in symbols],
-    )
-
-
-def _charts(
-    symbol: str, closes: "pd.Series[float]", annual: Mapping[int, float | None]
-) -> list[tuple[str, str, Markup]]:
-    scale = ", on a logarithmic axis" if is_logarithmic(closes) else ""
-    charts = [
-        ("Price", f"Closing price, split-adjusted{scale}", equity_chart_svg(closes, title=f"{symbol}: price{scale}")),
-        ("Drawdown", "Below the highest close so far", drawdown_chart_svg(closes, title=f"{symbol}: drawdown")),
-        (
-            "Annual returns",
-            "By calendar year; partial years included",
-            annual_returns_chart_svg(annual, title=f"{symbol}: annual returns"),
-        ),
-    ]
-    # Each chart was made here from numbers alone, so it may stand in the page as it is.
-    return [(name, note, Markup(svg)) for name, note, svg in charts]  # noqa: S704
 
 
 def _cell(name: str, row: Mapping[str, Any]) -> Cell:
@@ -159,8 +132,8 @@ def _cell(name: str, row: Mapping[str, Any]) -> Cell:
     return cell(name, row[name] if is_told else None, _TITLES[name])
 
 
-def _cells(row: Mapping[str, Any], names: tuple[str, ...] = _COLUMNS) -> list[Cell]:
-    return [_cell(name, row) for name in names]
+def _cells(row: Mapping[str, Any], names: tuple[str, ...] = _COLUMNS) -> Markup:
+    return row_of([_cell(name, row) for name in names])
 
 
 def _periods(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -176,7 +149,25 @@ def _periods(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _falls(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _beside(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the figures beside the benchmark, and both by year, where the report has them."""
+    told = report.get("benchmark")
+    if told is None:
+        return None
+    reasons = told["undefined"]
+    return {
+        "name": told["name"] or "the benchmark",
+        "span": "no session in common"
+        if told["first_session"] is None
+        else f"{told['first_session']} to {told['last_session']}, over the sessions that both have",
+        "figures": [
+            (cell(record.name, told[record.name]), reasons.get(record.name, "")) for record in BENCHMARK_RECORDS
+        ],
+        "years": years_beside(told["years"]),
+    }
+
+
+def _extremes(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     named = {"Since inception": report["since_inception"]}
     named |= {_span_title(name): row for name, row in report["trailing"].items() if row}
     keys = ("max_drawdown_peak", "max_drawdown_trough", "max_drawdown_recovery")
@@ -200,13 +191,3 @@ def _span_title(name: str) -> str:
 def _choices(definitions: Mapping[str, Any]) -> list[tuple[str, str]]:
     shown = {**definitions, "risk_free_rate": percent(definitions["risk_free_rate"])}
     return [(title, str(shown[key])) for key, title in _CHOICES.items() if key in shown]
-
-
-def _heat(row: Mapping[str, Any] | None) -> dict[str, Any]:
-    value = None if row is None else row["total_return"]
-    if row is None or value is None:
-        return {"text": "", "tone": "none", "share": 0, "is_partial": False}
-    share = round(8 + 62 * min(abs(value) / _FULL_HEAT, 1.0) ** 0.7)
-    tone = "gain" if value >= 0 else "loss"
-    text = f"{100 * value:+,.0f}".replace("-", MINUS)
-    return {"text": text, "tone": tone, "share": share, "is_partial": row["is_partial"]}

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from jutsu_core.metrics.catalog import CATALOG
 
 DASH = "\N{EM DASH}"
@@ -28,6 +30,21 @@ SIGNED = frozenset(
 )
 # A fall is below 0 by its name.
 _PLAIN = frozenset({"max_drawdown"})
+# Of a single day: one decimal would leave nothing of them.
+_SMALL = frozenset(
+    {
+        "mean_return",
+        "geometric_mean_return",
+        "average_up",
+        "average_down",
+        "var_historical",
+        "var_gaussian",
+        "var_cornish_fisher",
+        "cvar_historical",
+        "cvar_gaussian",
+        "cvar_cornish_fisher",
+    }
+)
 
 
 class Cell(NamedTuple):
@@ -44,18 +61,18 @@ class Cell(NamedTuple):
     tone: str
 
 
-def percent(value: float | None, *, signed: bool = False) -> str:
-    """Return a fraction as per cent with one decimal and a no-break space, a dash for ``None``.
+def percent(value: float | None, *, signed: bool = False, digits: int = 1) -> str:
+    """Return a fraction as per cent, with one decimal and a no-break space, a dash for ``None``.
 
     Examples:
-        >>> percent(0.1234, signed=True).split(), percent(None)
-        (['+12.3', '%'], '—')
+        >>> percent(0.1234, signed=True).split(), percent(None), percent(0.00042, digits=2).split()
+        (['+12.3', '%'], '—', ['0.04', '%'])
     """
     if value is None:
         return DASH
-    text = f"{100 * value:,.1f}"
-    if float(text.replace(",", "")) == 0:
-        return "0.0\N{NO-BREAK SPACE}%"
+    text = f"{100 * value:,.{digits}f}"
+    if not text.strip("-0."):
+        return f"{text.lstrip('-')}\N{NO-BREAK SPACE}%"
     sign = "+" if signed and value > 0 else ""
     return f"{sign}{text}\N{NO-BREAK SPACE}%".replace("-", MINUS)
 
@@ -106,13 +123,13 @@ def cell(name: str, value: Any, title: str | None = None) -> Cell:  # noqa: ANN4
     """
     metric, is_signed = CATALOG[name], name in SIGNED
     if metric.unit == "fraction":
-        text = percent(value, signed=is_signed and name not in _PLAIN)
+        text = percent(value, signed=is_signed and name not in _PLAIN, digits=2 if name in _SMALL else 1)
     elif metric.unit == "money":
         text = money(value, signed=is_signed)
     elif metric.unit == "count":
         text = DASH if value is None else f"{value:,.0f}"
     elif metric.unit == "days":
-        text = DASH if value is None else f"{value:,.1f}"
+        text = DASH if value is None else f"{value:,.1f}\N{NO-BREAK SPACE}days"
     elif metric.unit == "date":
         text = DASH if value is None else str(value)[:10]
     else:
@@ -124,3 +141,16 @@ def cell(name: str, value: Any, title: str | None = None) -> Cell:  # noqa: ANN4
 def cells(values: Mapping[str, Any], names: Iterable[str], titles: Mapping[str, str]) -> list[Cell]:
     """Return the named figures of ``values``, called by ``titles`` where those say so."""
     return [cell(name, values[name], titles.get(name)) for name in names]
+
+
+def row_of(figures: Iterable[Cell]) -> Markup:
+    """Return figures, which are numbers and dates, as the cells of a row.
+
+    Put together here: a page has hundreds of them, and a template would escape each text and class by itself.
+
+    Examples:
+        >>> row_of([Cell("Sharpe", "1.50", ""), Cell("CAGR", "+2.0", "gain")])
+        Markup('<td>1.50</td><td class="gain">+2.0</td>')
+    """
+    told = [f'<td class="{tone}">{text}</td>' if tone else f"<td>{text}</td>" for _, text, tone in figures]
+    return Markup("".join(told))  # noqa: S704 - numbers and dates alone

@@ -8,13 +8,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from jutsu_assets.reports.folder import OVERVIEW, REPORTS_ROUTE
+from jutsu_assets.reports.template import content_policy
 
 _HEADERS = {
-    # A page carries its style and pictures inside: whatever else it asks for is not of our making.
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'self'"
-    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     # The next run replaces a page under the same name.
@@ -48,8 +44,8 @@ class ReportPages:
         name = request.path_params["page"] or OVERVIEW
         content = self._read(name)
         if content is None:
-            return HTMLResponse(self._absent(name), 404, _HEADERS)
-        return HTMLResponse(content, 200, _HEADERS)
+            return HTMLResponse(self._absent(name), 404, _headers())
+        return HTMLResponse(content, 200, _headers())
 
     def redirect(self, request: Request) -> Response:
         """Send the browser to the same page at its own place.
@@ -75,3 +71,8 @@ class ReportPages:
         if self._read(OVERVIEW) is not None and name != OVERVIEW:
             links = f'<a href="{self._prefix}/{REPORTS_ROUTE}/{OVERVIEW}">All reports</a>, {links}'
         return _ABSENT.format(name=escape(name), root=escape(str(self._root)), links=links)
+
+
+def _headers() -> dict[str, str]:
+    # A page carries all of it inside: what else it asks for, or runs, is not of our making.
+    return {"Content-Security-Policy": f"{content_policy()}; frame-ancestors 'self'", **_HEADERS}

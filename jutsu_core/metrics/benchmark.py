@@ -15,7 +15,7 @@ import pandas as pd
 from jutsu_core.arguments import refuse, require_flag, require_integer
 from jutsu_core.metrics.answer import Answer, Measured, measured
 from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
-from jutsu_core.metrics.kernels import deviation
+from jutsu_core.metrics.kernels import deviation, mean_of
 from jutsu_core.metrics.measures import NO_VARIATION, TOO_FEW, UNDER_A_YEAR, checked_returns, risk_free_of
 from jutsu_core.metrics.returns import is_a_year
 from jutsu_core.metrics.series import FloatArray, IntArray
@@ -113,7 +113,7 @@ def _beside(
     excess, others = returns - risk_free, benchmark - risk_free
     if n < 2:  # noqa: PLR2004 - a spread needs two
         return {record.name: TOO_FEW for record in BENCHMARK_RECORDS} | found
-    mean, other = float(excess.mean()), float(others.mean())
+    mean, other = mean_of(excess), mean_of(others)
     spread, still = deviation(excess), deviation(others)
     covariance = float(np.dot(excess - mean, others - other)) / (n - 1)
     variance = still * still  # no float of Python's, which would raise what NumPy's lets be infinite
@@ -124,15 +124,16 @@ def _beside(
     squared: Answer = correlation if isinstance(correlation, str) else correlation**2
     found |= {"beta": beta, "r_squared": squared, "correlation": correlation}
     active = returns - benchmark
+    free = risk_free if isinstance(risk_free, float) else mean_of(np.asarray(risk_free, np.float64))
     apart = deviation(active)
     yearly: dict[str, Answer] = {
         "alpha": beta if isinstance(beta, str) else (mean - beta * other) * periods_per_year,
         "tracking_error": apart * math.sqrt(periods_per_year),
-        "information_ratio": float(active.mean()) / apart * math.sqrt(periods_per_year)
+        "information_ratio": mean_of(active) / apart * math.sqrt(periods_per_year)
         if apart
         else "the portfolio does not deviate from its benchmark",
         "treynor_ratio": beta if isinstance(beta, str) else mean * periods_per_year / beta if beta else "the beta is 0",
-        "m_squared": (mean / spread * still + float(np.mean(risk_free))) * periods_per_year if spread else NO_VARIATION,
+        "m_squared": (mean / spread * still + free) * periods_per_year if spread else NO_VARIATION,
     }
     return found | (yearly if is_annualised else dict.fromkeys(yearly, UNDER_A_YEAR))
 
@@ -158,22 +159,36 @@ def relative_years(returns: FloatArray, benchmark: FloatArray, stamps: IntArray)
 
 def _captures(returns: FloatArray, benchmark: FloatArray) -> dict[str, Answer]:
     n = len(returns)
-    grown, other = float(np.prod(1 + returns)), float(np.prod(1 + benchmark))
+    grown, other = float(np.multiply.reduce(1 + returns)), float(np.multiply.reduce(1 + benchmark))
     none: Answer = "no return"
+    is_up, is_down = benchmark > 0, benchmark < 0
+    logs = None
+    if n and returns.min() > -1 and benchmark.min() > -1:
+        logs = np.log1p(returns), np.log1p(benchmark)
     return {
-        "up_capture": _capture(returns, benchmark, benchmark > 0, "the benchmark never rises"),
-        "down_capture": _capture(returns, benchmark, benchmark < 0, "the benchmark never falls"),
+        "up_capture": _capture((returns, benchmark), logs, is_up, "the benchmark never rises"),
+        "down_capture": _capture((returns, benchmark), logs, is_down, "the benchmark never falls"),
         "relative_return": (grown / other - 1 if other else "the benchmark lost all") if n else none,
         "outperforming_share": float(np.count_nonzero(returns > benchmark)) / n if n else none,
     }
 
 
-def _capture(returns: FloatArray, benchmark: FloatArray, when: npt.NDArray[np.bool_], otherwise: str) -> Answer:
+def _capture(
+    both: tuple[FloatArray, FloatArray],
+    logs: tuple[FloatArray, FloatArray] | None,
+    when: npt.NDArray[np.bool_],
+    otherwise: str,
+) -> Answer:
+    """Return the capture in the periods ``when``; ``logs`` of the growth of both, where nothing was lost whole."""
     count = int(np.count_nonzero(when))
     if not count:
         return otherwise
-    own, other = (series[when] for series in (returns, benchmark))
-    if own.min() <= -1 or other.min() <= -1:
-        return "all was lost"
-    moved = math.expm1(float(np.log1p(other).mean()))
-    return math.expm1(float(np.log1p(own).mean())) / moved if moved else otherwise
+    if logs is None:
+        chosen = [series[when] for series in both]
+        if min(float(series.min()) for series in chosen) <= -1:
+            return "all was lost"
+        own, other = (float(np.add.reduce(np.log1p(series))) for series in chosen)
+    else:
+        own, other = (float(np.add.reduce(series * when)) for series in logs)
+    moved = math.expm1(other / count)
+    return math.expm1(own / count) / moved if moved else otherwise

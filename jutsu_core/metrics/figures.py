@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,12 @@ def iso_date(label: datetime) -> str:
         >>> iso_date(pd.Timestamp("2013-03-01", tz="UTC"))
         '2013-03-01'
     """
-    return exchange_date(require_aware("label", label)).isoformat()
+    return _date_text(require_aware("label", label))
+
+
+@lru_cache(maxsize=2**13)  # the sessions of one symbol are those of the next
+def _date_text(moment: datetime) -> str:
+    return exchange_date(moment).isoformat()
 
 
 def iso_time(label: datetime) -> str:
@@ -148,13 +154,15 @@ def figures_of(
     Raises:
         InvalidInputError: The ratio of two neighbours is too large for a float.
     """
+    # What from_epoch returns is aware: that need not be asked again.
+    text = _date_text if scale.label is iso_date else scale.label
 
     def at(row: int | None) -> str | None:
-        return None if row is None else scale.label(from_epoch(int(stamps[row])))
+        return None if row is None else text(from_epoch(int(stamps[row])))
 
     every = kernels.period_returns(values)
     returns, rows = every, None
-    if rhythm.longest is not None and len(every):
+    if rhythm.has_holes and rhythm.longest is not None and len(every):
         gaps = np.diff(stamps)
         if int(gaps.max()) > rhythm.longest:
             rows = np.flatnonzero(gaps <= rhythm.longest)
@@ -204,13 +212,13 @@ def _ratios(
     if not is_annualised or len(returns) < _FEWEST_RETURNS:
         return dict.fromkeys(("volatility", "sharpe_ratio", "sortino_ratio"))
     a_year, spread = math.sqrt(scale.periods_per_year), kernels.deviation(returns)
-    risk_free: float | FloatArray
     if each is None:
-        risk_free, apart = risk_free_per_period(scale.risk_free_rate, periods_per_year=scale.periods_per_year), spread
+        excess = returns - risk_free_per_period(scale.risk_free_rate, periods_per_year=scale.periods_per_year)
+        apart = spread
     else:
-        risk_free, apart = each, kernels.deviation(returns - each)
-    sharpe = kernels.excess_over_deviation(returns, risk_free, apart)
-    sortino = kernels.excess_over_shortfall(returns, risk_free)
+        excess = returns - each
+        apart = kernels.deviation(excess)
+    sharpe, sortino = kernels.excess_over_deviation(excess, apart), kernels.excess_over_shortfall(excess)
     return {
         "volatility": spread * a_year,
         "sharpe_ratio": None if sharpe is None else sharpe * a_year,

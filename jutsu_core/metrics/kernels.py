@@ -22,6 +22,8 @@ SHORTEST_YEAR_DAYS = 364
 ROUNDING = 1e-14
 
 _DDOF = 1
+# More than a sum of a million is off, as a share of its mean.
+MEAN_ROUNDING = 1e-12
 
 
 class Fall(NamedTuple):
@@ -65,7 +67,9 @@ def deepest_fall(values: FloatArray) -> Fall:
     if depth == 0:
         return Fall(0.0)
     high = highs[trough]
-    peak = trough - int((values[trough::-1] == high).argmax())
+    # The highest so far never falls: from where it is reached first, the last row at it is not far.
+    first = int(highs.searchsorted(high))
+    peak = trough - int((values[first : trough + 1][::-1] == high).argmax())
     has_recovered = values[trough:] >= high
     later = int(has_recovered.argmax())
     return Fall(depth, peak, trough, trough + later if has_recovered[later] else None)
@@ -87,26 +91,32 @@ def annual_growth(values: FloatArray, days: int) -> float | None:
 
 def deviation(returns: FloatArray) -> float:
     """Return the standard deviation, ddof 1, of two returns or more; 0 where they differ by rounding alone."""
-    if float(returns.max() - returns.min()) <= ROUNDING:
-        return 0.0
-    distances = returns - _mean(returns)
+    mean = mean_of(returns)
+    distances = returns - mean
+    distances *= distances
     # As np.std does it, bit for bit, without its many questions.
-    return math.sqrt(np.add.reduce(distances * distances) / (len(returns) - _DDOF))
+    spread = math.sqrt(np.add.reduce(distances) / (len(returns) - _DDOF))
+    # No deviation is above the range, but for what the mean was rounded by: beyond that it need not be looked at.
+    is_clear = spread > ROUNDING + MEAN_ROUNDING * abs(mean)
+    return 0.0 if not is_clear and float(returns.max() - returns.min()) <= ROUNDING else spread
 
 
-def excess_over_deviation(returns: FloatArray, risk_free: float | FloatArray, spread: float) -> float | None:
+def excess_over_deviation(excess: FloatArray, spread: float) -> float | None:
     """Return the mean excess over ``spread``, the deviation of the excess; None where that is 0."""
-    return _mean(returns - risk_free) / spread if spread else None
+    return mean_of(excess) / spread if spread else None
 
 
-def excess_over_shortfall(returns: FloatArray, risk_free: float | FloatArray) -> float | None:
+def excess_over_shortfall(excess: FloatArray) -> float | None:
     """Return the mean excess over the root of the mean squared shortfall; None without a shortfall."""
-    excess = returns - risk_free
     shortfall = np.minimum(excess, 0.0)
-    if -float(shortfall.min()) <= ROUNDING:
+    shortfall *= shortfall
+    root = math.sqrt(mean_of(shortfall))
+    # A root of a mean is never above the largest: where it is beyond rounding, so is that.
+    if not root > ROUNDING and -float(excess.min()) <= ROUNDING:
         return None
-    return _mean(excess) / math.sqrt(_mean(shortfall * shortfall))
+    return mean_of(excess) / root
 
 
-def _mean(values: FloatArray) -> float:
+def mean_of(values: FloatArray) -> float:
+    """Return the mean of at least one value."""
     return float(np.add.reduce(values)) / len(values)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from jutsu_core.arguments import refuse, require_flag, require_integer, require_number, require_type
 from jutsu_core.metrics.answer import Answer, Measured, measured
-from jutsu_core.metrics.kernels import DAYS_PER_YEAR, ROUNDING, annual_growth, deviation, falls
+from jutsu_core.metrics.kernels import DAYS_PER_YEAR, ROUNDING, annual_growth, deviation, falls, mean_of
 from jutsu_core.metrics.return_records import RETURN_RECORDS
 from jutsu_core.metrics.returns import is_a_year
 from jutsu_core.metrics.series import FloatArray, checked_values, risk_free_per_period
@@ -192,27 +192,48 @@ def _measures_of(context: Context) -> dict[str, Answer]:
     if not n:
         return {record.name: _NO_RETURN for record in RETURN_RECORDS}
     excess = returns - context.risk_free
-    mean = _mean(returns)
-    up, down = returns[returns > 0], returns[returns < 0]
-    gains = float(np.add.reduce(up))
-    pains = float(np.add.reduce(down))
-    average_up: Answer = gains / len(up) if len(up) else "no return is above 0"
-    average_down: Answer = pains / len(down) if len(down) else "no return is below 0"
+    shape = shape_of(returns)
+    is_up, is_down = returns > 0, returns < 0
+    ups, downs = int(np.count_nonzero(is_up)), int(np.count_nonzero(is_down))
+    gains = float(np.add.reduce(np.maximum(returns, 0.0)))
+    pains = float(np.add.reduce(np.minimum(returns, 0.0)))
+    average_up: Answer = gains / ups if ups else "no return is above 0"
+    average_down: Answer = pains / downs if downs else "no return is below 0"
     return {
-        "mean_return": mean,
-        "geometric_mean_return": _geometric_mean(returns),
+        "mean_return": shape.mean,
+        **_of_growth(returns),
         "average_up": average_up,
         "average_down": average_down,
-        "longest_up": float(longest_run(returns > 0)),
-        "longest_down": float(longest_run(returns < 0)),
+        "longest_up": float(longest_run(is_up)),
+        "longest_down": float(longest_run(is_down)),
         **_of_excess(context, excess),
-        **_tails(returns, mean),
-        "stability": _stability(returns),
+        **_tails(returns, shape),
         **_of_falls(context),
-        "gain_to_pain": (gains + pains) / -pains if len(down) else "no return is below 0",
-        "kelly_fraction": kelly(average_up, average_down, len(up), len(down)),
-        **_sharpes(context, excess),
+        "gain_to_pain": (gains + pains) / -pains if downs else "no return is below 0",
+        "kelly_fraction": kelly(average_up, average_down, ups, downs),
+        **_sharpes(context, _shifted(shape, context.risk_free) or shape_of(excess)),
     }
+
+
+class Shape(NamedTuple):
+    """Mean, deviation (``None`` of a single return), and of returns that vary the skew and excess kurtosis."""
+
+    size: int
+    mean: float
+    spread: float | None
+    moments: tuple[float, float] | None
+
+
+def shape_of(returns: FloatArray) -> Shape:
+    """Return what the moments of at least one return say."""
+    mean = mean_of(returns)
+    spread = deviation(returns) if len(returns) > 1 else None
+    return Shape(len(returns), mean, spread, moments_of(returns, mean) if spread else None)
+
+
+def _shifted(shape: Shape, risk_free: float | FloatArray) -> Shape | None:
+    # What is taken off every return changes neither how they vary nor their shape.
+    return shape._replace(mean=shape.mean - risk_free) if isinstance(risk_free, float) else None
 
 
 def kelly(average_win: Answer, average_loss: Answer, wins: int, losses: int) -> Answer:
@@ -229,15 +250,15 @@ def kelly(average_win: Answer, average_loss: Answer, wins: int, losses: int) -> 
 
 def longest_run(is_one: npt.NDArray[np.bool_]) -> int:
     """Return how many in a row are true at most."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], is_one.view(np.int8), [0]))))
-    return int((edges[1::2] - edges[::2]).max()) if len(edges) else 0
+    ends = np.concatenate(([-1], np.flatnonzero(~is_one), [len(is_one)]))
+    return int((ends[1:] - ends[:-1]).max()) - 1
 
 
 def _of_excess(context: Context, excess: FloatArray) -> dict[str, Answer]:
     shortfall = np.minimum(excess, 0.0)
     short = -float(np.add.reduce(shortfall))
-    is_short = -float(shortfall.min()) > ROUNDING
-    downside = math.sqrt(_mean(shortfall * shortfall) * context.periods_per_year)
+    is_short = -float(excess.min()) > ROUNDING
+    downside = math.sqrt(mean_of(shortfall * shortfall) * context.periods_per_year)
     over = float(np.add.reduce(excess)) + short
     return {
         "downside_deviation": UNDER_A_YEAR if context.days is None else downside,
@@ -245,22 +266,20 @@ def _of_excess(context: Context, excess: FloatArray) -> dict[str, Answer]:
     }
 
 
-def _tails(returns: FloatArray, mean: float) -> dict[str, Answer]:
-    n = len(returns)
+def _tails(returns: FloatArray, shape: Shape) -> dict[str, Answer]:
+    n, mean, spread, moments = shape
     ordered = np.partition(returns, _around(n))
     bottom, top = _quantile(ordered, _TAIL), _quantile(ordered, 1 - _TAIL)
     found: dict[str, Answer] = {
         "var_historical": bottom,
-        "cvar_historical": _mean(returns[returns <= bottom]),
+        "cvar_historical": mean_of(returns[returns <= bottom]),
         "tail_ratio": abs(top) / abs(bottom) if bottom else "the 5th percentile is 0",
     }
-    if n == 1:
+    found |= _shape(n, moments)
+    if spread is None:
         names = ("var_gaussian", "cvar_gaussian", "var_cornish_fisher", "cvar_cornish_fisher")
-        return found | dict.fromkeys(names, TOO_FEW) | _shape(returns, None)
-    spread = deviation(returns)
+        return found | dict.fromkeys(names, TOO_FEW)
     found |= {"var_gaussian": mean + spread * _Z, "cvar_gaussian": mean - spread * _DENSITY}
-    moments = moments_of(returns, mean) if spread else None
-    found |= _shape(returns, moments)
     quantile, below = (NO_VARIATION, NO_VARIATION) if moments is None else _corrected(*moments)
     return found | {
         "var_cornish_fisher": quantile if isinstance(quantile, str) else mean + spread * quantile,
@@ -274,12 +293,11 @@ def moments_of(returns: FloatArray, mean: float) -> tuple[float, float]:
     # By their largest, since the moments of what is large or small would not fit into a float.
     away /= max(float(away.max()), -float(away.min()))
     squares = away * away
-    second = _mean(squares)
-    return _mean(squares * away) / second**1.5, _mean(squares * squares) / second**2 - 3
+    second = mean_of(squares)
+    return mean_of(squares * away) / second**1.5, mean_of(squares * squares) / second**2 - 3
 
 
-def _shape(returns: FloatArray, moments: tuple[float, float] | None) -> dict[str, Answer]:
-    n = len(returns)
+def _shape(n: int, moments: tuple[float, float] | None) -> dict[str, Answer]:
     skew: Answer = "fewer than three returns"
     kurtosis: Answer = "fewer than four returns"
     if n > 2:  # noqa: PLR2004 - as the reason says
@@ -325,18 +343,19 @@ def _quantile(ordered: FloatArray, share: float) -> float:
     return below + (above - below) * (place - int(place))
 
 
-def _geometric_mean(returns: FloatArray) -> Answer:
-    return math.expm1(_mean(np.log1p(returns))) if returns.min() > -1 else _LOST_ALL
+def _of_growth(returns: FloatArray) -> dict[str, Answer]:
+    if returns.min() <= -1:
+        return {"geometric_mean_return": _LOST_ALL, "stability": TOO_FEW if len(returns) == 1 else _LOST_ALL}
+    logs = np.log1p(returns)
+    return {"geometric_mean_return": math.expm1(mean_of(logs)), "stability": _stability(logs)}
 
 
-def _stability(returns: FloatArray) -> Answer:
-    n = len(returns)
+def _stability(logs: FloatArray) -> Answer:
+    n = len(logs)
     if n == 1:
         return TOO_FEW
-    if returns.min() <= -1:
-        return _LOST_ALL
-    path = np.cumsum(np.log1p(returns))
-    path -= _mean(path)
+    path = np.cumsum(logs)
+    path -= mean_of(path)
     steps = np.arange(n) - (n - 1) / 2
     varied = float(np.dot(path, path))
     if varied <= ROUNDING**2 * n:
@@ -372,15 +391,13 @@ def _of_falls(context: Context) -> dict[str, Answer]:
     }
 
 
-def _sharpes(context: Context, excess: FloatArray) -> dict[str, Answer]:
+def _sharpes(context: Context, shape: Shape) -> dict[str, Answer]:
     names = ("probabilistic_sharpe_ratio", "deflated_sharpe_ratio")
-    n = len(excess)
-    spread = 0.0 if n == 1 else deviation(excess)
-    if not spread:
+    n, mean, spread, moments = shape
+    if not spread or moments is None:
         return dict.fromkeys(names, TOO_FEW if n == 1 else NO_VARIATION)
-    mean = _mean(excess)
     sharpe = mean / spread
-    skew, kurtosis = moments_of(excess, mean)
+    skew, kurtosis = moments
     variance = 1 - skew * sharpe + (kurtosis + 2) / 4 * sharpe**2
     if variance <= 0:
         return dict.fromkeys(names, "no Sharpe ratio can have these moments")
@@ -395,7 +412,3 @@ def _sharpes(context: Context, excess: FloatArray) -> dict[str, Answer]:
         expected = (1 - _EULER) * inverse(1 - 1 / trials.count) + _EULER * inverse(1 - 1 / (trials.count * math.e))
         deflated = probability_above(math.sqrt(trials.variance) * expected)
     return dict(zip(names, (probability_above(0.0), deflated), strict=True))
-
-
-def _mean(values: FloatArray) -> float:
-    return float(np.add.reduce(values)) / len(values)

@@ -3,9 +3,10 @@
 ``portfolio`` puts them together; a figure that cannot be told is ``None``.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, localcontext
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -52,23 +53,30 @@ def period_table(account: Account, values: FloatArray, rhythm: Rhythm) -> dict[s
     """Return the return of each month and year, from the last value before it; after a hole from its first one."""
     days = account.stamps.astype("datetime64[us]")
     return {
-        name: [
-            {"period": str(label), **measured({"return": float(values[last] / values[base] - 1)}).values}
-            for label, base, last in _spans(days.astype(f"datetime64[{unit}]"), account.stamps, rhythm)
-        ]
+        name: _period_rows(values, *_spans(days.astype(f"datetime64[{unit}]"), account.stamps, rhythm))
         for name, unit in (("months", "M"), ("years", "Y"))
     }
 
 
-def _spans(labels: Any, stamps: IntArray, rhythm: Rhythm) -> list[tuple[Any, int, int]]:  # noqa: ANN401 - of dates
-    begins = [0, *(np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist(), len(labels)]
-    spans = []
-    for first, after in pairwise(begins):
-        has_base = first > 0 and not rhythm.is_hole(int(stamps[first] - stamps[first - 1]))
-        base = first - 1 if has_base else first
-        if after - 1 > base:
-            spans.append((labels[first], base, after - 1))
-    return spans
+def _period_rows(values: FloatArray, labels: list[str], bases: IntArray, lasts: IntArray) -> list[dict[str, Any]]:
+    returns = (values[lasts] / values[bases] - 1).tolist()
+    return [
+        {"period": label, "return": value if math.isfinite(value) else None}
+        for label, value in zip(labels, returns, strict=True)
+    ]
+
+
+def _spans(labels: Any, stamps: IntArray, rhythm: Rhythm) -> tuple[list[str], IntArray, IntArray]:  # noqa: ANN401 - of dates
+    """Return the name of each period that has a return, and the rows of its base and of its last value."""
+    firsts = np.concatenate(([0], np.flatnonzero(labels[1:] != labels[:-1]) + 1))
+    lasts = np.concatenate((firsts[1:], [len(labels)])) - 1
+    before = np.maximum(firsts - 1, 0)
+    is_based = firsts > 0
+    if rhythm.longest is not None:
+        is_based &= stamps[firsts] - stamps[before] <= rhythm.longest
+    bases = np.where(is_based, before, firsts)
+    kept = lasts > bases
+    return np.datetime_as_string(labels[firsts[kept]]).tolist(), bases[kept], lasts[kept]
 
 
 def cash_flow_figures(account: Account, figures: Mapping[str, Any]) -> dict[str, Any]:

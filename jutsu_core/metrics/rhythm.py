@@ -40,12 +40,14 @@ class Rhythm(NamedTuple):
         longest: The longest gap that is no hole, microseconds; ``None`` where there are too few to tell.
         span: Microseconds without the holes.
         gaps: How many gaps there are, holes and all.
+        has_holes: Whether one of them is a hole.
     """
 
     per_year: float | None
     longest: int | None
     span: int
     gaps: int
+    has_holes: bool = False
 
     def is_hole(self, gap: int) -> bool:
         """Return whether a gap of so many microseconds is a hole."""
@@ -61,14 +63,15 @@ def rhythm_of(stamps: IntArray) -> Rhythm:
     middle = len(gaps) // 2
     usual = int(np.partition(gaps, middle)[middle])
     longest = max(_SHORTEST_HOLE, _TIMES_THE_USUAL * usual)
-    kept = gaps if int(gaps.max()) <= longest else gaps[gaps <= longest]
+    has_holes = int(gaps.max()) > longest
+    kept = gaps[gaps <= longest] if has_holes else gaps
     span = int(kept.sum())
-    return Rhythm(len(kept) / span * _YEAR, longest, span, len(gaps))
+    return Rhythm(len(kept) / span * _YEAR, longest, span, len(gaps), has_holes)
 
 
 def holes_in(stamps: IntArray, rhythm: Rhythm) -> list[int]:
     """Return the rows before which there is a hole."""
-    if rhythm.longest is None:
+    if not rhythm.has_holes:
         return []
     return [int(row) + 1 for row in np.flatnonzero(np.diff(stamps) > rhythm.longest)]
 

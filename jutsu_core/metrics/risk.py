@@ -98,7 +98,7 @@ def sharpe_ratio(
     """
     risk_free = risk_free_per_period(risk_free_rate, periods_per_year=periods_per_year)
     values = _enough(returns, elapsed_days, annualize_partial_years=annualize_partial_years)
-    ratio = None if values is None else excess_over_deviation(values, risk_free, deviation(values))
+    ratio = None if values is None else excess_over_deviation(values - risk_free, deviation(values))
     return None if ratio is None else ratio * math.sqrt(periods_per_year)
 
 
@@ -145,7 +145,7 @@ def sortino_ratio(
     """
     risk_free = risk_free_per_period(risk_free_rate, periods_per_year=periods_per_year)
     values = _enough(returns, elapsed_days, annualize_partial_years=annualize_partial_years)
-    ratio = None if values is None else excess_over_shortfall(values, risk_free)
+    ratio = None if values is None else excess_over_shortfall(values - risk_free)
     return None if ratio is None else ratio * math.sqrt(periods_per_year)
 
 

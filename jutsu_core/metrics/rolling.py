@@ -5,16 +5,23 @@ returns of that window alone; ``beta`` and ``alpha`` need a benchmark.
 """
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
-from numpy.lib.stride_tricks import sliding_window_view
 
 from jutsu_core.arguments import require_integer
 from jutsu_core.metrics.benchmark import require_same_labels
 from jutsu_core.metrics.kernels import ROUNDING
 from jutsu_core.metrics.measures import checked_returns, risk_free_of
 from jutsu_core.metrics.series import FloatArray
+from jutsu_core.metrics.window_kernels import JointMoments, deviations, joint_moments, moments, paths, sums
+
+ROLLING = ("total_return", "volatility", "sharpe_ratio", "sortino_ratio", "max_drawdown")
+"""What a window of returns has by itself, under the names of the catalogue."""
+
+BESIDE = ("beta", "alpha")
+"""What it has beside a benchmark."""
 
 _FEWEST = 2
 _MOST = 10**9
@@ -56,52 +63,88 @@ def rolling_measures(
     values = checked_returns("returns", returns)
     wide = require_integer("window", window, minimum=_FEWEST, maximum=_MOST)
     risk_free, _ = risk_free_of(risk_free_rate, returns, periods_per_year)
-    frame = pd.DataFrame(index=returns.index)
     others = None
     if benchmark is not None:
         others = checked_returns("benchmark", benchmark)
         require_same_labels(returns, "benchmark", benchmark)
-    each = np.broadcast_to(np.asarray(risk_free, dtype=np.float64), values.shape)
-    columns = _columns(values, each, others, wide, periods_per_year) if len(values) >= wide else {}
-    names = ["total_return", "volatility", "sharpe_ratio", "sortino_ratio", "max_drawdown"]
-    for name in names + (["beta", "alpha"] if benchmark is not None else []):
-        full = np.full(len(values), np.nan)
-        if name in columns:
-            full[wide - 1 :] = columns[name]
-        frame[name] = full
-    return frame
+    found = rolling_arrays(
+        values, window=wide, risk_free=risk_free, periods_per_year=periods_per_year, benchmark=others
+    )
+    return pd.DataFrame(found, index=returns.index)
 
 
-def _columns(
-    values: FloatArray, risk_free: FloatArray, others: FloatArray | None, window: int, periods_per_year: int
+def rolling_arrays(
+    returns: FloatArray,
+    *,
+    window: int,
+    risk_free: float | FloatArray,
+    periods_per_year: int,
+    benchmark: FloatArray | None = None,
+    names: Collection[str] = ROLLING + BESIDE,
 ) -> dict[str, FloatArray]:
-    returns = sliding_window_view(values, window)
-    excess = sliding_window_view(values - risk_free, window)
+    """Return the figures ``names`` of every window of returns that were already checked.
+
+    Args:
+        returns: Simple returns of one period each.
+        window: Periods of a window, at least 2.
+        risk_free: Risk-free return of a period, or of each.
+        periods_per_year: Periods in a year.
+        benchmark: Returns of the benchmark of the same periods; without it there is nothing of ``BESIDE``.
+        names: Which of ``ROLLING`` and ``BESIDE``.
+
+    Returns:
+        As many values as ``returns``, each of the window that ends there; NaN where it is not full or the figure
+        is undefined.
+    """
+    wanted = [name for name in names if name in ROLLING or (name in BESIDE and benchmark is not None)]
+    found: dict[str, FloatArray] = {}
+    if len(returns) >= window:
+        with np.errstate(all="ignore"):
+            found = _figures(returns, window, risk_free, periods_per_year, benchmark, set(wanted))
+    empty = np.full(min(len(returns), window - 1), np.nan)
+    return {name: np.concatenate((empty, found.get(name, empty[:0]))) for name in wanted}
+
+
+def _figures(
+    returns: FloatArray,
+    window: int,
+    risk_free: float | FloatArray,
+    periods_per_year: int,
+    benchmark: FloatArray | None,
+    wanted: set[str],
+) -> dict[str, FloatArray]:
     a_year = math.sqrt(periods_per_year)
-    mean = excess.mean(axis=1)
-    grown = np.cumprod(np.concatenate((np.ones((len(returns), 1)), 1 + returns), axis=1), axis=1)
-    shortfall = np.minimum(excess, 0.0)
-    short = np.sqrt((shortfall * shortfall).mean(axis=1))
-    own = _deviations(excess)
-    found = {
-        "total_return": grown[:, -1] - 1,
-        "volatility": _deviations(returns) * a_year,
-        "sharpe_ratio": _over(mean, own) * a_year,
-        "sortino_ratio": _over(mean, np.where(-shortfall.min(axis=1) > ROUNDING, short, 0.0)) * a_year,
-        "max_drawdown": (grown / np.maximum.accumulate(grown, axis=1)).min(axis=1) - 1,
-    }
-    if others is not None:
-        other = sliding_window_view(others - risk_free, window)
-        middle = other.mean(axis=1)
-        together = ((excess - mean[:, None]) * (other - middle[:, None])).sum(axis=1) / (window - 1)
-        found["beta"] = _over(together, _deviations(other) ** 2)
-        found["alpha"] = (mean - found["beta"] * middle) * periods_per_year
+    excess = returns - risk_free
+    found: dict[str, FloatArray] = {}
+    if wanted & {"total_return", "max_drawdown"}:
+        path = paths(returns, window)
+        found |= {"total_return": path.growth - 1, "max_drawdown": path.fall - 1}
+    other = None if benchmark is None or not wanted & {*BESIDE} else benchmark - risk_free
+    each = moments(excess, window) if other is None else joint_moments(excess, other, window)
+    apart = deviations(excess, each.squares, window)
+    found["sharpe_ratio"] = _over(each.mean, apart) * a_year
+    if "volatility" in wanted:
+        # What is taken off every return does not change how they vary.
+        is_shifted = isinstance(risk_free, float)
+        own = apart if is_shifted else deviations(returns, moments(returns, window).squares, window)
+        found["volatility"] = own * a_year
+    if "sortino_ratio" in wanted:
+        found["sortino_ratio"] = _over(each.mean, _shortfalls(excess, window)) * a_year
+    if other is not None and isinstance(each, JointMoments):
+        still = deviations(other, each.other_squares, window)
+        beta = _over(each.products / (window - 1), still * still)
+        found |= {"beta": beta, "alpha": (each.mean - beta * each.other_mean) * periods_per_year}
     return found
 
 
-def _deviations(windows: FloatArray) -> FloatArray:
-    varies = windows.max(axis=1) - windows.min(axis=1) > ROUNDING
-    found: FloatArray = np.where(varies, windows.std(axis=1, ddof=1), 0.0)
+def _shortfalls(excess: FloatArray, window: int) -> FloatArray:
+    """Return the root of the mean squared shortfall of every window; 0 where none is more than rounding."""
+    short = np.minimum(excess, 0.0)
+    found: FloatArray = np.sqrt(sums(short * short, window) / window)
+    # The root of the mean is never above the largest: where it is beyond rounding, so is that.
+    for place in np.flatnonzero(found <= ROUNDING).tolist():
+        if -float(short[place : place + window].min()) <= ROUNDING:
+            found[place] = 0.0
     return found
 
 

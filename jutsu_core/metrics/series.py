@@ -7,7 +7,9 @@ here: formulas.
 """
 
 import math
+from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, NoReturn
 
 import numpy as np
@@ -16,7 +18,7 @@ import pandas as pd
 
 from jutsu_core.arguments import refuse, require_integer, require_number, require_series, shown
 from jutsu_core.bars import from_epoch
-from jutsu_core.sessions import EXCHANGE_ZONE, exchange_date
+from jutsu_core.sessions import EXCHANGE_ZONE, exchange_date, zone_of
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -99,8 +101,13 @@ def checked_stamps(name: str, series: "pd.Series[float]", *, daily: bool = False
 
 def elapsed_days_between(stamps: IntArray, exchange_zone: str = EXCHANGE_ZONE) -> int:
     """Return the days from the session date of the first stamp to that of the last."""
-    first, last = (exchange_date(from_epoch(int(stamps[row])), exchange_zone) for row in (0, -1))
-    return (last - first).days
+    zone_of(exchange_zone)
+    return (_session_of(int(stamps[-1]), exchange_zone) - _session_of(int(stamps[0]), exchange_zone)).days
+
+
+@lru_cache(maxsize=2**13)  # the sessions of one symbol are those of the next
+def _session_of(stamp: int, exchange_zone: str) -> date:
+    return exchange_date(from_epoch(stamp), exchange_zone)
 
 
 def require_finite(what: str, name: str, figure: float) -> float:

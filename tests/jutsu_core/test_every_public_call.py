@@ -42,6 +42,7 @@ from jutsu_core.metrics import (
     contributions,
     drawdown,
     figures,
+    many,
     market,
     measures,
     periods,
@@ -437,6 +438,13 @@ TABLE: dict[str, Row] = {
         trials=optional((TRIALS, ANYTHING)),
         **SPAN,
     ),
+    "metrics.many.many_figures": row(
+        many.many_figures,
+        values=COLUMNS,
+        periods_per_year=A_YEAR,
+        risk_free_rate=RATE,
+        annualize_partial_years=FLAG,
+    ),
     "metrics.rolling.rolling_measures": row(
         rolling.rolling_measures,
         returns=RETURNS,
@@ -639,9 +647,9 @@ WITHOUT_ROW = {
     "metrics.figures": {"figures_of": KERNEL},
     "metrics.kernels": {"*": KERNEL},
     "metrics.measures": {
-        "Context": RECORD,
+        "Context Shape": RECORD,
         "checked_returns risk_free_of": CHECK,
-        "annual_of kelly longest_run measures_of moments_of": KERNEL,
+        "annual_of kelly longest_run measures_of moments_of shape_of": KERNEL,
     },
     "metrics.market": {
         "BarArrays Excursion": RECORD,
@@ -654,6 +662,7 @@ WITHOUT_ROW = {
     "metrics.reconciliation": {"Finding *": KERNEL},
     "metrics.returns": {"ExtremeReturn": RECORD},
     "metrics.rhythm": {"Rhythm *": KERNEL},
+    "metrics.rolling": {"rolling_arrays": KERNEL},
     "metrics.series": {"checked_values checked_stamps require_finite": CHECK, "elapsed_days_between": KERNEL},
     "metrics.stored_report": {"Difference": RECORD, "places": KERNEL},
     "metrics.splits": {"checked_splits": CHECK, "restated split_suspects": KERNEL},
@@ -662,6 +671,7 @@ WITHOUT_ROW = {
         "checked_fills checked_matching checked_trips": CHECK,
         "match_fills": KERNEL,
     },
+    "metrics.window_kernels": {"*": KERNEL},
     "ports": {
         "Clock Sleeper DataHandler BarSource BarStore": PORT,
         "FetchedBars CoverageWindow PartitionVersion WriteResult BarRevision": RECORD,

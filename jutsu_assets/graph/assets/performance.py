@@ -115,16 +115,17 @@ class PerformanceUpdate:
 
     def _write(self, subject: Subject, input_hash: str) -> dict[str, Any]:
         frame, settings = subject.frame, self._universe.performance
+        benchmark = None if self._is_benchmark(subject) else self._benchmark.closes
         closes = pd.Series(frame["close"].to_numpy(), index=pd.DatetimeIndex(frame["timestamp"]), name=subject.symbol)
         report = symbol_performance(
             closes,
             periods_per_year=settings.periods_per_year,
             risk_free_rate=settings.risk_free_rate,
-            benchmark=None if self._is_benchmark(subject) else self._benchmark.closes,
+            benchmark=benchmark,
         )
         if self._benchmark.trouble is not None and not self._is_benchmark(subject):
             report["notes"].append(self._benchmark.trouble)
-        self._folder.write_page(subject.symbol, report, closes, made_of=input_hash)
+        self._folder.write_page(subject.symbol, report, closes, made_of=input_hash, benchmark=benchmark)
         self._database.reports.save(subject.symbol, StoredReport(input_hash, report))
         self._has_written = True
         return report

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jutsu_assets.reports.tear_sheet import render_overview, render_tear_sheet
+from jutsu_assets.reports.tables import MONTHS, heat
+from jutsu_assets.reports.tear_sheet import render_tear_sheet
 from jutsu_assets.reports.wording import percent, ratio
+from jutsu_core.errors import InvalidInputError
+from jutsu_core.metrics.benchmark import benchmark_measures
+from jutsu_core.metrics.drawdown import worst_drawdowns
 from jutsu_core.metrics.periods import symbol_performance
-from tests.jutsu_assets.reports.page import Page
-
-HOSTILE = '<script>alert("x")</script>&'
+from tests.jutsu_assets.reports.page import HOSTILE, Page, check_that_it_stands_alone
 
 
 def closes(first: str = "2009-06-01", last: str = "2012-10-31") -> "pd.Series[float]":
@@ -96,37 +98,110 @@ def test_a_logarithmic_axis_is_said_to_be_one(factor: float) -> None:
     assert ("Closing price, split-adjusted, on a logarithmic axis" in html) is (factor > 3)
 
 
-def test_a_page_loads_nothing() -> None:
-    for html in (sheet(), render_overview({"AAPL": report(closes())}, source="schwab")):
-        page = Page(html)
-        assert not page.tags & {"script", "link", "img", "iframe"}
-        loading = [value for _, name, value in page.attributes if name in ("src", "href", "action")]
-        assert all(value.startswith("#") or value == "index.html" for value in loading)
-        assert not re.search(r"https?:(?!//www\.w3\.org/2000/svg\")", html)
-        assert "@import" not in html
-        assert not re.search(r"url\((?!#)", html)
+def test_a_page_loads_nothing_and_runs_our_scripts_alone() -> None:
+    html = sheet()
+    check_that_it_stands_alone(html)
+    assert Page(html).tags.count("script") == 3
 
 
 @pytest.mark.parametrize(("source", "is_loud"), [("simulator", True), ("schwab", False)])
 def test_sample_data_is_announced(source: str, *, is_loud: bool) -> None:
-    for html in (sheet(source=source), render_overview({}, source=source)):
-        assert ("Sample data, not live." in html) is is_loud
-        assert f"Source: {source}." in html
+    html = sheet(source=source)
+    assert ("Sample data, not live." in html) is is_loud
+    assert f"Source: {source}." in html
 
 
 def test_a_hostile_symbol_is_only_text() -> None:
-    page = Page(sheet(HOSTILE))
+    prices = closes()
+    html = render_tear_sheet(HOSTILE, report(prices), prices, source=HOSTILE, benchmark=closes().rename(HOSTILE))
+    page = Page(html)
     assert HOSTILE in page.texts
-    assert "script" not in page.tags
-    overview = Page(render_overview({HOSTILE: report(closes())}, source=HOSTILE, hrefs={HOSTILE: '"><b>'}))
-    assert HOSTILE in overview.texts
-    assert not overview.tags & {"script", "b"}
+    assert page.tags.count("script") == 3
+    assert HOSTILE not in html
 
 
 def test_the_same_input_makes_the_same_page() -> None:
     assert sheet() == sheet()
-    one, two = report(closes()), report(closes("2011-01-03"))
-    assert render_overview({"B": one, "A": two}, source="s") == render_overview({"A": two, "B": one}, source="s")
+
+
+def test_months_stand_by_year_the_latest_first() -> None:
+    table = tables_of(sheet())["Monthly returns"]
+    assert table[0] == ["Year", *MONTHS, "Year"]
+    assert [row[0] for row in table[1:]] == ["2012", "2011", "2010", "2009"]
+    prices = closes()
+    may = prices[:"2011-05-31"].iloc[-1] / prices[:"2011-04-30"].iloc[-1] - 1
+    assert table[2][5] == heat(float(may), full=0.15, digits=1).text
+    assert table[4][1:6] == [""] * 5
+    assert table[4][6] == heat(float(prices[:"2009-06-30"].iloc[-1] / prices.iloc[0] - 1), digits=1).text
+
+
+def test_the_worst_drawdowns_stand_deepest_first() -> None:
+    prices = closes()
+    table = tables_of(sheet())["Worst drawdowns"][1:]
+    worst = worst_drawdowns(prices)
+    assert [row[0] for row in table] == [percent(found.depth) for found in worst]
+    assert [row[1] for row in table] == [str(found.peak)[:10] for found in worst]
+
+
+def test_rolling_figures_are_of_a_year_and_need_more_than_one() -> None:
+    html = sheet()
+    assert "Rolling Sharpe ratio" in html
+    assert "Rolling volatility" in html
+    assert "Rolling beta" not in html
+    assert "Rolling" not in sheet(values=closes("2012-01-03"))
+
+
+def test_a_benchmark_is_drawn_beside_the_price() -> None:
+    prices, other = closes(), closes("2010-01-04").rename("SPY & co")
+    html = render_tear_sheet("AAPL", report(prices), prices, source="schwab", benchmark=other)
+    assert "SPY &amp; co from the same value" in html
+    assert "Of the last 252 periods beside SPY &amp; co" in html
+    assert html.count("<figcaption>") == 2
+    late = other.copy()
+    late.index = late.index + pd.Timedelta(days=9_000)
+    unseen = render_tear_sheet("AAPL", report(prices), prices, source="schwab", benchmark=late)
+    assert "SPY" not in unseen
+
+
+def test_figures_beside_a_benchmark_are_shown_where_the_report_has_them() -> None:
+    prices = closes()
+    figures, _ = benchmark_measures(
+        prices.pct_change()[1:], prices.pct_change()[1:] * 2, risk_free_rate=0.0, periods_per_year=252, elapsed_days=900
+    )
+    beside = {
+        "name": HOSTILE,
+        "first_session": "2009-06-01",
+        "last_session": "2012-10-31",
+        **figures,
+        "up_capture": None,
+        "undefined": {"up_capture": "it never rises"},
+        "years": [{"year": 2011, "portfolio": 0.1, "benchmark": -0.2, "relative": 0.375}],
+    }
+    html = render_tear_sheet("AAPL", report(prices) | {"benchmark": beside}, prices, source="schwab")
+    texts = Page(html).texts
+    assert {f"Beside {HOSTILE}", "it never rises", ratio(figures["beta"]), "Relative"} <= set(texts)
+    assert {percent(0.1, signed=True), percent(-0.2, signed=True), percent(0.375, signed=True)} <= set(texts)
+    assert HOSTILE not in html
+    apart = beside | {"first_session": None, "last_session": None, "years": []}
+    assert "no session in common" in render_tear_sheet(
+        "AAPL", report(prices) | {"benchmark": apart}, prices, source="schwab"
+    )
+    assert "Beside" not in sheet()
+
+
+@pytest.mark.parametrize("other", [closes() * 0, closes().tz_localize(None), closes()[::-1], [1.0]])
+def test_what_is_no_benchmark_is_refused(other: Any) -> None:
+    prices = closes()
+    with pytest.raises(InvalidInputError, match="benchmark"):
+        render_tear_sheet("AAPL", report(prices), prices, source="schwab", benchmark=other)
+
+
+def test_a_page_of_twenty_years_is_small() -> None:
+    days = pd.bdate_range("2005-01-03", periods=5_040, tz="UTC")
+    steps = np.random.default_rng(5).normal(0.0005, 0.012, (2, len(days)))
+    prices, other = (pd.Series(80 * np.cumprod(1 + row), index=days) for row in steps)
+    html = render_tear_sheet("AAPL", report(prices), prices, source="schwab", benchmark=other)
+    assert len(html.encode()) < 400_000
 
 
 def test_undefined_figures_are_dashes() -> None:
@@ -134,22 +209,6 @@ def test_undefined_figures_are_dashes() -> None:
     assert "None" not in html
     assert "nan" not in Page(html).texts
     assert "—" in Page(html).texts
-
-
-def test_the_overview_links_symbols_and_shows_years() -> None:
-    reports = {"AAPL": report(closes()), "IBM": report(closes("2011-01-03"))}
-    page = Page(render_overview(reports, source="schwab", hrefs={"AAPL": "AAPL.html"}))
-    assert [value for tag, name, value in page.attributes if (tag, name) == ("a", "href")] == ["AAPL.html"] * 2
-    assert {"2009", "2012", "IBM", "2 symbols"} <= set(page.texts)
-    for whole in reports.values():
-        assert percent(whole["since_inception"]["cagr"], signed=True) in page.texts
-        for row in whole["calendar_years"]:
-            value = f"{100 * row['total_return']:+,.0f}".replace("-", "\N{MINUS SIGN}")
-            assert value in page.texts
-
-
-def test_an_overview_of_nothing_says_so() -> None:
-    assert "No symbol has a report yet." in Page(render_overview({}, source="schwab")).texts
 
 
 def test_numbers_are_written_one_way() -> None:

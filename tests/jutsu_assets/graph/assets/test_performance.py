@@ -40,6 +40,8 @@ def test_each_symbol_stands_beside_the_benchmark_and_the_benchmark_alone(tmp_pat
     }
     assert reports["MSFT"]["benchmark"]["beta"] is not None
     assert metadata_of(result, "symbol_performance", "MSFT")["benchmark"] == "IBM"
+    pages = [(graph.settings.reports_path / f"{symbol}.html").read_text("utf-8") for symbol in ("MSFT", "IBM")]
+    assert ["<h2>Beside IBM</h2>" in page for page in pages] == [True, False]
 
 
 def test_the_benchmark_comes_first_so_that_one_run_is_enough(tmp_path: Path) -> None:

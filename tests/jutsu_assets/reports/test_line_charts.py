@@ -1,4 +1,4 @@
-"""Charts of pages: axes, determinism, and that they stay inside the element that they are."""
+"""Lines over time: axes, determinism, interruptions, and that they stay inside the element that they are."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jutsu_assets.reports.page_charts import (
-    annual_returns_chart_svg,
-    drawdown_chart_svg,
-    equity_chart_svg,
+from jutsu_assets.reports.line_charts import (
+    Line,
+    LineChart,
+    course,
+    falls_of,
+    figure,
     is_logarithmic,
+    line_chart_svg,
 )
 from jutsu_core.errors import InvalidInputError
 
@@ -36,11 +39,22 @@ def labels(svg: str, anchor: str) -> dict[str, float]:
     return {text: float(at) for at, text in re.findall(rf'<text[^>]* {place}="([-\d.]+)%"[^>]*>([^<]*)<', group[1])}
 
 
-SVGS: list[Callable[[], str]] = [
-    lambda: equity_chart_svg(closes()),
-    lambda: drawdown_chart_svg(closes()),
-    lambda: annual_returns_chart_svg({2010: 0.1, 2011: -0.2, 2012: None}),
-]
+def price(values: "pd.Series[float]", title: str = "Price") -> str:
+    points, moments = course(values, "values")
+    chart = LineChart(
+        name="Price", note="", title=title, lines=(Line("X", points),), is_log=is_logarithmic(points), area=0.1
+    )
+    return line_chart_svg(chart, moments)
+
+
+def drawdown(values: "pd.Series[float]") -> str:
+    points, moments = course(values, "values")
+    lines = (Line("X", falls_of(points), "loss"),)
+    chart = LineChart(name="Drawdown", note="", title="Drawdown", lines=lines, unit="percent", hangs=True, area=0.2)
+    return line_chart_svg(chart, moments)
+
+
+SVGS: list[Callable[[], str]] = [lambda: price(closes()), lambda: drawdown(closes())]
 
 
 @pytest.mark.parametrize("draw", SVGS)
@@ -55,14 +69,14 @@ def test_charts_are_deterministic_and_load_nothing(draw: Callable[[], str]) -> N
 
 @pytest.mark.parametrize("title", ['"><script>alert(1)</script>', "$a_b$", "BRK/B"])
 def test_a_title_is_only_a_name(title: str) -> None:
-    svg = equity_chart_svg(closes(30), title=title)
+    svg = price(closes(30), title)
     assert ET.fromstring(svg).attrib["aria-label"] == title  # noqa: S314 - made above
     assert "<script" not in svg
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_few_values_can_be_drawn(rows: int) -> None:
-    for draw in (equity_chart_svg, drawdown_chart_svg):
+    for draw in (price, drawdown):
         svg = draw(closes(rows))
         ET.fromstring(svg)  # noqa: S314 - made above
         assert "nan" not in svg
@@ -83,11 +97,11 @@ def test_few_values_can_be_drawn(rows: int) -> None:
     ],
 )
 def test_prices_are_labelled_with_round_numbers(low: float, high: float, expected: list[str]) -> None:
-    assert list(labels(equity_chart_svg(line_to(low, high)), "end")) == expected
+    assert list(labels(price(line_to(low, high)), "end")) == expected
 
 
 def test_a_number_of_a_logarithmic_axis_stands_where_it_belongs() -> None:
-    places = labels(equity_chart_svg(line_to(1.0, 100.0)), "end")
+    places = labels(price(line_to(1.0, 100.0)), "end")
     assert places["10"] == pytest.approx(50, abs=0.01)
     assert places["1"] - places["2"] == pytest.approx(places["10"] - places["20"], abs=0.02)
 
@@ -104,7 +118,7 @@ def test_a_number_of_a_logarithmic_axis_stands_where_it_belongs() -> None:
     ],
 )
 def test_dates_are_labelled_by_days_months_or_years(rows: int, expected: list[str]) -> None:
-    svg = equity_chart_svg(closes(rows))
+    svg = price(closes(rows))
     assert list(labels(svg, "middle")) == expected
     fine = svg.count('class="fine"')
     assert abs(fine - len(expected) / 2) <= 1
@@ -114,65 +128,64 @@ def test_dates_are_labelled_by_days_months_or_years(rows: int, expected: list[st
 def test_price_and_drawdown_share_the_place_of_their_dates(scale: float) -> None:
     """However wide the numbers on the left are."""
     values = closes() * scale
-    price, drawdown = (labels(draw(values), "middle") for draw in (equity_chart_svg, drawdown_chart_svg))
-    assert len(price) >= 2
-    assert price == drawdown
+    above, below = (labels(draw(values), "middle") for draw in (price, drawdown))
+    assert len(above) >= 2
+    assert above == below
 
 
 def test_dates_are_those_of_utc() -> None:
     east = closes(400).tz_convert("Asia/Tokyo")
-    assert equity_chart_svg(east) == equity_chart_svg(closes(400))
+    assert price(east) == price(closes(400))
 
 
 def test_falls_hang_from_the_top() -> None:
-    places = labels(drawdown_chart_svg(pd.concat([line_to(10, 20, 50), line_to(20, 9, 60).shift(50, freq="B")])), "end")
+    places = labels(drawdown(pd.concat([line_to(10, 20, 50), line_to(20, 9, 60).shift(50, freq="B")])), "end")
     assert places["0 %"] == 0.0
     assert f"{MINUS}50 %" in places
     assert max(places.values()) <= 100
 
 
-def bars(svg: str) -> dict[str, tuple[float, float]]:
-    """Where the bars of years begin and end, from 0 at the top, by what they say of themselves."""
-    found = re.findall(r'<rect [^>]*y="(\d+)" height="(\d+)"><title>([^<]*)</title>', svg)
-    height = re.search(r'viewBox="0 0 4000 (\d+)"', svg)
-    assert height is not None
-    return {
-        said: (100 * int(y) / int(height[1]), 100 * (int(y) + int(tall)) / int(height[1])) for y, tall, said in found
-    }
-
-
-def test_a_bar_for_every_year_that_has_a_return() -> None:
-    svg = annual_returns_chart_svg({2010: 0.1, 2011: -0.2, 2012: None})
-    drawn, numbers = bars(svg), labels(svg, "end")
-    assert set(drawn) == {"2010: 10 %", f"2011: {MINUS}20 %"}
-    assert drawn["2010: 10 %"] == pytest.approx((numbers["10 %"], numbers["0 %"]), abs=0.3)
-    assert drawn[f"2011: {MINUS}20 %"] == pytest.approx((numbers["0 %"], numbers[f"{MINUS}20 %"]), abs=0.3)
-    assert (svg.count("fill: var(--jutsu-gain"), svg.count("fill: var(--jutsu-loss")) == (1, 1)
-    assert list(labels(svg, "middle")) == ["2010", "2011", "2012"]
-
-
-@pytest.mark.parametrize("returns", [{2010: None}, {2010: 0.0}, {2010: 0.5}, {2010: -0.5}, {2010: 1e-9}])
-def test_zero_is_always_on_the_axis_of_years(returns: dict[int, float | None]) -> None:
-    assert "0 %" in labels(annual_returns_chart_svg(returns), "end")
-
-
-def test_many_years_are_not_all_labelled() -> None:
-    svg = annual_returns_chart_svg(dict.fromkeys(range(1985, 2026), 0.1))
-    assert len(labels(svg, "middle")) == 14
-    assert len(bars(svg)) == 41
-
-
 @pytest.mark.parametrize(("highest", "is_log"), [(29.9, False), (30.0, True)])
 def test_an_axis_is_logarithmic_once_the_highest_is_three_times_the_lowest(highest: float, *, is_log: bool) -> None:
-    values = pd.Series([10.0, highest], index=pd.DatetimeIndex(["2012-01-03", "2012-12-31"], tz="UTC"))
-    assert is_logarithmic(values) is is_log
+    assert is_logarithmic(np.array([10.0, highest])) is is_log
 
 
 def test_bad_input_is_refused() -> None:
-    for draw in (equity_chart_svg, drawdown_chart_svg):
-        with pytest.raises(InvalidInputError, match="values must be at least one row long, was empty"):
-            draw(closes(0))
-        with pytest.raises(InvalidInputError, match="values must be finite, was nan; leave out what is missing"):
-            draw(closes(9).where(lambda values: values != values.iloc[4]))
-    with pytest.raises(InvalidInputError, match="returns must be at least one year long"):
-        annual_returns_chart_svg({})
+    with pytest.raises(InvalidInputError, match="values must be at least one row long, was empty"):
+        course(closes(0), "values")
+    with pytest.raises(InvalidInputError, match=r"row 4 of values .* must be finite, was nan"):
+        course(closes(9).where(lambda values: values != values.iloc[4]), "values")
+    with pytest.raises(InvalidInputError, match=r"values must begin above 0, began with 0\.0"):
+        falls_of(np.array([0.0, 1.0]))
+
+
+def chart_of(*lines: Line, **options: object) -> LineChart:
+    return LineChart(name="N", note="", title="T", lines=lines, **options)  # type: ignore[arg-type]  # of the cases
+
+
+MOMENTS = pd.bdate_range("2012-01-02", periods=6).to_numpy().astype("M8[s]")
+
+
+def test_a_line_is_interrupted_where_there_is_no_value() -> None:
+    points = np.array([np.nan, 1.0, 2.0, np.nan, 3.0, 4.0])
+    svg = line_chart_svg(chart_of(Line("X", points), area=0.1), MOMENTS)
+    strokes = re.findall(r'fill: none[^"]*"[^>]* d="([^"]*)"', svg)
+    assert [path.count("M") for path in strokes] == [2]
+    assert "nan" not in svg
+    assert re.search(r'fill-opacity: 0.1" d="M[^z]*zM[^z]*z"', svg)
+
+
+def test_lines_share_their_axis_and_the_first_is_on_top() -> None:
+    svg = line_chart_svg(chart_of(Line("A", np.arange(6.0)), Line("B", 10 * np.arange(6.0), "second")), MOMENTS)
+    assert "50" in labels(svg, "end")
+    assert svg.index("--jutsu-second") < svg.index("--jutsu-line")
+
+
+def test_a_figure_says_what_the_script_must_know() -> None:
+    lines = (Line("<A>|", np.arange(6.0)), Line("B", np.arange(6.0), "second"))
+    html = figure(chart_of(*lines, unit="percent", hangs=True, falls_of=(3, 4)), MOMENTS, (3, 4))
+    assert 'data-unit="percent" data-lines="3 4" data-names="&lt;A&gt;/|B" data-colours="line second"' in html
+    assert re.search(r'data-height="260" data-hangs data-falls>', html)
+    assert "<figcaption>" in html
+    assert "<A>" not in html
+    assert "<figcaption>" not in figure(chart_of(lines[0]), MOMENTS, (0,))
