@@ -12,16 +12,19 @@ from typing import Any
 import dagster as dg
 
 from jutsu_assets.clock import SystemClock
+from jutsu_assets.graph.assets.backtests import build_backtests
 from jutsu_assets.graph.assets.daily import build_daily_assets
+from jutsu_assets.graph.assets.portfolios import build_portfolios
 from jutsu_assets.graph.checks.login import LoginCheck
-from jutsu_assets.graph.jobs import daily_update
-from jutsu_assets.graph.partitions import symbol_partitions
+from jutsu_assets.graph.jobs import backtest_update, daily_update, portfolio_update
+from jutsu_assets.graph.partitions import named_partitions, symbol_partitions
 from jutsu_assets.graph.resources.database import DatabaseResource
 from jutsu_assets.graph.resources.lake import LakeResource
 from jutsu_assets.graph.resources.report_folder import ReportFolderResource
 from jutsu_assets.graph.resources.schwab import SchwabResource
 from jutsu_assets.graph.schedules import build_schedules
 from jutsu_assets.graph.sensors import build_automation_sensor, build_login_sensor
+from jutsu_assets.portfolios.folders import listed
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.settings import Settings
 from jutsu_assets.universe import Universe, load_universe
@@ -48,15 +51,22 @@ def build_defs(
         loggers: How runs report; Dagster's own console logger if None.
 
     Raises:
-        ConfigurationError: The universe file is wrong.
+        ConfigurationError: The universe file is wrong, or two portfolios share a name.
     """
     clock = SystemClock()
     followed = universe or load_universe(settings.universe_path, clock)
     tokens = None if settings.credentials is None else FileTokenStore(settings.credentials.token_path)
+    portfolios = listed(settings.universe_path.parent)
     login, is_on = LoginCheck(tokens, clock), settings.runs_by_itself
     return dg.Definitions(
-        assets=_linked_to_code([build_daily_assets(followed, symbol_partitions(followed), login)]),
-        jobs=[daily_update],
+        assets=_linked_to_code(
+            [
+                build_daily_assets(followed, symbol_partitions(followed), login),
+                build_backtests(followed, portfolios.strategies, named_partitions(portfolios.strategies)),
+                build_portfolios(followed, portfolios, named_partitions(portfolios.names)),
+            ]
+        ),
+        jobs=[daily_update, backtest_update, portfolio_update],
         schedules=build_schedules(followed, clock, is_on=is_on),
         sensors=[build_login_sensor(login, clock), build_automation_sensor(is_on=is_on)],
         resources={**_resources(settings, followed), **(resources or {})},

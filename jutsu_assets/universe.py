@@ -56,6 +56,7 @@ _MUST_BE = {
     "history_start": "a date such as 2000-01-03",
     "calendar": "a code that exchange_calendars knows, such as XNYS",
     "newest_session_from_quotes": "true or false",
+    "benchmark": "one of the symbols above, such as SPY, or none",
     "performance": "a group of keys such as risk_free_rate: 0.0",
     "performance.risk_free_rate": "a number above -1 and below 1 (0.02 is two per cent a year)",
     "performance.periods_per_year": "a whole number from 200 to 366, such as 252",
@@ -66,6 +67,12 @@ _MUST_BE = {
     "indicators": "a group of timeframes and their sets such as 1d: swing",
     "indicators.1d": "the name of a set, such as standard",
 }
+NO_BENCHMARK: Final = "none"
+"""What the universe file says where nothing is to be compared with anything."""
+_BROAD_FUNDS = frozenset({"SPY", "IVV", "VOO", "VTI", "ITOT", "SCHB", "QQQ", "DIA", "IWM", "IWB", "VT", "ACWI"})
+"""Funds that follow the whole market or much of it, as exchanges list them."""
+_OF_FEAR = re.compile(r"\$(?:VI|VX|RVX|OVX|GVZ|SKEW|TNX|TYX|FVX|IRX)[A-Z0-9]*")
+"""Indexes of volatility and of yields: what they do is no return that anybody earns."""
 _SET_MUST_BE = "a list of indicators such as [rsi, {sma: {period: 20}}] with at least one"
 
 
@@ -129,6 +136,8 @@ class Universe(BaseModel):
         schedules: How much the graph asks for by itself.
         newest_session_from_quotes: Whether the newest session of many symbols is taken from one
             request for quotes, where nothing else is missing.
+        benchmark: What performance is compared with: a symbol, ``none``, or None for the first index or broad
+            fund among the symbols.
         indicator_sets: Sets of indicators by name, besides the one named ``standard``.
         indicators: Which set each timeframe gets.
     """
@@ -141,6 +150,7 @@ class Universe(BaseModel):
     performance: PerformanceSettings = PerformanceSettings()
     schedules: ScheduleSettings = ScheduleSettings()
     newest_session_from_quotes: Annotated[bool, Field(strict=True)] = False
+    benchmark: Annotated[str | None, Field(strict=True)] = None
     indicator_sets: dict[str, IndicatorSet] = Field(default_factory=dict)
     indicators: IndicatorSettings = IndicatorSettings()
 
@@ -148,6 +158,23 @@ class Universe(BaseModel):
     def daily_indicators(self) -> tuple[IndicatorSpec, ...]:
         """Return the indicators of daily bars."""
         return chosen_set(self.indicators.daily, self.indicator_sets)
+
+    @property
+    def benchmark_symbol(self) -> str | None:
+        """Return the symbol that performance is compared with, or None where there is none."""
+        if self.benchmark is not None:
+            return None if self.benchmark == NO_BENCHMARK else self.benchmark
+        return next((symbol for symbol in self.symbols if is_market(symbol)), None)
+
+    @field_validator("benchmark")
+    @classmethod
+    def _benchmark_is_followed(cls, benchmark: str | None, info: ValidationInfo) -> str:
+        # Symbols that are wrong themselves are missing here; they have their own findings.
+        known = [*info.data.get("symbols", [benchmark]), NO_BENCHMARK]
+        if benchmark not in known:
+            message = f"must be one of the symbols (add it there), or none{_nearest(benchmark or '', known)}"
+            raise ValueError(message)
+        return str(benchmark)
 
     @field_validator("indicator_sets")
     @classmethod
@@ -193,6 +220,16 @@ class Universe(BaseModel):
             message = f"must be {_MUST_BE['calendar']}{_nearest(calendar, names)}"
             raise ValueError(message)
         return calendar
+
+
+def is_market(symbol: str) -> bool:
+    """Return whether ``symbol`` is an index or a fund that stands for a market.
+
+    Examples:
+        >>> [symbol for symbol in ("AAPL", "$VIX", "$SPX", "SPY") if is_market(symbol)]
+        ['$SPX', 'SPY']
+    """
+    return symbol in _BROAD_FUNDS or (symbol.startswith("$") and _OF_FEAR.fullmatch(symbol) is None)
 
 
 def load_universe(path: Path, clock: Clock | None = None) -> Universe:

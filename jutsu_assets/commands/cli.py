@@ -34,7 +34,7 @@ COMMANDS = {
         "administration", "copy", "Copy the store to the empty database at URL, for example to move to PostgreSQL."
     ),
     "demo": Entry(
-        "cli", "demo", "Materialize SAMPLE bars, indicators and performance of every symbol, and show the results."
+        "cli", "demo", "Materialize SAMPLE bars, indicators, performance and a backtest, and show the results."
     ),
     "doctor": Entry(
         "doctor",
@@ -46,6 +46,11 @@ COMMANDS = {
         "login",
         "login",
         "Log in to Schwab, which lasts seven days: a page opens, and Jutsu hears when you allowed access.",
+    ),
+    "portfolios": Entry(
+        "portfolios",
+        "portfolios",
+        "Run the backtests, measure the portfolios, and show where their tear sheets are.",
     ),
     "quality": Entry(
         "quality", "quality", "Show what the rules of quality found in the stored bars, and keep what was looked at."
@@ -69,6 +74,11 @@ COMMANDS = {
     ),
     "ui": Entry("ui", "ui", "Serve the Dagster UI and the reports, and run what is scheduled, until Ctrl-C."),
     "update": Entry("update", "update", "Bring the stored bars and all that is derived from them up to date."),
+    "verify-report": Entry(
+        "portfolios",
+        "verify_report",
+        "Derive the report in FILE again from the data that it holds, and say what differs.",
+    ),
 }
 """Commands by name. A line of help stands here too, so that a list of them loads none."""
 
@@ -135,7 +145,7 @@ def main(ctx: click.Context) -> None:
 
 @click.command()
 def demo() -> None:
-    """Materialize SAMPLE bars, indicators and performance of every symbol, and show the results.
+    """Materialize SAMPLE bars, indicators, performance and a backtest, and show the results.
 
     Schwab credentials are not used, even where there are some.
     """

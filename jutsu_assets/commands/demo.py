@@ -1,4 +1,4 @@
-"""The demo: the main job over the whole universe, with progress, a table of results and a split of the time.
+"""The demo: all jobs over the whole universe and every strategy, with progress, results and a split of the time.
 
 Its bars are always sample bars: of the simulator inside the process, or of one on this machine.
 """
@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from jutsu_assets.clock import SystemClock
-from jutsu_assets.commands.running import Progress, run_daily
+from jutsu_assets.commands.portfolios import show_portfolios
+from jutsu_assets.commands.running import Progress, run_daily, run_portfolios
 from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS
 from jutsu_assets.graph.assets.performance import SYMBOL_PERFORMANCE
+from jutsu_assets.portfolios.folders import listed
 from jutsu_assets.reports.folder import OVERVIEW
 from jutsu_assets.reports.results import show_place, show_results
 from jutsu_assets.settings import Settings
@@ -37,7 +39,7 @@ _MAKE_BEGAN = "JUTSU_MAKE_BEGAN"
 
 
 def run_demo(settings: Settings) -> int:
-    """Run the daily update for every symbol, then show what came of it.
+    """Run the daily update for every symbol, then every backtest, and show what came of it.
 
     Args:
         settings: Where things are; live ones are replaced by those of sample bars.
@@ -62,11 +64,17 @@ def run_demo(settings: Settings) -> int:
             "[bold red]The run failed[/]; what succeeded is kept. Mend what is named above, then run it again."
         )
         return 1
+    there = listed(sample.universe_path.parent)
+    measured = run_portfolios(sample, universe, there, there.names, lambda *_: None)
+    spent = time.perf_counter() - ended
     show_results(console, stored_reports(sample), symbols=universe.symbols)
     _show_counts(console, progress)
-    _show_time(console, progress, ended - began)
+    _show_time(console, progress, ended - began, spent if there.names else None)
     _show_next(console, sample)
-    return 0
+    for trouble in [*(f"{name}: failed: {why}" for name, why in measured.failed.items()), *measured.troubles]:
+        console.print(trouble, markup=False, highlight=False, soft_wrap=True)
+    show_portfolios(console, sample, there.names)
+    return 1 if measured.failed or measured.troubles else 0
 
 
 def _announce(console: Console, settings: Settings, sample: Settings) -> None:
@@ -115,7 +123,7 @@ def _show_counts(console: Console, progress: Progress) -> None:
     console.print(f"{calls} requests, {inserted:,} bars inserted, {changed:,} changed, {unchanged:,} unchanged")
 
 
-def _show_time(console: Console, progress: Progress, seconds: float) -> None:
+def _show_time(console: Console, progress: Progress, seconds: float, portfolios: float | None) -> None:
     """Show what took how long; one symbol is asked for while another is computed, so that stages overlap."""
     stages = {stage: progress.total(*of) for stage, of in _STAGES.items()}
     table = Table(title="Where the time went", show_header=False)
@@ -127,7 +135,8 @@ def _show_time(console: Console, progress: Progress, seconds: float) -> None:
         "Dagster start": progress.start_seconds,
         **stages,
         "Dagster events, checks": max(0.0, seconds - progress.start_seconds - sum(stages.values())),
-        "in all": seconds,
+        **({} if portfolios is None else {"backtests, portfolios": portfolios}),
+        "in all": seconds + (portfolios or 0.0),
     }
     for stage, spent in rows.items():
         table.add_row(stage, f"{spent:.2f} s")

@@ -44,6 +44,7 @@ def write_starter_files(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in STARTER_FILES:
             try:
+                (folder / name).parent.mkdir(exist_ok=True)
                 with (folder / name).open("xb") as file:
                     file.write(packaged(name).read_bytes())
             except FileExistsError:

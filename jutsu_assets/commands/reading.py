@@ -6,6 +6,7 @@ import click
 import duckdb
 
 from jutsu_assets.clock import SystemClock
+from jutsu_assets.commands.portfolios import known_portfolios, show_portfolios
 from jutsu_assets.commands.terminal import console, say_which_universe
 from jutsu_assets.lake.sandbox import writing_in
 from jutsu_assets.lake.views import connect_to, first_line
@@ -79,4 +80,5 @@ def report(settings_of: SettingsOf, symbols: tuple[str, ...]) -> None:
     else:
         say_which_universe(settings)
         show_results(shown, reports, symbols=load_universe(settings.universe_path, SystemClock()).symbols)
+        show_portfolios(shown, settings, known_portfolios(settings))
     show_place(shown, settings.reports_path / OVERVIEW, is_sample=settings.is_sample)

@@ -1,4 +1,4 @@
-"""Running the daily job in this process, for commands: the same graph and run history as the UI has."""
+"""Running jobs in this process, for commands: the same graph and run history as the UI has."""
 
 import logging
 import time
@@ -10,10 +10,18 @@ from typing import Any
 import dagster as dg
 
 from jutsu_assets.definitions import build_defs
+from jutsu_assets.graph.assets.backtests import BACKTESTS
 from jutsu_assets.graph.assets.daily import DAILY
-from jutsu_assets.graph.jobs import DAILY_ASSETS, daily_update
+from jutsu_assets.graph.jobs import (
+    DAILY_ASSETS,
+    PORTFOLIO_ASSETS,
+    backtest_update,
+    daily_update,
+    portfolio_update,
+)
 from jutsu_assets.graph.partitions import RANGE_END, RANGE_START
 from jutsu_assets.instance.runs import end_dead_runs
+from jutsu_assets.portfolios.folders import Listed
 from jutsu_assets.settings import Settings
 from jutsu_assets.universe import Universe
 
@@ -27,7 +35,7 @@ class Progress:
     """What a run has done so far.
 
     Attributes:
-        made: The metadata of every partition that is up to date, by asset and symbol.
+        made: The metadata of every partition that is up to date, by asset and symbol, or portfolio.
         failed: Why a symbol is not, by symbol.
         troubles: What went wrong that is of no symbol.
         start_seconds: How long it took before the first run began.
@@ -95,6 +103,39 @@ def run_daily(
     return progress
 
 
+def run_portfolios(
+    settings: Settings, universe: Universe, there: Listed, names: Sequence[str], listener: Listener
+) -> Progress:
+    """Run the backtests among ``names``, and measure all of them.
+
+    Args:
+        settings: Where things are.
+        universe: What is followed.
+        there: What there is.
+        names: Which portfolios.
+        listener: Hears of each.
+
+    Returns:
+        What was done; failures are in it, none is raised.
+    """
+    began = time.perf_counter()
+    progress = Progress(made={asset: {} for asset in (BACKTESTS, *PORTFOLIO_ASSETS)})
+    handler = _Handler(progress, listener)
+    definitions = build_defs(settings, universe=universe, loggers={"console": _logger(handler)})
+    jobs = {backtest_update.name: list(there.strategies), portfolio_update.name: there.names}
+    with dg.DagsterInstance.get() as instance:
+        progress.start_seconds = time.perf_counter() - began
+        for job, known in jobs.items():
+            for first, last in contiguous(known, names):
+                definitions.resolve_job_def(job).execute_in_process(
+                    instance=instance,
+                    run_config={"loggers": {"console": {}}},
+                    tags={RANGE_START: first, RANGE_END: last},
+                    raise_on_error=False,
+                )
+    return progress
+
+
 def contiguous(universe: Sequence[str], symbols: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the first and last of each part of ``universe`` that ``symbols`` fill without a gap.
 
@@ -134,7 +175,7 @@ class _Handler(logging.Handler):
         asset, symbol = materialization.asset_key.to_user_string(), materialization.partition
         if symbol is not None and asset in self._progress.made:
             self._progress.made[asset][symbol] = {name: value.value for name, value in materialization.metadata.items()}
-            if asset == DAILY_ASSETS[-1]:
+            if asset == list(self._progress.made)[-1]:
                 self._tell(symbol)
 
     def _failed(self, observation: dg.AssetObservation) -> None:

@@ -11,10 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.running import Progress as RunProgress
-from jutsu_assets.commands.running import run_daily
+from jutsu_assets.commands.running import run_daily, run_portfolios
 from jutsu_assets.commands.terminal import console, say_which_universe
-from jutsu_assets.graph.jobs import DAILY_ASSETS
+from jutsu_assets.graph.jobs import DAILY_ASSETS, PORTFOLIO_ASSETS
 from jutsu_assets.instance.home import prepared_home
+from jutsu_assets.portfolios.folders import listed
 from jutsu_assets.reports.folder import OVERVIEW
 from jutsu_assets.settings import Settings
 from jutsu_assets.universe import Universe, load_universe
@@ -35,8 +36,8 @@ SettingsOf = Callable[[], Settings]
 def update(settings_of: SettingsOf, symbols: tuple[str, ...], *, verify: bool, require_live: bool) -> None:
     """Bring the stored bars and all that is derived from them up to date.
 
-    Of the universe's symbols, or of the SYMBOLs named. Exit status: 0 all are up to date, 1 some
-    are not, 2 wrong use.
+    Of the universe's symbols, then of backtests and portfolios; or of the SYMBOLs named alone. Exit status:
+    0 all are up to date, 1 some are not, 2 wrong use.
     """
     shown = console()
     try:
@@ -44,6 +45,7 @@ def update(settings_of: SettingsOf, symbols: tuple[str, ...], *, verify: bool, r
             os.environ["JUTSU_REQUIRE_LIVE"] = "1"
         settings = settings_of()
         universe = load_universe(settings.universe_path, SystemClock())
+        there = listed(settings.universe_path.parent)
         chosen = _chosen(universe, symbols)
     except ConfigurationError as error:
         click.echo(f"Error: {error}", err=True)
@@ -52,9 +54,26 @@ def update(settings_of: SettingsOf, symbols: tuple[str, ...], *, verify: bool, r
     os.environ["DAGSTER_HOME"] = str(prepared_home(os.environ, Path.cwd()))
     began = time.perf_counter()
     progress = _run(shown, settings, universe, chosen, verify=verify)
+    # What trades many symbols is made of all of them: an update of some is no time for it.
+    names = [] if symbols else there.names
+    measured = run_portfolios(settings, universe, there, names, lambda *_: None) if names else None
     _summarise(shown, settings, progress, chosen, time.perf_counter() - began)
     is_done = not progress.failed and not progress.troubles and len(progress.made[_BARS]) == len(chosen)
+    if measured is not None:
+        is_done = _say_portfolios(shown, measured, names) and is_done
     raise SystemExit(UP_TO_DATE if is_done else SOME_FAILED)
+
+
+def _say_portfolios(shown: Console, measured: RunProgress, names: Sequence[str]) -> bool:
+    """Print a line of portfolios, and one for each that failed; return whether none did."""
+    made = measured.made[PORTFOLIO_ASSETS[0]]
+    changed = sum(bool(metadata.get("was_rewritten")) for metadata in made.values())
+    lines = [f"{len(made):,} of {len(names):,} backtests and portfolios up to date, {changed:,} changed"]
+    lines += [f"{name}: failed: {reason}" for name, reason in list(measured.failed.items())[:NAMED_FAILURES]]
+    lines += [trouble.splitlines()[-1] for trouble in measured.troubles[:NAMED_FAILURES]]
+    for line in lines:
+        shown.print(line, markup=False, highlight=False, soft_wrap=True)
+    return not measured.failed and not measured.troubles
 
 
 def _chosen(universe: Universe, symbols: Sequence[str]) -> list[str]:

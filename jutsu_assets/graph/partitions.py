@@ -1,10 +1,10 @@
-"""Partitions: one per symbol, in the universe's order, for everything daily.
+"""Partitions: one per symbol, in the universe's order, for everything daily; one per strategy and portfolio file.
 
 Schwab returns a symbol's whole daily history in one call, so nothing finer would save a
 request, and every partition of an asset costs Dagster's event log some kilobytes a run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
@@ -18,6 +18,11 @@ RANGE_END = "dagster/asset_partition_range_end"
 def symbol_partitions(universe: Universe) -> dg.StaticPartitionsDefinition:
     """Return the partitions that all daily assets share."""
     return dg.StaticPartitionsDefinition(list(universe.symbols))
+
+
+def named_partitions(names: Iterable[str]) -> dg.StaticPartitionsDefinition:
+    """Return a partition for each of ``names``, which may be none."""
+    return dg.StaticPartitionsDefinition(list(names))
 
 
 def requested_partitions(context: dg.AssetExecutionContext) -> Sequence[str]:

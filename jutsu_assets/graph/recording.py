@@ -7,7 +7,7 @@ date is called unsynced, and nothing that is not is called synced.
 """
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -45,9 +45,15 @@ class Recorder:
     Args:
         context: The running op.
         requested: The partitions of the run.
+        made_of: Returns which partitions of a parent a partition is made of; the same one if None.
     """
 
-    def __init__(self, context: dg.AssetExecutionContext, requested: Sequence[str]) -> None:
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        requested: Sequence[str],
+        made_of: Callable[[str, str], Sequence[str]] | None = None,
+    ) -> None:
         self._context = context
         self._selected = [key.to_user_string() for key in _in_order(context)]
         self._parents = {
@@ -55,6 +61,7 @@ class Recorder:
             for key in context.selected_asset_keys
         }
         self._versions = {key.to_user_string(): version for key, version in _code_versions(context).items()}
+        self._made_of = made_of or (lambda _, partition: [partition])
         self._inputs: dict[tuple[str, str], tuple[str, str]] = {}
         self._failures = RunFailures(list(requested))
         self._began = self._spoke = time.perf_counter()
@@ -121,11 +128,18 @@ class Recorder:
         return self._inputs[of]
 
     def _newest(self, parent: str, partition: str) -> tuple[str, str]:
-        record = self._context.instance.get_latest_data_version_record(dg.AssetKey(parent), partition_key=partition)
-        if record is None:
+        asset, instance = dg.AssetKey(parent), self._context.instance
+        records = [
+            instance.get_latest_data_version_record(asset, partition_key=one)
+            for one in self._made_of(parent, partition)
+        ]
+        found = [record for record in records if record is not None]
+        if not found:
             return "NULL", "INITIAL"
-        tags = record.event_log_entry.tags or {}
-        return str(record.storage_id), tags.get(_DATA_VERSION, "INITIAL")
+        # What is newer than the newest of all that it was made of is what makes it out of date.
+        newest = max(found, key=lambda record: record.storage_id)
+        tags = newest.event_log_entry.tags or {}
+        return str(newest.storage_id), tags.get(_DATA_VERSION, "INITIAL")
 
 
 def _in_order(context: dg.AssetExecutionContext) -> list[dg.AssetKey]:

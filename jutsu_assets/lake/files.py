@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from jutsu_assets.lake.names import name_of
-from jutsu_assets.lake.tables import as_table, content_hash, to_parquet
+from jutsu_assets.lake.tables import as_table, content_hash, from_parquet, to_parquet
 from jutsu_assets.lake.verification import fault_of, is_sealed, is_untouched
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
 from jutsu_core.errors import StoreUnavailableError
@@ -67,6 +67,22 @@ class Lake:
             self._give_time(file)
         # A file without a seal, of an earlier version, gets one.
         return Standing(file if fault is None and is_sealed(file) else None, fault)
+
+    def frame(self, file: SeriesFile) -> pd.DataFrame:
+        """Return what ``file`` holds, amounts and prices exact (``Decimal``).
+
+        Raises:
+            StoreUnavailableError: It is not what was written.
+        """
+        fault = fault_of(self.root, file)
+        if fault is not None:
+            message = (
+                f"{file.asset} of {file.partition_key}: the file {self.root / file.path} {fault}; materialize"
+                f" {file.asset} of {file.partition_key} again"
+            )
+            raise StoreUnavailableError(message)
+        frame: pd.DataFrame = from_parquet((self.root / file.path).read_bytes()).to_pandas()
+        return frame
 
     def publish(self, asset: str, partition_key: str, frame: pd.DataFrame | pa.Table, *, input_hash: str) -> SeriesFile:
         """Write ``frame`` to a new file and make it the current one of the partition.

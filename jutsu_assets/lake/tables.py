@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from jutsu_core.bars import PRICE_COLUMNS, BarColumns
 
 _PRICE_TYPE = pa.decimal64(18, 6)
+_AMOUNT_TYPE = pa.decimal128(38, 18)
+_AMOUNTS = frozenset({"quantity", "fill_price", "commission", "slippage", "total_value", "cash"})
+_TEXTS = frozenset({"backtest", "direction", "positions"})
 
 
 def as_table(frame: pd.DataFrame) -> pa.Table:
     """Return ``frame`` as an Arrow table with exact prices.
 
-    Prices become ``decimal64(18, 6)``, times microseconds UTC; other columns keep their type.
+    Prices become ``decimal64(18, 6)``, amounts of a portfolio ``decimal128(38, 18)``, times microseconds UTC;
+    other columns keep their type.
     """
     columns: dict[str, Any] = {}
     for name in frame.columns:
@@ -30,6 +34,10 @@ def as_table(frame: pd.DataFrame) -> pa.Table:
             columns[name] = pa.array(values, type=pa.timestamp("us", tz="UTC"))
         elif name == "symbol":
             columns[name] = pa.array(values, type=pa.string()).dictionary_encode()
+        elif name in _AMOUNTS:
+            columns[name] = pa.array(list(values), type=_AMOUNT_TYPE)
+        elif name in _TEXTS:
+            columns[name] = pa.array(list(values), type=pa.string())
         elif values.dtype.kind == "f":
             columns[name] = _floats(values.to_numpy())
         else:

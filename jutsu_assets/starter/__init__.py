@@ -4,8 +4,15 @@ from pathlib import Path
 
 UNIVERSE = "universe.yaml"
 INSTANCE = "dagster.yaml"
+STRATEGY = "strategies/moving_average_cross.yaml"
 # A wheel may leave out files whose names begin with a dot, so that one is kept under another name.
-_KEPT_AS = {UNIVERSE: UNIVERSE, INSTANCE: INSTANCE, "workspace.yaml": "workspace.yaml", ".env.example": "env.example"}
+_KEPT_AS = {
+    UNIVERSE: UNIVERSE,
+    INSTANCE: INSTANCE,
+    "workspace.yaml": "workspace.yaml",
+    STRATEGY: STRATEGY,
+    ".env.example": "env.example",
+}
 STARTER_FILES = tuple(_KEPT_AS)
 """Names of the files, in the order in which they are told of."""
 

@@ -13,6 +13,7 @@ from jutsu_core.metrics import trades as trade_metrics
 from jutsu_core.metrics.account import FlowsAt, account_of
 from jutsu_core.metrics.figures import Scale, iso_time
 from jutsu_core.metrics.kernels import deepest_fall
+from jutsu_core.metrics.market import require_bars
 from jutsu_core.metrics.measures import Trials
 from jutsu_core.metrics.portfolio import Options, report_of
 from jutsu_core.metrics.rhythm import REFUSED_FROM, disagreement, rhythm_of
@@ -39,6 +40,8 @@ class PerformanceAnalyzer:
         benchmark: Values of a benchmark by aware times; each row is compared with the last one then.
         risk_free_returns: Risk-free return of each row's period, instead of ``risk_free_rate``.
         trials: The trials of which the backtest is the best one, for the deflated Sharpe ratio.
+        bars: Bars of the symbols, for excursions and leverage: ``symbol``, ``timestamp``, ``high``, ``low`` and
+            ``close``, as a handler's ``get_frame`` gives them.
 
     Raises:
         InvalidInputError: A parameter breaks its constraint.
@@ -62,6 +65,7 @@ class PerformanceAnalyzer:
         benchmark: "pd.Series[float] | None" = None,
         risk_free_returns: "pd.Series[float] | None" = None,
         trials: Trials | None = None,
+        bars: pd.DataFrame | None = None,
     ) -> None:
         scale = Scale(
             periods_per_year=periods_per_year,
@@ -81,6 +85,7 @@ class PerformanceAnalyzer:
             benchmark=_dated("benchmark", benchmark, "all"),
             risk_free=_dated("risk_free_returns", risk_free_returns, "none"),
             trials=None if trials is None else require_type("trials", trials, Trials, "Trials(count, variance)"),
+            bars=require_bars(bars),
         )
         self._rates: dict[str, Any] = {
             "periods_per_year": int(periods_per_year),
@@ -101,7 +106,7 @@ class PerformanceAnalyzer:
 
         Returns:
             JSON-ready figures under the names of ``jutsu_core.metrics.catalog``, money as float: those of
-            every report at the top, and under ``returns``, ``benchmark``, ``trades`` and ``activity`` the
+            every report at the top, and under ``returns``, ``benchmark``, ``trades``, ``activity`` and ``market`` the
             families of the catalogue; ``drawdowns`` (the ten worst), ``periods`` (months and years),
             ``relative_years``, ``cash_flows`` and ``attribution`` (of the net profit); ``findings`` (what
             does not add up, see ``jutsu_core.metrics.reconciliation``), ``notes`` (the same in words),

@@ -13,7 +13,7 @@ from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
 from jutsu_core.metrics.metric import Metric
 from jutsu_core.metrics.return_records import RETURN_RECORDS
 from jutsu_core.metrics.summary_records import SUMMARY_RECORDS
-from jutsu_core.metrics.trade_records import ACTIVITY_RECORDS, TOP_TRADE_RECORDS, TRADE_RECORDS
+from jutsu_core.metrics.trade_records import ACTIVITY_RECORDS, MARKET_RECORDS, TOP_TRADE_RECORDS, TRADE_RECORDS
 
 ANNUALISATION = (
     "A year is at least 364 days (52 weeks, the shortest distance between the last sessions of two "
@@ -29,6 +29,7 @@ FAMILIES = MappingProxyType(
         "benchmark": BENCHMARK_RECORDS,
         "trades": TRADE_RECORDS,
         "activity": ACTIVITY_RECORDS,
+        "market": MARKET_RECORDS,
     }
 )
 """The records by where a report has them: ``summary`` and ``top_trades`` at its top, the others under their name."""
@@ -37,6 +38,7 @@ CATALOG = MappingProxyType({metric.name: metric for records in FAMILIES.values()
 
 PERIOD_METRICS = tuple(metric.name for metric in SUMMARY_RECORDS)
 _FIELDS = tuple(field.name for field in fields(Metric))
+BENCHMARK_METRICS = tuple(metric.name for metric in BENCHMARK_RECORDS)
 TRADE_METRICS = tuple(metric.name for metric in TOP_TRADE_RECORDS)
 
 

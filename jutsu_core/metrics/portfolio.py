@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -33,6 +34,7 @@ from jutsu_core.metrics.catalog import (
 )
 from jutsu_core.metrics.figures import Scale, figures_of, iso_time
 from jutsu_core.metrics.kernels import deepest_fall, period_returns, whole_return
+from jutsu_core.metrics.market import Bars, market_measures
 from jutsu_core.metrics.measures import Context, Trials, annual_of, measures_of
 from jutsu_core.metrics.portfolio_blocks import (
     activity,
@@ -72,6 +74,7 @@ class Options:
         benchmark: Times and values of the benchmark.
         risk_free: Times and risk-free returns of single periods, instead of the scale's rate.
         trials: The trials of which the portfolio is the chosen one.
+        bars: Those of the symbols, by which positions are followed.
     """
 
     scale: Scale
@@ -82,6 +85,7 @@ class Options:
     benchmark: tuple[IntArray, FloatArray] | None = None
     risk_free: tuple[IntArray, FloatArray] | None = None
     trials: Trials | None = None
+    bars: Bars | None = None
 
 
 def report_of(account: Account, told: Sequence[FillEvent], options: Options) -> dict[str, Any]:
@@ -114,6 +118,7 @@ def _report_of(account: Account, told: Sequence[FillEvent], options: Options) ->
         else _none(BENCHMARK_RECORDS),
         "trades": trade_measures(trips),
         "activity": activity(account, fills),
+        "market": market_measures(account, fills, trips, options.bars, options.scale.exchange_zone),
     }
     return {
         **top,
@@ -284,10 +289,12 @@ def _fingerprint(account: Account, fills: Sequence[FillEvent], options: Options)
     for array in (account.stamps, account.equity, account.flows, account.cash if is_reconciled else None):
         data.update(b"-" if array is None else array.astype(array.dtype.newbyteorder("<")).tobytes())
     if is_reconciled:
-        data.update(repr(account.positions).encode())
+        # By symbol, whatever the order in which a row names them.
+        held = [sorted(one.items()) if isinstance(one, Mapping) else one for one in account.positions or ()]
+        data.update(repr(held).encode())
     told = [
-        f"{fill.symbol!r} {to_epoch(fill.timestamp)} {fill.direction} {fill.quantity} {fill.fill_price}"
-        f" {fill.commission} {fill.slippage}"
+        f"{fill.symbol!r} {to_epoch(fill.timestamp)} {fill.direction} {_plain(fill.quantity)}"
+        f" {_plain(fill.fill_price)} {_plain(fill.commission)} {_plain(fill.slippage)}"
         for fill in fills
     ]
     data.update("\n".join(told).encode())
@@ -306,12 +313,27 @@ def _fingerprint(account: Account, fills: Sequence[FillEvent], options: Options)
             for series in (options.benchmark, options.risk_free)
         ),
         repr(options.trials),
+        None if options.bars is None else _hash_of(options.bars),
     ]
     return {
         "data": data.hexdigest(),
         "parameters": hashlib.sha256(json.dumps(parameters).encode()).hexdigest(),
         "code": _code(),
     }
+
+
+def _hash_of(bars: Bars) -> str:
+    digest = hashlib.sha256()
+    for symbol, arrays in sorted(bars.items()):
+        digest.update(repr(symbol).encode())
+        for array in arrays:
+            digest.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def _plain(amount: Decimal) -> str:
+    """Return an amount as one text, however many zeros it was written with."""
+    return format(amount.normalize(), "f")
 
 
 @cache

@@ -12,6 +12,7 @@ is more.
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
@@ -71,14 +72,20 @@ class Finding(NamedTuple):
 
 def rows_of_fills(stamps: IntArray, fills: Sequence[FillEvent], exchange_zone: str) -> IntArray:
     """Return the first row that has each fill; the number of rows for one after the last."""
-    moments = np.fromiter((to_epoch(fill.timestamp) for fill in fills), np.int64, len(fills))
+    moments = sessions_of(stamps, [fill.timestamp for fill in fills], exchange_zone)
+    rows: IntArray = np.searchsorted(stamps, moments, side="left")
+    return rows
+
+
+def sessions_of(stamps: IntArray, times: Sequence[datetime], exchange_zone: str) -> IntArray:
+    """Return ``times`` as rows at ``stamps`` have them: 00:00 UTC of their sessions, where all rows are such."""
+    moments = np.fromiter((to_epoch(when) for when in times), np.int64, len(times))
     if not (stamps % _DAY).any():
         # As exchange_date has it, for all at once.
         there = pd.DatetimeIndex(moments.astype("datetime64[us]"), tz="UTC").tz_convert(zone_of(exchange_zone))
         local = there.tz_localize(None).as_unit("us").asi8
         moments = np.where(moments % _DAY == 0, moments, local // _DAY * _DAY)
-    rows: IntArray = np.searchsorted(stamps, moments, side="left")
-    return rows
+    return moments
 
 
 def disagreements(account: Account, fills: Sequence[FillEvent], exchange_zone: str) -> list[Finding]:

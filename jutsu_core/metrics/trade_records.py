@@ -6,6 +6,8 @@ _NONE = "no closed round trip"
 _NO_WIN = "no round trip won"
 _NO_LOSS = "no round trip lost"
 _JUTSU = "Jutsu"
+_SWEENEY = "Sweeney (1996), Maximum Adverse Excursion"
+_ESMA = "ESMA, gross method of Delegated Regulation (EU) 231/2013"
 _THARP = "Tharp (2008), Definitive Guide to Position Sizing"
 
 # The figures that a backtest's report has had from the start, at its top.
@@ -195,5 +197,64 @@ ACTIVITY_RECORDS = (
         "time with a position / time",
         "no time has passed",
         _JUTSU,
+    ),
+)
+
+_NO_BARS = "no bars were given, or none of a symbol when it was held"
+
+MARKET_RECORDS = (
+    Metric(
+        "average_adverse_excursion",
+        "Average adverse excursion",
+        "fraction",
+        "Mean of how far each round trip went against it at worst, of its entry price; at most 0.",
+        "mean(lowest / entry - 1 of a long trip, 1 - highest / entry of a short one)",
+        f"{_NONE}, or {_NO_BARS}",
+        _SWEENEY,
+    ),
+    Metric(
+        "largest_adverse_excursion",
+        "Largest adverse excursion",
+        "fraction",
+        "The farthest that a round trip went against it.",
+        "min(lowest / entry - 1 of a long trip, 1 - highest / entry of a short one)",
+        f"{_NONE}, or {_NO_BARS}",
+        _SWEENEY,
+    ),
+    Metric(
+        "average_favourable_excursion",
+        "Average favourable excursion",
+        "fraction",
+        "Mean of how far each round trip went for it at best, of its entry price; at least 0.",
+        "mean(highest / entry - 1 of a long trip, 1 - lowest / entry of a short one)",
+        f"{_NONE}, or {_NO_BARS}",
+        _SWEENEY,
+    ),
+    Metric(
+        "largest_favourable_excursion",
+        "Largest favourable excursion",
+        "fraction",
+        "The farthest that a round trip went for it.",
+        "max(highest / entry - 1 of a long trip, 1 - lowest / entry of a short one)",
+        f"{_NONE}, or {_NO_BARS}",
+        _SWEENEY,
+    ),
+    Metric(
+        "average_leverage",
+        "Average leverage",
+        "ratio",
+        "Mean over the rows of what all positions are worth, long and short alike, over the value of the portfolio.",
+        "mean(sum(|shares| * close) / v)",
+        f"no fills, a value of 0 or below, or {_NO_BARS}",
+        _ESMA,
+    ),
+    Metric(
+        "largest_leverage",
+        "Largest leverage",
+        "ratio",
+        "The highest of them.",
+        "max(sum(|shares| * close) / v)",
+        f"no fills, a value of 0 or below, or {_NO_BARS}",
+        _ESMA,
     ),
 )

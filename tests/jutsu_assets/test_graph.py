@@ -229,15 +229,21 @@ def test_the_graph_has_the_promised_keys_groups_and_partitions(tmp_path: Path) -
             "daily_bars": "daily",
             "daily_indicators": "daily",
             "symbol_performance": "daily",
+            "backtests": "portfolios",
+            "portfolio_performance": "portfolios",
+            "portfolio_attribution": "portfolios",
         }
         for node in nodes.values():
             assert node.partitions_def is not None
-            assert node.partitions_def.get_partition_keys() == list(SYMBOLS)
+            expected = SYMBOLS if node.group_name == "daily" else ("moving_average_cross",)
+            assert node.partitions_def.get_partition_keys() == list(expected)
             assert node.description
             assert node.owners
             assert node.kinds
             assert node.code_version
-        assert {key.to_user_string() for key in nodes["daily_indicators"].parent_keys} == {"daily_bars"}
+        parents = {name: {key.to_user_string() for key in node.parent_keys} for name, node in nodes.items()}
+        assert parents["daily_indicators"] == parents["symbol_performance"] == parents["backtests"] == {"daily_bars"}
+        assert parents["portfolio_performance"] == parents["portfolio_attribution"] == {"backtests"}
 
 
 def test_definitions_load_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

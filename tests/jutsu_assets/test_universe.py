@@ -294,3 +294,38 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
 def test_a_missing_file_says_how_to_point_elsewhere(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"must exist; `jutsu init` writes one here, or point"):
         load_universe(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("symbols", "chosen", "expected"),
+    [
+        ("[AAPL, IBM]", "", None),
+        ("[AAPL, SPY, QQQ]", "", "SPY"),
+        ("[AAPL, $VIX, $SPX, SPY]", "", "$SPX"),
+        ("[AAPL, SPY, IBM]", "benchmark: IBM\n", "IBM"),
+        ("[AAPL, SPY]", "benchmark: none\n", None),
+    ],
+)
+def test_the_benchmark_is_the_one_that_is_named_or_the_first_market(
+    tmp_path: Path, symbols: str, chosen: str, expected: str | None
+) -> None:
+    universe = load_universe(write(tmp_path, f"symbols: {symbols}\nhistory_start: 2000-01-03\n{chosen}"))
+    assert universe.benchmark_symbol == expected
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ("SPX", "line 3: key 'benchmark' must be one of the symbols (add it there), or none, was 'SPX'"),
+        ("ibn", "key 'benchmark' must be one of the symbols (add it there), or none (did you mean IBM?), was 'ibn'"),
+        ("", "key 'benchmark' must be one of the symbols (add it there), or none, was empty"),
+        ("[IBM]", "key 'benchmark' must be one of the symbols above, such as SPY, or none, was ['IBM']"),
+        ("NO", "key 'benchmark' must be one of the symbols above, such as SPY, or none, was NO, which YAML reads as"),
+    ],
+)
+def test_a_benchmark_that_is_not_followed_is_refused(tmp_path: Path, chosen: str, said: str) -> None:
+    path = write(tmp_path, f"symbols: [AAPL, IBM]\nhistory_start: 2000-01-03\nbenchmark: {chosen}\n")
+    with pytest.raises(ConfigurationError) as error:
+        load_universe(path)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)

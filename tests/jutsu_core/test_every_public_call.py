@@ -7,6 +7,7 @@ parameter without a kind, fails here, so that nothing new comes in unchecked.
 
 import importlib
 import inspect
+import math
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from jutsu_core.backtest.book import OrderBook
 from jutsu_core.backtest.loop import EventLoop
 from jutsu_core.backtest.strategies import MovingAverageCross
 from jutsu_core.backtest.strategy import Tape, View
+from jutsu_core.backtest.window import Window
 from jutsu_core.bars import BarColumns, Timeframe
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import InvalidInputError
@@ -41,6 +43,7 @@ from jutsu_core.metrics import (
     drawdown,
     figures,
     many,
+    market,
     measures,
     periods,
     regression,
@@ -49,6 +52,7 @@ from jutsu_core.metrics import (
     rolling,
     series,
     splits,
+    stored_report,
     trade_measures,
     trades,
 )
@@ -154,6 +158,7 @@ SPLIT = splits.Split(symbol="AAPL", timestamp=NOON, ratio=Decimal(2))
 TRIALS = measures.Trials(10, 0.01)
 TRIP = trades.round_trips([a_fill(), a_fill("6", "SELL")])
 ANALYZER = PerformanceAnalyzer(annualize_partial_years=True)
+STORED = stored_report.stored_report([], [{"timestamp": NOON, "total_value": 1}])
 STATE = access.AccessState()
 TAPE = Tape()
 TAPE.add(NOON, [event()])
@@ -255,6 +260,13 @@ TABLE: dict[str, Row] = {
     "backtest.strategy.View.position": row(VIEW.position, symbol=("AAPL", NAMES)),
     "backtest.strategy.View.bars": row(VIEW.bars, symbol=("AAPL", NAMES), count=(1, INTEGERS | {"zero": 0})),
     "backtest.strategy.View.closes": row(VIEW.closes, symbol=("AAPL", NAMES), count=(1, INTEGERS | {"zero": 0})),
+    "backtest.window.Window": row(
+        Window,
+        handler=(StreamedBars([event()]), ANYTHING | {"a class": StreamedBars}),
+        symbols=(["AAPL"], {"a text": "AAPL", "a number": 5, "numbers": [5]}),
+        start=A_MOMENT,
+        end=A_MOMENT,
+    ),
     "bars.Timeframe.parse": row(Timeframe.parse, text=("1d", {"timeframe": None, "unknown": "2d", "a list": ["1d"]})),
     "bars.BarColumns.of": row(BarColumns.of, bars=([bar(FRIDAY)], BARS)),
     "bars.to_micros": row(
@@ -383,6 +395,7 @@ TABLE: dict[str, Row] = {
         benchmark=optional((DATED, EVERY_SERIES | BELOW | NAIVE)),
         risk_free_returns=optional((DATED / 100, EVERY_SERIES | NAIVE)),
         trials=optional((TRIALS, ANYTHING)),
+        bars=optional((random_bars(4), {"a list": [1], "no close": random_bars(4)[["high"]]})),
     ),
     "metrics.analyzer.PerformanceAnalyzer.calculate_metrics": row(
         ANALYZER.calculate_metrics,
@@ -480,6 +493,7 @@ TABLE: dict[str, Row] = {
         closes=(DATED, EVERY_SERIES | EMPTY | BELOW | NAIVE | NOT_DAILY),
         periods_per_year=A_YEAR,
         risk_free_rate=RATE,
+        benchmark=optional((DATED, EVERY_SERIES | EMPTY | BELOW | NAIVE | NOT_DAILY)),
     ),
     "metrics.periods.last_weekday": row(periods.last_weekday, year=(2013, YEARLY | {"too late": 10_000})),
     "metrics.returns.simple_returns": row(returns.simple_returns, prices=POSITIVE),
@@ -512,6 +526,25 @@ TABLE: dict[str, Row] = {
         series.risk_free_per_period, risk_free_rate=RATE, periods_per_year=A_YEAR
     ),
     "metrics.splits.Split": row(splits.Split, symbol=SYMBOL, timestamp=A_MOMENT, ratio=(Decimal(2), PRICES)),
+    "metrics.market.trip_excursions": row(
+        market.trip_excursions,
+        trips=(TRIP, TRIPS),
+        bars=(
+            random_bars(4),
+            {"a list": [1], "no close": random_bars(4)[["high"]], "newest first": random_bars(4).iloc[::-1]},
+        ),
+        exchange_zone=ZONE,
+    ),
+    "metrics.stored_report.stored_report": row(
+        stored_report.stored_report,
+        trades=([a_fill()], TRADES),
+        portfolio_history=([{"timestamp": NOON, "total_value": 1}], HISTORIES),
+        options=({"matching": "fifo"}, {"a text": "fifo", "unknown": {"lots": "fifo"}}),
+        bars=optional((random_bars(4), {"a list": [1], "no close": random_bars(4)[["high"]]})),
+        benchmark=optional((DATED, EVERY_SERIES | BELOW | NAIVE)),
+    ),
+    "metrics.stored_report.as_bytes": row(stored_report.as_bytes, stored=({}, {"NaN": {"a": math.nan}, "a set": {1}})),
+    "metrics.stored_report.differences": row(stored_report.differences, stored=(STORED, ANYTHING)),
     "metrics.trade_measures.trade_measures": row(trade_measures.trade_measures, trips=(TRIP, TRIPS)),
     "metrics.trades.round_trips": row(
         trades.round_trips, fills=([a_fill()], TRADES), matching=("fifo", CHOICES), splits=([SPLIT], LISTS)
@@ -597,6 +630,9 @@ WITHOUT_ROW = {
         "TradingCosts.commission TradingCosts.slippage": KERNEL,
         "Portfolio.position Portfolio.mark Portfolio.quantity_worth Portfolio.bearable Portfolio.fill": KERNEL,
     },
+    "backtest.window": {
+        "Window.get_next_bar Window.get_latest_bar Window.get_bars_range Window.get_bars_batch Window.get_frame": PORT
+    },
     "backtest.strategy": {"Tape": KERNEL, "View": PARTS, "Strategy": PORT},
     "bars": {"Bar BarColumns RejectedBar Timeframe": RECORD, "require_aware": CHECK},
     "history": {"HistoryUpdate": RECORD, "DailyHistory": PARTS},
@@ -635,6 +671,11 @@ WITHOUT_ROW = {
         "checked_returns risk_free_of": CHECK,
         "annual_of kelly longest_run measures_of moments_of shape_of": KERNEL,
     },
+    "metrics.market": {
+        "BarArrays Excursion": RECORD,
+        "checked_bars require_bars": CHECK,
+        "market_measures": KERNEL,
+    },
     "metrics.metric": {"Metric": RECORD},
     "metrics.portfolio": {"Options": RECORD, "report_of": KERNEL},
     "metrics.portfolio_blocks": {"*": KERNEL},
@@ -643,6 +684,7 @@ WITHOUT_ROW = {
     "metrics.rhythm": {"Rhythm *": KERNEL},
     "metrics.rolling": {"rolling_arrays": KERNEL},
     "metrics.series": {"checked_values checked_stamps require_finite": CHECK, "elapsed_days_between": KERNEL},
+    "metrics.stored_report": {"Difference": RECORD, "places": KERNEL},
     "metrics.splits": {"checked_splits": CHECK, "restated split_suspects": KERNEL},
     "metrics.trades": {
         "RoundTrip": RECORD,

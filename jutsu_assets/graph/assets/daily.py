@@ -89,6 +89,7 @@ def build_daily_assets(
                     DAILY_INDICATORS: IndicatorsUpdate(lake, database.source, universe.daily_indicators),
                     SYMBOL_PERFORMANCE: PerformanceUpdate(universe, database, report_folder),
                 },
+                first=universe.benchmark_symbol,
             )
             yield from run.work(universe.symbols)
 
@@ -105,9 +106,12 @@ class _DailyRun:
         inspection: Inspection,
         database: MarketDatabase,
         makers: Mapping[str, IndicatorsUpdate | PerformanceUpdate],
+        *,
+        first: str | None,
     ) -> None:
         self._context = context
-        self._symbols = requested_partitions(context)
+        # What the others are compared with comes before them: made of its older bars they would be made again.
+        self._symbols = sorted(requested_partitions(context), key=lambda symbol: symbol != first)
         self._recorder = Recorder(context, self._symbols)
         self._bars = bars
         self._inspection = inspection

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS
+from jutsu_assets.graph.assets.benchmark import BenchmarkCloses
 from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.recording import Made
 from jutsu_assets.reports.folder import ReportFolder
@@ -17,7 +18,7 @@ from jutsu_assets.universe import Universe
 from jutsu_core.metrics.periods import symbol_performance
 
 SYMBOL_PERFORMANCE = "symbol_performance"
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 """Raise it when a figure or the page changes: reports are made again where it differs."""
 _SHOWN = (
     "total_return",
@@ -40,7 +41,8 @@ def performance_spec(**shared: Any) -> dg.AssetSpec:  # noqa: ANN401 - Dagster's
         code_version=CODE_VERSION,
         description=(
             "Return and risk of holding each symbol: for every calendar year, the last 1, 3, 5 and 10 years and"
-            " since inception. Price returns of split-adjusted closes; dividends are not included."
+            " since inception, and beside the universe's benchmark. Price returns of split-adjusted closes; dividends"
+            " are not included."
         ),
         **shared,
     )
@@ -60,6 +62,7 @@ class PerformanceUpdate:
         self._database = database
         self._folder = folder
         self._settings = universe.performance.model_dump()
+        self._benchmark = BenchmarkCloses(universe.benchmark_symbol, database.bars)
         self._has_written = False
 
     def make(self, subject: Subject) -> Made:
@@ -70,7 +73,10 @@ class PerformanceUpdate:
             StoreError: The report or its page could not be written; the former ones are kept.
         """
         version = subject.held()
-        content = json.dumps([version.content_hash, self._settings, CODE_VERSION], sort_keys=True)
+        # Of the benchmark only what lies within the symbol's own history: a session that it alone has is none that
+        # both have, and no reason to measure again.
+        beside = [] if self._is_benchmark(subject) else self._benchmark.identity(version.first, version.last)
+        content = json.dumps([version.content_hash, self._settings, beside, CODE_VERSION], sort_keys=True)
         input_hash = hashlib.sha256(content.encode()).hexdigest()
         began = time.perf_counter()
         page = self._folder.page(subject.symbol)
@@ -82,6 +88,7 @@ class PerformanceUpdate:
             "source": self._database.source,
         }
         if not is_current:
+            metadata["benchmark"] = self._benchmark.symbol or "none"
             metadata["report_file"] = dg.MetadataValue.path(str(page.resolve()))
             metadata["last_session"] = str(version.last.date())
             report = self._write(subject, input_hash)
@@ -107,13 +114,22 @@ class PerformanceUpdate:
 
     def _write(self, subject: Subject, input_hash: str) -> dict[str, Any]:
         closes, settings = subject.closes, self._universe.performance
+        benchmark = None if self._is_benchmark(subject) else self._benchmark.closes
         report = symbol_performance(
-            closes, periods_per_year=settings.periods_per_year, risk_free_rate=settings.risk_free_rate
+            closes,
+            periods_per_year=settings.periods_per_year,
+            risk_free_rate=settings.risk_free_rate,
+            benchmark=benchmark,
         )
-        self._folder.write_page(subject.symbol, report, closes, made_of=input_hash)
+        if self._benchmark.trouble is not None and not self._is_benchmark(subject):
+            report["notes"].append(self._benchmark.trouble)
+        self._folder.write_page(subject.symbol, report, closes, made_of=input_hash, benchmark=benchmark)
         self._database.reports.save(subject.symbol, StoredReport(input_hash, report))
         self._has_written = True
         return report
+
+    def _is_benchmark(self, subject: Subject) -> bool:
+        return subject.symbol == self._benchmark.symbol
 
 
 def _number(value: float | None) -> float | str:

@@ -49,6 +49,22 @@ def test_first_everything_then_nothing(folder: Path) -> None:
     assert len(again.output.splitlines()) <= 10
 
 
+def test_portfolios_follow_an_update_of_everything_and_one_that_fails_is_named(folder: Path) -> None:
+    (folder / "portfolios").mkdir()
+    (folder / "portfolios" / "core.yaml").write_text("history: core.csv\n", encoding="utf-8")
+    history = folder / "portfolios" / "core.csv"
+    history.write_text("timestamp,total_value\n2013-02-28,100\n2013-03-01,101\n", encoding="utf-8")
+    assert "backtests" not in update("IBM").output
+    whole = update()
+    assert whole.exit_code == 0, whole.output
+    assert "1 of 1 backtests and portfolios up to date, 1 changed" in whole.output
+    history.write_text("timestamp,total_value\n2013-02-28,none\n", encoding="utf-8")
+    failed = update()
+    assert failed.exit_code == 1
+    assert "0 of 1 backtests and portfolios up to date" in failed.output
+    assert "core: failed: " in failed.output
+
+
 def test_symbols_with_a_gap_between_them_are_all_updated_and_no_other(folder: Path) -> None:
     result = update("MSFT", "AAPL")
     assert result.exit_code == 0, result.output

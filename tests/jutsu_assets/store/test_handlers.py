@@ -31,6 +31,7 @@ from jutsu_assets.store.manifest import SeriesFile
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.store.reports import StoredReport
 from jutsu_core.access import Limits
+from jutsu_core.backtest.window import Window
 from jutsu_core.bars import MAX_MICROS, MAX_VOLUME, Bar, Timeframe, bars_to_frame, from_micros
 from jutsu_core.errors import InvalidInputError, MixedSourceError, NoDataError, StoreUnavailableError
 from jutsu_core.ports import BEGINNING, END_OF_TIME, DataHandler
@@ -133,6 +134,15 @@ class TestDatabaseDataHandlerAsOf(DataHandlerContract):
         hold(store, {symbol: [bar(one.timestamp, "7") for one in bars] for symbol, bars in history.items()})
         hold(store, {"NONE": [bar(SESSIONS[0])]})
         return opened(as_of=NOON)
+
+
+class TestWindow(DataHandlerContract):
+    """Over all of the system of record, through a window."""
+
+    @pytest.fixture
+    def handler(self, history: History, store: SqlBarStore, opened: Opener) -> DataHandler:
+        hold(store, history)
+        return Window(opened(), list(history), BEGIN, FAR + DAY)
 
 
 class TestCSVDataHandler(DataHandlerContract):

@@ -17,6 +17,7 @@ _HEADS = {
     "benchmark": ("Beside a benchmark", "Under `benchmark`; `benchmark_measures` of two series."),
     "trades": ("Round trips", "Under `trades`; `trade_measures` of round trips."),
     "activity": ("How much was done", "Under `activity`."),
+    "market": ("With bars", "Under `market`, where bars were given; `trip_excursions` of round trips."),
 }
 _INTRODUCTION = f"""# Metrics
 

@@ -23,6 +23,7 @@ from jutsu_core.metrics.analyzer import PerformanceAnalyzer
 from jutsu_core.metrics.benchmark import benchmark_measures
 from jutsu_core.metrics.catalog import CATALOG, FAMILIES
 from jutsu_core.metrics.figures import period_figures
+from jutsu_core.metrics.market import trip_excursions
 from jutsu_core.metrics.measures import Trials, return_measures
 from jutsu_core.metrics.trade_measures import trade_measures
 from jutsu_core.metrics.trades import average_loss, average_win, expectancy, profit_factor, round_trips, win_rate
@@ -98,6 +99,21 @@ def of_activity(fills: Any = None) -> Figures:
     return figures
 
 
+def bars_of(*lows_and_highs: tuple[float, float, float]) -> pd.DataFrame:
+    times = pd.date_range(START, periods=len(lows_and_highs), tz="UTC")
+    return pd.DataFrame(lows_and_highs, columns=["low", "high", "close"]).assign(symbol="AAPL", timestamp=times)
+
+
+BARS = bars_of((8.0, 14.0, 12.0), (1.0, 90.0, 10.0), (1.0, 90.0, 10.0))
+
+
+def of_market(fills: Any = None, bars: Any = BARS) -> Figures:
+    rows = [{"timestamp": START + timedelta(hours=hour), "total_value": 100.0} for hour in (0, 100)]
+    report = PerformanceAnalyzer(bars=bars).calculate_metrics(FILLS if fills is None else fills, rows)
+    figures: Figures = report["market"]
+    return figures
+
+
 SAMPLES: dict[str, Callable[[], Figures]] = {
     "summary": of_values,
     "top_trades": of_trades,
@@ -105,6 +121,7 @@ SAMPLES: dict[str, Callable[[], Figures]] = {
     "benchmark": of_both,
     "trades": of_trades,
     "activity": of_activity,
+    "market": of_market,
 }
 
 # The sample's moments: distances from the mean 0.002 and what they sum to.
@@ -217,6 +234,14 @@ BY_HAND: dict[str, Any] = {
     # bought and sold: 230 + 190 + 200 + 220 + 32, over 100 and 100 hours
     "turnover": 872 / 2 / 100 / (100 / 24 / 365.25),
     "exposure": 0.44,
+    # The first trip has the first bar, 8 to 14; the others begin and end within a session, and have their prices.
+    "average_adverse_excursion": (-0.2 - 0.1 + 0 - 0.2 + 0) / 5,
+    "largest_adverse_excursion": -0.2,
+    "average_favourable_excursion": (0.4 + 0 + 0 + 0 + 0.4) / 5,
+    "largest_favourable_excursion": 0.4,
+    # Ten shares at 12 of 100 in the first of two rows.
+    "average_leverage": 0.6,
+    "largest_leverage": 1.2,
 }
 
 # By family what a change does: the power of two by which a figure grows, ``"+"`` if it moves along, ``0`` if
@@ -273,6 +298,8 @@ MONEY: dict[str, int] = {
     **dict.fromkeys(("largest_win", "largest_loss", "total_costs"), 1),
     "turnover": 1,
     "exposure": 0,
+    **dict.fromkeys((metric.name for metric in FAMILIES["market"]), 0),
+    **dict.fromkeys(("average_leverage", "largest_leverage"), 1),
 }
 
 NAN_AT_2 = (0.1, -0.05, math.nan, 0.1, 0.04)
@@ -311,6 +338,15 @@ BAD: dict[str, list[Callable[[], object]]] = {
     ],
     "top_trades": [lambda: win_rate(NO_TRIPS), lambda: of_trades(FILLS[::-1])],
     "activity": [lambda: of_activity(FILLS[::-1]), lambda: of_activity("AAPL")],
+    "market": [
+        lambda: of_market(bars=[1]),
+        lambda: of_market(bars=BARS[["symbol", "timestamp", "high", "low"]]),
+        lambda: of_market(bars=BARS[::-1]),
+        lambda: of_market(bars=BARS.assign(low=0.0)),
+        lambda: of_market(bars=BARS.assign(high=math.nan)),
+        lambda: of_market(bars=BARS.assign(high=7.0)),
+        lambda: of_market(bars=BARS.assign(timestamp=BARS["timestamp"].dt.tz_localize(None))),
+    ],
 }
 
 
@@ -369,9 +405,10 @@ def dearer(item: FillEvent) -> FillEvent:
 
 @pytest.mark.parametrize("name", MONEY)
 def test_a_metric_of_money_keeps_its_law(name: str) -> None:
-    before = of_values() | of_trades() | of_activity()
+    before = of_values() | of_trades() | of_activity() | of_market()
     dear = [dearer(item) for item in FILLS]
     after = of_values([2 * value for value in VALUES]) | of_trades(dear) | of_activity(dear)
+    after |= of_market(dear, BARS.assign(**{name: 2 * BARS[name] for name in ("low", "high", "close")}))
     if isinstance(before[name], str | None):
         assert after[name] == before[name]
     else:
@@ -407,6 +444,29 @@ def test_a_risk_free_series_is_each_period_s() -> None:
     both = of_both(risk_free_rate=series(rates))
     others = [b - f for b, f in zip(B, rates, strict=True)]
     assert both["beta"] == pytest.approx(statistics.linear_regression(others, excess).slope)
+
+
+def test_a_mirrored_trip_goes_against_it_as_far_as_the_other_went_for_it() -> None:
+    """A long trip in bars and a short one in the same bars: what the one fears the other hopes for."""
+    sides = {"long": ("BUY", "SELL"), "short": ("SELL", "BUY")}
+    told = {}
+    for side, (first, second) in sides.items():
+        trips = round_trips([fill(0, first, 1, "10"), fill(48, second, 1, "11")])
+        (told[side],) = trip_excursions(trips, bars_of((8.0, 14.0, 12.0), (7.5, 13.0, 10.0), (1.0, 90.0, 10.0)))
+    assert told["long"] is not None
+    assert told["short"] is not None
+    assert tuple(told["long"]) == pytest.approx((-0.25, 0.4))
+    assert tuple(told["short"]) == pytest.approx((-0.4, 0.25))
+
+
+def test_without_the_bars_of_a_trip_nothing_is_told_of_excursions_and_leverage() -> None:
+    report = PerformanceAnalyzer(bars=BARS[1:]).calculate_metrics(FILLS[:2], [{"timestamp": START, "total_value": 100}])
+    assert set(report["market"].values()) == {None}
+    assert report["undefined"]["largest_adverse_excursion"] == "no bars of AAPL when it was held"
+    assert report["undefined"]["largest_leverage"] == "no bars of AAPL when it was held"
+    bare = PerformanceAnalyzer().calculate_metrics(FILLS[:2], [{"timestamp": START, "total_value": 100}])
+    assert bare["undefined"]["largest_leverage"] == "no bars were given"
+    assert bare["fingerprint"]["parameters"] != report["fingerprint"]["parameters"]
 
 
 def test_published_values_of_empyrical() -> None:

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.metrics.catalog import CATALOG, definitions_of
+from jutsu_core.metrics.benchmark import benchmark_measures
+from jutsu_core.metrics.catalog import BENCHMARK_METRICS, CATALOG, definitions_of
 from jutsu_core.metrics.periods import last_weekday, symbol_performance
 
 SPY = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "daily" / "SPY_D.csv"
@@ -237,3 +238,42 @@ def test_a_report_holds_plain_values_alone() -> None:
     closes = pd.Series(100 + np.sin(np.arange(len(days))), index=days)
     report = symbol_performance(closes, periods_per_year=252, risk_free_rate=0.02)
     assert types_in(report) <= {int, float, str, bool, type(None)}
+
+
+def test_a_benchmark_is_compared_over_the_sessions_that_both_have() -> None:
+    own, other = weekdays("2003-01-01", "2005-12-30"), weekdays("2002-01-01", "2006-06-30", seed=2)
+    other = other.drop(other.index[400]).rename("SPY")
+    told = symbol_performance(own, periods_per_year=252, risk_free_rate=0.02, benchmark=other)["benchmark"]
+    both = own.index.intersection(other.index)
+    moves = [series[both].pct_change().dropna() for series in (own, other)]
+    expected = benchmark_measures(
+        *moves, risk_free_rate=0.02, periods_per_year=252, elapsed_days=(both[-1] - both[0]).days
+    )
+    assert {name: told[name] for name in BENCHMARK_METRICS} == pytest.approx(dict(expected.values), rel=1e-12)
+    assert (told["name"], told["first_session"], told["last_session"]) == ("SPY", "2003-01-01", "2005-12-30")
+    assert told["sessions"] == len(both) - 1
+    assert [row["year"] for row in told["years"]] == [2003, 2004, 2005]
+
+
+def test_a_session_that_the_benchmark_alone_has_changes_nothing() -> None:
+    own, other = weekdays("2003-01-01", "2004-12-30"), weekdays("2002-01-01", "2006-06-30", seed=2)
+    settings: dict[str, Any] = {"periods_per_year": 252, "risk_free_rate": 0.0}
+    whole = symbol_performance(own, benchmark=other, **settings)
+    assert whole == symbol_performance(own, benchmark=other[own.index[0] : own.index[-1]], **settings)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_with_hardly_a_common_session_nothing_is_told_of_a_benchmark_and_why(count: int) -> None:
+    own = weekdays("2003-01-01", "2004-12-30")
+    other = own.shift(freq="7000D")
+    other = pd.concat([own[:count], other])
+    told = symbol_performance(own, periods_per_year=252, risk_free_rate=0.0, benchmark=other)["benchmark"]
+    assert {told[name] for name in BENCHMARK_METRICS} == {None}
+    assert set(told["undefined"]) == set(BENCHMARK_METRICS)
+
+
+def test_without_a_benchmark_the_report_says_so() -> None:
+    report = report_of(THREE_YEARS, periods_per_year=2)
+    assert report["benchmark"] is None
+    assert report["definitions"]["benchmark"] == "No benchmark was given."
+    assert "beta" not in report["definitions"]["metrics"]

@@ -121,9 +121,8 @@ def test_what_is_undefined_says_why() -> None:
     assert bare["undefined"]["alpha"] == "no benchmark was given"
     assert bare["undefined"]["win_rate"] == "no closed round trip"
     assert bare["undefined"]["cagr"] == "less than a year"
-    nested = {
-        name: value for family in ("returns", "benchmark", "trades", "activity") for name, value in bare[family].items()
-    }
+    families = ("returns", "benchmark", "trades", "activity", "market")
+    nested = {name: value for family in families for name, value in bare[family].items()}
     top = {name: bare[name] for name in CATALOG if name in bare}
     assert set(bare["undefined"]) == {name for name, value in (nested | top).items() if value is None}
 

@@ -1,0 +1,223 @@
+"""A YAML file as a table of keys: each read by its own rule, all that is wrong said in one line.
+
+Amounts are read as they are written, so that 0.1 is a tenth and not the float beside it.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from jutsu_assets.plain_yaml import Document, Place, read_document, shown
+from jutsu_core.errors import ConfigurationError
+
+REQUIRED: Final = object()
+"""In the place of a default: the key must be there."""
+_MOST_FINDINGS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What stands under a key.
+
+    Attributes:
+        document: The file.
+        place: The keys that lead to it.
+        value: What it says.
+    """
+
+    document: Document
+    place: Place
+    value: Any
+
+    @property
+    def exact(self) -> Any:  # noqa: ANN401 - whatever the file says
+        """Return it with every number that has a point as a ``Decimal``, in lists and groups too."""
+        if isinstance(self.value, list):
+            return [self.under(number, item).exact for number, item in enumerate(self.value)]
+        if isinstance(self.value, dict):
+            return {key: self.under(key, item).exact for key, item in self.value.items()}
+        if isinstance(self.value, float):
+            return Decimal(self.document.written[self.place])
+        return self.value
+
+    def under(self, part: str | int, value: object) -> "Value":
+        """Return what stands in it under ``part``."""
+        return Value(self.document, (*self.place, part), value)
+
+
+Rule = Callable[[Value], Any]
+"""Returns what a value means; raises ``ValueError`` where it means nothing, or ``Unfit`` to say more."""
+
+
+class Unfit(ValueError):  # noqa: N818 - it is no error before the file is named in it
+    """A value deeper down is wrong: which, what it must be, and what it was."""
+
+    def __init__(self, value: Value, must_be: str) -> None:
+        super().__init__(must_be)
+        self.value, self.must_be = value, must_be
+
+
+class Key(NamedTuple):
+    """What a file may say under a key.
+
+    Attributes:
+        must_be: In words, with an example.
+        rule: Reads it.
+        default: What is meant where the key is absent.
+    """
+
+    must_be: str
+    rule: Rule
+    default: Any = REQUIRED
+
+
+def read_keys(path: Path, what: str, missing: str, keys: Mapping[str, Key]) -> dict[str, Any]:
+    """Return what the file at ``path`` says under each of ``keys``.
+
+    Args:
+        path: The file.
+        what: What it is called in messages, such as ``strategy file``.
+        missing: What to do where there is none.
+        keys: All that it may say.
+
+    Raises:
+        ConfigurationError: The file is missing or no plain YAML, a key is absent, unknown or holds what it must
+            not; the message is one line, and names the file, the line, the key, the value and the remedy.
+    """
+    document = read_document(path, what, missing)
+    if not isinstance(document.content, dict):
+        message = f"{what} {path} must hold keys such as {', '.join(keys)}, was {shown(document.content)}; write them"
+        raise ConfigurationError(message)
+    findings: list[str] = []
+    for name, value in document.content.items():
+        if name not in keys:
+            near = get_close_matches(str(name), list(keys), 1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            findings.append(
+                f"line {document.lines[name,]}: key {name!r} is not known (value {shown(value)}){hint}; take it out or"
+                " correct it"
+            )
+    said: dict[str, Any] = {}
+    for name, key in keys.items():
+        if name not in document.content:
+            said[name] = key.default
+            if key.default is REQUIRED:
+                findings.append(f"key {name!r} is missing; add it: {key.must_be}")
+            continue
+        value = Value(document, (name,), document.content[name])
+        try:
+            said[name] = key.rule(value)
+        except Unfit as error:
+            findings.append(_finding(error.value, error.must_be))
+        except ValueError:
+            findings.append(_finding(value, key.must_be))
+    if findings:
+        more = f"; and {len(findings) - _MOST_FINDINGS} more" if len(findings) > _MOST_FINDINGS else ""
+        message = f"{what} {path}: {'; '.join(findings[:_MOST_FINDINGS])}{more}. Mend the file and run it again"
+        raise ConfigurationError(message)
+    return said
+
+
+def _finding(value: Value, must_be: str) -> str:
+    line = value.document.lines.get(value.place)
+    where = "" if line is None else f"line {line}: "
+    written = value.document.written.get(value.place)
+    was = shown(value.value)
+    if isinstance(value.value, bool) or (value.value is None and written):
+        was = f"{written}, which YAML reads as {was}"
+    return f"{where}key {'.'.join(map(str, value.place))!r} must be {must_be}, was {was}"
+
+
+def text(value: Value) -> str:
+    """Return a text that is not blank."""
+    if not isinstance(value.value, str) or not value.value.strip():
+        raise ValueError
+    return value.value
+
+
+def flag(value: Value) -> bool:
+    """Return a truth value."""
+    if not isinstance(value.value, bool):
+        raise ValueError  # noqa: TRY004 - the caller says what it must be
+    return value.value
+
+
+def day(value: Value) -> date:
+    """Return a date."""
+    if type(value.value) is not date:
+        raise ValueError
+    return value.value
+
+
+def group(value: Value) -> dict[str, Any]:
+    """Return a group of keys, numbers with a point exact."""
+    if value.value is None:
+        return {}
+    if not isinstance(value.value, dict):
+        raise ValueError  # noqa: TRY004 - the caller says what it must be
+    return dict(value.exact)
+
+
+def texts(value: Value) -> tuple[str, ...]:
+    """Return a list of different texts, at least one."""
+    if not isinstance(value.value, list) or not value.value:
+        raise ValueError
+    found = tuple(text(value.under(number, item)) for number, item in enumerate(value.value))
+    if len(set(found)) < len(found):
+        raise ValueError
+    return found
+
+
+def choice(options: Collection[str]) -> Rule:
+    """Return the rule of a value that is one of ``options``."""
+
+    def rule(value: Value) -> str:
+        if value.value not in options:
+            raise ValueError
+        return str(value.value)
+
+    return rule
+
+
+def amount(*, above: int | None = None, at_least: int | None = None, below: int | None = None) -> Rule:
+    """Return the rule of an amount, exactly as it is written, within bounds."""
+
+    def rule(value: Value) -> Decimal:
+        written = value.document.written.get(value.place)
+        if written is None or value.value is None or isinstance(value.value, bool | date):
+            raise ValueError
+        try:
+            found = Decimal(written)
+        except InvalidOperation:
+            raise ValueError from None
+        if not found.is_finite() or (above is not None and found <= above) or (below is not None and found >= below):
+            raise ValueError
+        if at_least is not None and found < at_least:
+            raise ValueError
+        return found
+
+    return rule
+
+
+def amounts(names: Collection[str]) -> Rule:
+    """Return the rule of a group of amounts of at least 0, by ``names``."""
+
+    def rule(value: Value) -> dict[str, Decimal]:
+        if not isinstance(value.value, dict):
+            raise ValueError  # noqa: TRY004 - the caller says what it must be
+        found = {}
+        for name, item in value.value.items():
+            under = value.under(name, item)
+            if name not in names:
+                raise Unfit(under, f"one of {', '.join(names)}")
+            try:
+                found[name] = amount(at_least=0)(under)
+            except ValueError:
+                raise Unfit(under, "an amount of at least 0, such as 0.005") from None
+        return found
+
+    return rule
