@@ -225,6 +225,7 @@ class StreamLine(Line):
         step: Callable[..., State],
         *others: Line,
         results: int = 1,
+        warm_up: int = 0,
         kernel: object = None,  # noqa: ARG002 - a function of whole arrays is of no use here
     ) -> tuple[Line, ...]:
         lines = (self, *others)
@@ -237,7 +238,7 @@ class StreamLine(Line):
             return begin(*row) if self.tape.bars == start else step(states[-1], *row)
 
         self.tape.steps.append((states, advance, start))
-        return tuple(self.tape.line(start, _picked(states, place)) for place in range(results))
+        return tuple(self.tape.line(start + warm_up, _picked(states, place)) for place in range(results))
 
     def _smoothed(self, first: int, period: int) -> "StreamLine":
         start, window, read, tape = self.start + first - 1, self.window(first), _reader(self), self.tape

@@ -3,7 +3,8 @@
 What does not belong here: operations that every kind of line does alike (``lines``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import talib
@@ -23,7 +24,9 @@ class ArrayLine(Line):
     Args:
         values: The numbers, oldest first; never written to.
         start: Place of the bar of the first.
-        prices: Whether they are prices, whose whole micros are summed exactly.
+        is_price: Whether they are prices, whose whole micros are summed exactly.
+        column: The array with a place for every bar whose tail ``values`` are, where nobody else reads or
+            writes it: the line then becomes a result without a copy.
 
     Examples:
         >>> close = ArrayLine(np.array([1.0, 2.0, 6.0]), is_price=True)
@@ -31,12 +34,20 @@ class ArrayLine(Line):
         array([nan, 1.5, 4. ])
     """
 
-    def __init__(self, values: FloatArray, start: int = 0, *, is_price: bool = False) -> None:
+    def __init__(
+        self, values: FloatArray, start: int = 0, *, is_price: bool = False, column: FloatArray | None = None
+    ) -> None:
         super().__init__()
         self.values = values
         self.start = start
         self._is_price = is_price
+        self._column = column
         self._made_whole: WholePrices | None = None
+
+    @classmethod
+    def of(cls, column: FloatArray, start: int) -> "ArrayLine":
+        """Return the line of what stands in ``column``, a new array, from the bar ``start`` on."""
+        return cls(column[start:], start, column=column)
 
     @property
     def length(self) -> int:
@@ -44,16 +55,14 @@ class ArrayLine(Line):
         return self.start + len(self.values)
 
     def padded(self, length: int) -> FloatArray:
-        """Return a new array of ``length`` numbers, NaN before the line's first."""
-        row = np.empty(length)
-        self.write(row)
-        return row
-
-    def write(self, row: FloatArray) -> None:
-        """Write the line into ``row``, which has a place for every bar; NaN before the line's first number."""
-        row[: self.start] = np.nan
+        """Return ``length`` numbers that nobody else has, NaN before the line's first."""
+        column, self._column = self._column, None
+        if column is None or len(column) != length:
+            column = np.empty(length)
+        column[: self.start] = np.nan
         # Which zero a minimum or a maximum takes is the machine's choice; + 0.0 leaves one.
-        np.add(self.values[: max(len(row) - self.start, 0)], 0.0, out=row[self.start :])
+        np.add(self.values[: max(length - self.start, 0)], 0.0, out=column[self.start :])
+        return column
 
     def apply(self, operation: Operation, *others: "Line | float") -> "ArrayLine":  # noqa: D102 - as the base says
         # Numbers first: to ask a number whether it is a line costs more than the arithmetic.
@@ -61,13 +70,16 @@ class ArrayLine(Line):
         for other in others:
             if not isinstance(other, _NUMBERS) and other.start > start:
                 start = other.start
-        operands: list[FloatArray | float] = [self.values[start - self.start :]]
+        operands: list[Any] = [self.values[start - self.start :]]
         for other in others:
             if isinstance(other, _NUMBERS):
                 operands.append(other)
             elif isinstance(other, ArrayLine):
                 operands.append(other.values[start - other.start :])
-        return ArrayLine(operation.arrays(*operands), start)
+        column = np.empty(start + len(operands[0]))
+        values = column[start:]
+        operation.arrays(*operands, out=values)
+        return ArrayLine(values, start, column=column)
 
     def lag(self, bars: int) -> "ArrayLine":  # noqa: D102
         kept = max(len(self.values) - bars, 0)
@@ -99,13 +111,16 @@ class ArrayLine(Line):
         step: Callable[..., State],
         *others: Line,
         results: int = 1,
+        warm_up: int = 0,
         kernel: Callable[..., tuple[FloatArray, ...]] | None = None,
     ) -> tuple[Line, ...]:
         lines = [line for line in (self, *others) if isinstance(line, ArrayLine)]
         start = max(line.start for line in lines)
         columns = [line.values[start - line.start :] for line in lines]
-        made = _scanned(begin, step, columns, results) if kernel is None else kernel(*columns)
-        return tuple(ArrayLine(column, start) for column in made)
+        made = scanned(begin, step, columns, results) if kernel is None else kernel(*columns)
+        if not start:
+            return tuple(ArrayLine.of(column, warm_up) for column in made)
+        return tuple(ArrayLine(column[warm_up:], start + warm_up) for column in made)
 
     def _smoothed(self, first: int, period: int) -> "ArrayLine":
         if len(self.values) < first:
@@ -117,7 +132,8 @@ class ArrayLine(Line):
             start = start_of(self.values[:first].tolist(), is_price=self._is_price)
         if start is None:
             start = start_of(self.values[:first].tolist(), is_price=False)
-        return ArrayLine(smoothed(self.values[first:], start, period), self.start + first - 1)
+        ahead = self.start + first - 1
+        return ArrayLine.of(smoothed(self.values[first:], start, period, ahead=ahead), ahead)
 
     @property
     def _whole(self) -> WholePrices:
@@ -133,15 +149,20 @@ class ArrayLine(Line):
         is_exact = whole.is_whole(period)
         if is_exact is not None and not is_exact.any():
             return None
+        start = self.start + period - 1
+        column = np.empty(self.length)
+        values = column[start:]
         if kind == "deviation":
-            values, is_narrow = whole.deviation(period)
+            is_narrow = whole.deviation(period, out=values)
             if is_narrow is not None:
                 is_exact = is_narrow if is_exact is None else is_exact & is_narrow
+        elif kind == "mean":
+            whole.mean(period, out=values)
         else:
-            values = whole.mean(period) if kind == "mean" else whole.weighted_mean(period)
+            whole.weighted_mean(period, out=values)
         if is_exact is not None and not is_exact.all():
-            values = np.where(is_exact, values, self._in_floats(kind, period))
-        return ArrayLine(values, self.start + period - 1)
+            np.copyto(values, self._in_floats(kind, period), where=~is_exact)
+        return ArrayLine(values, start, column=column)
 
     def _in_floats(self, kind: ExactKind, period: int) -> FloatArray:
         made = {"mean": self._mean_of_floats, "weighted_mean": self._weighted_mean_of_floats, "deviation": self._spread}
@@ -162,9 +183,15 @@ def since_highest(values: FloatArray, period: int) -> FloatArray:
     return np.rint(period - up[period:] * period / 100)
 
 
-def _scanned(
-    begin: Callable[..., State], step: Callable[..., State], columns: list[FloatArray], results: int
+def scanned(
+    begin: Callable[..., State], step: Callable[..., State], columns: Sequence[FloatArray], results: int
 ) -> tuple[FloatArray, ...]:
+    """Return what ``Line.scan`` says, state by state.
+
+    Examples:
+        >>> scanned(lambda x: (x,), lambda state, x: (state[0] + x,), [np.array([1.0, 2.0])], 1)
+        (array([1., 3.]),)
+    """
     rows = zip(*(column.tolist() for column in columns), strict=True)
     first = next(rows, None)
     if first is None:

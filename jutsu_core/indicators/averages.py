@@ -52,10 +52,12 @@ class WholePrices:
     """
 
     def __init__(self, values: FloatArray) -> None:
-        rounded = np.rint(values * float(MICROS_PER_UNIT))
-        is_whole = rounded / MICROS_PER_UNIT == values
-        magnitudes = np.abs(rounded)
-        self._most = float(magnitudes.max()) if len(values) else 0.0
+        rounded = values * float(MICROS_PER_UNIT)
+        np.rint(rounded, out=rounded)
+        scratch = rounded / float(MICROS_PER_UNIT)
+        is_whole = scratch == values
+        magnitudes = np.abs(rounded, out=scratch)
+        self._most = float(np.maximum.reduce(magnitudes, initial=0.0))
         if self._most > MOST_MICROS:
             is_whole &= magnitudes <= MOST_MICROS
             self._most = MOST_MICROS
@@ -63,20 +65,38 @@ class WholePrices:
         if np.count_nonzero(is_whole) < len(values):
             self._others = _running(~is_whole)
             rounded[~is_whole] = 0.0
-        self.micros: IntArray = rounded.astype(np.int64)
-        self._sums = _running(self.micros)
+        self._rounded = rounded
+
+    @cached_property
+    def _sums(self) -> IntArray:
+        return _running(self._rounded.astype(np.int64))
+
+    @cached_property
+    def _float_sums(self) -> FloatArray | None:
+        """Return the running sums as floats, None where one of them might not be a whole float.
+
+        Floats are divided in half the time that integers take.
+        """
+        if self._most * len(self._rounded) >= _EXACT_FLOAT:
+            return None
+        sums = np.zeros(len(self._rounded) + 1)
+        np.add.accumulate(self._rounded, out=sums[1:])
+        return sums
 
     @cached_property
     def _squares(self) -> IntArray:
-        return _running(self.micros * self.micros)
+        micros = self._rounded.astype(np.int64)
+        np.multiply(micros, micros, out=micros)
+        return _running(micros)
 
     @cached_property
     def _ramps(self) -> IntArray:
         return _running(self._sums)
 
     @cached_property
-    def _range(self) -> int:
-        return int(self.micros.max() - self.micros.min()) if len(self.micros) else 0
+    def _range(self) -> float:
+        highest, lowest = np.maximum.reduce(self._rounded), np.minimum.reduce(self._rounded)
+        return float(highest - lowest)
 
     def is_whole(self, period: int) -> npt.NDArray[np.bool_] | None:
         """Return which windows hold nothing but whole micros, from the first whole window on; None if all do."""
@@ -86,31 +106,42 @@ class WholePrices:
         """Return the correctly rounded mean of the first window, None where it holds something else."""
         if self._others is not None and self._others[period]:
             return None
-        return int(self._sums[period]) / (period * MICROS_PER_UNIT)
+        sums = self._sums if self._float_sums is None else self._float_sums
+        return int(sums[period]) / (period * MICROS_PER_UNIT)
 
-    def mean(self, period: int) -> FloatArray:
-        """Return the correctly rounded mean of each window, from the first on."""
-        sums = self._sums[period:] - self._sums[:-period]
-        return _quotient(sums, period * MICROS_PER_UNIT, self._most * period)
+    def mean(self, period: int, out: FloatArray) -> None:
+        """Write the correctly rounded mean of each window, from the first on."""
+        sums = self._float_sums
+        if sums is None:
+            _divide(self._sums[period:] - self._sums[:-period], period * MICROS_PER_UNIT, self._most * period, out)
+        else:
+            np.subtract(sums[period:], sums[:-period], out=out)
+            np.divide(out, float(period * MICROS_PER_UNIT), out=out)
 
-    def weighted_mean(self, period: int) -> FloatArray:
-        """Return the correctly rounded mean with weights 1 to ``period``, for periods up to ``MOST_RAMP``."""
+    def weighted_mean(self, period: int, out: FloatArray) -> None:
+        """Write the correctly rounded mean with weights 1 to ``period``, for periods up to ``MOST_RAMP``."""
         # Σ (n-j)·m[t-j] = n·P[t] - (P[t-1] + … + P[t-n]), of sums that wrap and a result that fits.
-        ramp = period * self._sums[period:] - (self._ramps[period:-1] - self._ramps[: len(self._sums) - period])
+        ramp = self._sums[period:] * period
+        ramp -= self._ramps[period:-1]
+        ramp += self._ramps[: len(self._sums) - period]
         weight = period * (period + 1) // 2
-        return _quotient(ramp, weight * MICROS_PER_UNIT, self._most * weight)
+        _divide(ramp, weight * MICROS_PER_UNIT, self._most * weight, out)
 
-    def deviation(self, period: int) -> tuple[FloatArray, npt.NDArray[np.bool_] | None]:
-        """Return the population standard deviation of each window, and which are exact; None if all are."""
+    def deviation(self, period: int, out: FloatArray) -> npt.NDArray[np.bool_] | None:
+        """Write the population standard deviation of each window; return which are exact, None if all are."""
         sums = self._sums[period:] - self._sums[:-period]
-        spread = period * (self._squares[period:] - self._squares[:-period]) - sums * sums
+        sums *= sums
+        spread = self._squares[period:] - self._squares[:-period]
+        spread *= period
+        spread -= sums
         is_narrow = None
         if period * self._range > WIDEST_WINDOW:
-            as_floats = self.micros.astype(np.float64)
-            ranges = highest(as_floats, period) - lowest(as_floats, period)
+            ranges = highest(self._rounded, period) - lowest(self._rounded, period)
             is_narrow = period * ranges <= WIDEST_WINDOW
-            spread = np.where(is_narrow, spread, 0)
-        return np.sqrt(spread) / (period * MICROS_PER_UNIT), is_narrow
+            spread *= is_narrow
+        np.sqrt(spread, out=out)
+        out /= float(period * MICROS_PER_UNIT)
+        return is_narrow
 
 
 def whole_micros(price: float) -> int | None:
@@ -134,7 +165,7 @@ def all_missing(length: int) -> FloatArray:
     return np.full(length, np.nan)
 
 
-def smoothed(values: FloatArray, start: float, period: int) -> FloatArray:
+def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -> FloatArray:
     """Return the exponential average with weight 2 / (period + 1), from the value before the first on.
 
     Formula:
@@ -148,26 +179,30 @@ def smoothed(values: FloatArray, start: float, period: int) -> FloatArray:
         values: Finite numbers, oldest first.
         start: The average before them.
         period: 1 or more.
+        ahead: How many places for other numbers the array has before the start.
 
     Returns:
-        One value more than ``values``.
+        A new array: one average more than there are values, behind ``ahead`` places.
 
     Examples:
         >>> smoothed(np.array([4.0, 5.0]), 2.0, 3)
         array([2., 3., 4.])
     """
-    if period == 1:
-        return np.concatenate(((start,), values))
-    if period > MAX_PERIOD:
-        return _smoothed_by_hand(values, start, period)
+    if period == 1 or period > MAX_PERIOD:
+        row = np.empty(ahead + 1 + len(values))
+        row[ahead] = start
+        row[ahead + 1 :] = values if period == 1 else _smoothed_by_hand(values, start, period)
+        return row
     # The kernel begins with a mean of its own. After one of zeros, a few values lead it to the start.
     lead = _lead(start, 2.0 / (period + 1))
-    first = period + len(lead)
-    row = np.zeros(first + len(values))
-    row[period:first] = lead
+    zeros = max(period, ahead + 1 - len(lead))
+    first = zeros + len(lead)
+    row = np.empty(first + len(values))
+    row[:zeros] = 0.0
+    row[zeros:first] = lead
     row[first:] = values
     averages: FloatArray = talib.EMA(row, timeperiod=period)
-    return averages[first - 1 :]
+    return averages[first - 1 - ahead :]
 
 
 def highest(values: FloatArray, period: int) -> FloatArray:
@@ -257,14 +292,13 @@ def _running(values: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> IntArray:
     return sums
 
 
-def _quotient(numerators: IntArray, denominator: int, most: float) -> FloatArray:
-    """Return the correctly rounded quotients of numerators that are at most ``most``."""
-    quotients = numerators / float(denominator)
+def _divide(numerators: IntArray, denominator: int, most: float, out: FloatArray) -> None:
+    """Write the correctly rounded quotients of numerators that are at most ``most``."""
+    np.divide(numerators, float(denominator), out=out)
     # Beyond 2⁵³ the numerator itself would be rounded first; Python divides whole numbers exactly.
     if most >= _EXACT_FLOAT:
         for place in np.flatnonzero(np.abs(numerators) >= _EXACT_FLOAT).tolist():
-            quotients[place] = int(numerators[place]) / denominator
-    return quotients
+            out[place] = int(numerators[place]) / denominator
 
 
 def fused(factor: float, weight: float, addend: float) -> float:
@@ -326,8 +360,5 @@ def _lead(start: float, weight: float) -> list[float]:
 def _smoothed_by_hand(values: FloatArray, start: float, period: int) -> FloatArray:
     weight = 2.0 / (period + 1)
     multiply_add = kernel_multiply_add()
-    averages = [average := start]
-    for value in values.tolist():
-        average = multiply_add(value - average, weight, average)
-        averages.append(average)
-    return np.array(averages)
+    average = start
+    return np.array([average := multiply_add(value - average, weight, average) for value in values.tolist()])

@@ -165,7 +165,7 @@ def indicator_columns(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) 
         'atr_14'
     """
     specs = _specs(indicators)
-    _names(specs)
+    _names(tuple(specs))
     return [column for spec in specs for column in spec.columns]
 
 
@@ -197,14 +197,16 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
     """
     inputs = require_bars(bars)
     indicators = _specs(indicators)
-    names = _names(indicators)
+    names = _names(tuple(indicators))
     taken = [name for name in names if name in bars.columns]
     if taken:
         message = f"bars must not have the columns to be computed, was with {taken[0]}"
         raise InvalidInputError(message)
     for spec in indicators:
         spec.definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
-    computed = pd.DataFrame(_computed(inputs, indicators).T, index=bars.index, columns=names, copy=False)
+    # One block, which a frame takes over as it is.
+    table = np.array(_computed(inputs, indicators)).reshape(len(names), len(bars))
+    computed = pd.DataFrame(table.T, index=bars.index, columns=names, copy=False)
     return pd.concat([bars, computed], axis="columns")
 
 
@@ -227,31 +229,30 @@ def compute_arrays(
         >>> compute_arrays({"close": np.array([1.0, 2.0, 6.0])}, [indicator("sma", period=2)])
         {'sma_2': array([nan, 1.5, 4. ])}
     """
-    return dict(zip(_names(indicators), _computed(columns, indicators), strict=True))
+    return dict(zip(_names(tuple(indicators)), _computed(columns, indicators), strict=True))
 
 
-def _names(indicators: Sequence[IndicatorSpec]) -> list[str]:
+# A set is computed again with every symbol.
+@lru_cache(maxsize=64)
+def _names(indicators: tuple[IndicatorSpec, ...]) -> tuple[str, ...]:
     """Return the names of all columns; refuse two that are the same."""
     names = [name for spec in indicators for name in spec.column_names]
     if len(set(names)) < len(names):
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         message = f"indicators must fill different columns, was {twice} twice"
         raise InvalidInputError(message)
-    return names
+    return tuple(names)
 
 
-def _computed(columns: Mapping[str, FloatArray], indicators: Sequence[IndicatorSpec]) -> FloatArray:
-    """Return a row for every result of ``indicators``: one block, which a frame takes over as it is."""
+def _computed(columns: Mapping[str, FloatArray], indicators: Sequence[IndicatorSpec]) -> list[FloatArray]:
+    """Return a new array for every result of ``indicators``."""
     require_kernel_defaults("EMA")
     # All indicators share the lines, and with them the running sums of each.
     lines = array_lines(columns)
-    counts = [len(spec.definition.results) for spec in indicators]
-    table = np.empty((sum(counts), len(next(iter(columns.values()), ()))))
-    place = 0
-    for spec, count in zip(indicators, counts, strict=True):
-        spec.definition.compute(lines, spec.parameters, table[place : place + count])
-        place += count
-    return table
+    length = len(next(iter(columns.values()), ()))
+    return [
+        column for spec in indicators for column in spec.definition.compute(lines, spec.parameters, length)
+    ]
 
 
 def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> str:

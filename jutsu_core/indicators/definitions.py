@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from jutsu_core.arguments import require_type
+from jutsu_core.arguments import refuse, shown
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators import direction, historical, momentum, oscillators, trend, volatility, volume
 from jutsu_core.indicators.records import IndicatorDefinition
@@ -46,7 +46,9 @@ def definition_of(name: str) -> IndicatorDefinition:
         >>> definition_of("atr").inputs
         ('high', 'low', 'close')
     """
-    require_type("name", name, str, f"one of {', '.join(CATALOG)}")
+    # Asked with every series, so that the list of all names is only made for an error.
+    if not isinstance(name, str):
+        refuse("name", f"one of {', '.join(CATALOG)}", shown(name))
     try:
         return CATALOG[name]
     except KeyError:

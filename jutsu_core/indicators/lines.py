@@ -21,9 +21,14 @@ from jutsu_core.indicators.one_window import newest_half
 
 
 class Operation(NamedTuple):
-    """One thing to do with numbers: with arrays of them, and with single ones; both give the same bits."""
+    """One thing to do with numbers: with arrays of them, and with single ones; both give the same bits.
 
-    arrays: Callable[..., FloatArray]
+    Attributes:
+        arrays: Takes the operands, and as ``out`` the array to write to.
+        numbers: Takes the operands.
+    """
+
+    arrays: Callable[..., object]
     numbers: Callable[..., float]
 
 
@@ -31,19 +36,20 @@ def _choose_numbers(left: float, right: float, above: float, otherwise: float) -
     return above if left > right else otherwise
 
 
-def _choose_arrays(left: FloatArray, right: FloatArray, above: FloatArray, otherwise: FloatArray) -> FloatArray:
-    return np.where(left > right, above, otherwise)
+def _choose_arrays(
+    left: FloatArray, right: FloatArray, above: FloatArray, otherwise: FloatArray, *, out: FloatArray
+) -> None:
+    out[:] = np.where(left > right, above, otherwise)
 
 
-def _ratio_arrays(left: FloatArray, right: FloatArray, otherwise: float) -> FloatArray:
+def _ratio_arrays(left: FloatArray, right: FloatArray, otherwise: float, *, out: FloatArray) -> None:
     is_defined = right != 0
     # A masked division costs three times a plain one.
-    if is_defined.all():
-        quotients: FloatArray = np.divide(left, right)
-        return quotients
-    quotients = np.full(len(left), otherwise)
-    np.divide(left, right, out=quotients, where=is_defined)
-    return quotients
+    if np.logical_and.reduce(is_defined):
+        np.divide(left, right, out=out)
+    else:
+        out[:] = otherwise
+        np.divide(left, right, out=out, where=is_defined)
 
 
 ADD = Operation(np.add, lambda left, right: left + right)
@@ -114,6 +120,7 @@ class Line(ABC):
         step: Callable[..., State],
         *others: "Line",
         results: int = 1,
+        warm_up: int = 0,
         kernel: Callable[..., tuple[FloatArray, ...]] | None = None,
     ) -> "tuple[Line, ...]":
         """Return lines that a state makes bar by bar.
@@ -123,7 +130,9 @@ class Line(ABC):
             step: Makes the next from the state and the numbers of its bar.
             others: Further lines whose numbers are handed over, after this line's.
             results: How many leading numbers of the state are results.
-            kernel: A function of whole arrays that gives the same bits, faster.
+            warm_up: How many of the first states have no results yet.
+            kernel: A function of whole arrays that gives the same bits, faster; its arrays are new, have a number
+                for each bar of the lines, and say nothing of the first ``warm_up``.
         """
 
     @abstractmethod

@@ -142,8 +142,9 @@ class IndicatorDefinition:
             inputs: A line for every one of ``self.inputs``.
             parameters: As ``checked`` returns them.
         """
-        made = self.formula(*(inputs[name] for name in self.inputs), **parameters)
-        if isinstance(made, Line):
+        made = self.formula(*[inputs[name] for name in self.inputs], **parameters)
+        # To ask whether it is a line costs more than whether it is several: a line is an abstract class.
+        if not isinstance(made, tuple):
             return (made,)
         lines = made
         start = max(line.start for line in lines)
@@ -192,15 +193,14 @@ class IndicatorDefinition:
             require_equal_lengths(**{f"{name}s": values for name, values in columns.items()})
         self.require_inputs(columns, lambda name, row: f"{name}s[{row}]")
         require_kernel_defaults("EMA")
-        rows = np.empty((len(self.results), length))
-        self.compute(array_lines(columns), chosen, rows)
-        return tuple(rows)
+        return self.compute(array_lines(columns), chosen, length)
 
-    def compute(self, inputs: Mapping[str, Line], parameters: Mapping[str, float], rows: FloatArray) -> None:
-        """Write the results into ``rows``, one a result, NaN until the warm-up is over."""
-        for line, row in zip(self.lines(inputs, parameters), rows, strict=True):
-            if isinstance(line, ArrayLine):
-                line.write(row)
+    def compute(
+        self, inputs: Mapping[str, Line], parameters: Mapping[str, float], length: int
+    ) -> tuple[FloatArray, ...]:
+        """Return the results as new arrays of ``length`` numbers, NaN until the warm-up is over."""
+        lines = self.lines(inputs, parameters)
+        return tuple([line.padded(length) for line in lines if isinstance(line, ArrayLine)])
 
 
 def array_lines(columns: Mapping[str, FloatArray]) -> dict[str, Line]:
