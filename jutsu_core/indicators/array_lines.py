@@ -59,10 +59,14 @@ class ArrayLine(Line):
         column, self._column = self._column, None
         if column is None or len(column) != length:
             column = np.empty(length)
+        self.write(column)
+        return column
+
+    def write(self, column: FloatArray) -> None:
+        """Write the line into ``column``, which has a place for every bar; NaN before the line's first number."""
         column[: self.start] = np.nan
         # Which zero a minimum or a maximum takes is the machine's choice; + 0.0 leaves one.
-        np.add(self.values[: max(length - self.start, 0)], 0.0, out=column[self.start :])
-        return column
+        np.add(self.values[: max(len(column) - self.start, 0)], 0.0, out=column[self.start :])
 
     def apply(self, operation: Operation, *others: "Line | float") -> "ArrayLine":  # noqa: D102 - as the base says
         # Numbers first: to ask a number whether it is a line costs more than the arithmetic.

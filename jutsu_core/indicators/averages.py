@@ -27,6 +27,7 @@ from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.inputs import MAX_PERIOD, FloatArray
 
 IntArray = npt.NDArray[np.int64]
+MultiplyAdd = Callable[[float, float, float], float]
 
 MOST_MICROS = 2**46
 """Above it (70 million a share) a price counts as a float: no sum of ``MAX_PERIOD`` prices below overflows."""
@@ -66,22 +67,10 @@ class WholePrices:
             self._others = _running(~is_whole)
             rounded[~is_whole] = 0.0
         self._rounded = rounded
-
-    @cached_property
-    def _sums(self) -> IntArray:
-        return _running(self._rounded.astype(np.int64))
-
-    @cached_property
-    def _float_sums(self) -> FloatArray | None:
-        """Return the running sums as floats, None where one of them might not be a whole float.
-
-        Floats are divided in half the time that integers take.
-        """
-        if self._most * len(self._rounded) >= _EXACT_FLOAT:
-            return None
-        sums = np.zeros(len(self._rounded) + 1)
-        np.add.accumulate(self._rounded, out=sums[1:])
-        return sums
+        self._sums = _running(rounded.astype(np.int64))
+        # Floats are divided in half the time that integers take, and are as exact below 2⁵³.
+        is_small = self._most * len(values) < _EXACT_FLOAT
+        self._quick_sums = self._sums.astype(np.float64) if is_small else None
 
     @cached_property
     def _squares(self) -> IntArray:
@@ -106,12 +95,11 @@ class WholePrices:
         """Return the correctly rounded mean of the first window, None where it holds something else."""
         if self._others is not None and self._others[period]:
             return None
-        sums = self._sums if self._float_sums is None else self._float_sums
-        return int(sums[period]) / (period * MICROS_PER_UNIT)
+        return int(self._sums[period]) / (period * MICROS_PER_UNIT)
 
     def mean(self, period: int, out: FloatArray) -> None:
         """Write the correctly rounded mean of each window, from the first on."""
-        sums = self._float_sums
+        sums = self._quick_sums
         if sums is None:
             _divide(self._sums[period:] - self._sums[:-period], period * MICROS_PER_UNIT, self._most * period, out)
         else:
@@ -328,18 +316,23 @@ def rounded_twice(factor: float, weight: float, addend: float) -> float:
     return factor * weight + addend
 
 
+def probe_values() -> FloatArray:
+    """Return the values on which it is seen how the kernels of this machine round."""
+    return np.modf(np.arange(2_000.0) * 0.754_877_666)[0] * 100.0
+
+
 @cache
-def kernel_multiply_add() -> Callable[[float, float, float], float]:
+def kernel_multiply_add() -> MultiplyAdd:
     """Return how the kernel of recursive averages multiplies and adds on this machine.
 
     TA-Lib is built with and without fused arithmetic, and the two differ in the last bit. Whoever
     continues its series by hand has to do as it does.
     """
-    values = np.modf(np.arange(2_000.0) * 0.754_877_666)[0] * 100.0
+    values = probe_values()
     averages = talib.EMA(values, timeperiod=12)[11:].tolist()
     steps = list(zip(averages[:-1], values[12:].tolist(), averages[1:], strict=True))
 
-    def misses(multiply_add: Callable[[float, float, float], float]) -> int:
+    def misses(multiply_add: MultiplyAdd) -> int:
         return sum(multiply_add(value - before, 2.0 / 13, before) != after for before, value, after in steps)
 
     return min((rounded_twice, fused), key=misses)

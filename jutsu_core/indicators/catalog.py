@@ -9,7 +9,7 @@ What does not belong here: formulas (``trend``, ``momentum``, ``volatility``).
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -20,6 +20,7 @@ import pandas as pd
 
 from jutsu_core.arguments import require_items
 from jutsu_core.errors import InvalidInputError
+from jutsu_core.indicators.array_lines import ArrayLine
 from jutsu_core.indicators.averages import require_kernel_defaults
 from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, definition_of
 from jutsu_core.indicators.inputs import FloatArray, require_bars, row_name
@@ -165,7 +166,7 @@ def indicator_columns(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) 
         'atr_14'
     """
     specs = _specs(indicators)
-    _names(tuple(specs))
+    _plan(tuple(specs))
     return [column for spec in specs for column in spec.columns]
 
 
@@ -197,16 +198,19 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
     """
     inputs = require_bars(bars)
     indicators = _specs(indicators)
-    names = _names(tuple(indicators))
-    taken = [name for name in names if name in bars.columns]
+    plan = _plan(tuple(indicators))
+    held = set(bars.columns.tolist())
+    taken = [name for name in plan.names if name in held]
     if taken:
         message = f"bars must not have the columns to be computed, was with {taken[0]}"
         raise InvalidInputError(message)
     for spec in indicators:
         spec.definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
     # One block, which a frame takes over as it is.
-    table = np.array(_computed(inputs, indicators)).reshape(len(names), len(bars))
-    computed = pd.DataFrame(table.T, index=bars.index, columns=names, copy=False)
+    table = np.empty((len(plan.names), len(bars)))
+    for line, row in zip(_computed(inputs, plan), table, strict=True):
+        line.write(row)
+    computed = pd.DataFrame(table.T, index=bars.index, columns=plan.labels, copy=False)
     return pd.concat([bars, computed], axis="columns")
 
 
@@ -229,30 +233,40 @@ def compute_arrays(
         >>> compute_arrays({"close": np.array([1.0, 2.0, 6.0])}, [indicator("sma", period=2)])
         {'sma_2': array([nan, 1.5, 4. ])}
     """
-    return dict(zip(_names(tuple(indicators)), _computed(columns, indicators), strict=True))
+    plan = _plan(tuple(indicators))
+    length = len(next(iter(columns.values()), ()))
+    return {name: line.padded(length) for name, line in zip(plan.names, _computed(columns, plan), strict=True)}
 
 
-# A set is computed again with every symbol.
+class _Plan(NamedTuple):
+    """What is the same for every symbol that a set of indicators is computed of."""
+
+    names: tuple[str, ...]
+    labels: "pd.Index[str]"
+    steps: tuple[tuple[IndicatorDefinition, dict[str, float]], ...]
+
+
 @lru_cache(maxsize=64)
-def _names(indicators: tuple[IndicatorSpec, ...]) -> tuple[str, ...]:
-    """Return the names of all columns; refuse two that are the same."""
-    names = [name for spec in indicators for name in spec.column_names]
+def _plan(indicators: tuple[IndicatorSpec, ...]) -> _Plan:
+    """Return the plan of ``indicators``; refuse two that fill the same column."""
+    names = tuple(name for spec in indicators for name in spec.column_names)
     if len(set(names)) < len(names):
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         message = f"indicators must fill different columns, was {twice} twice"
         raise InvalidInputError(message)
-    return tuple(names)
+    labels = pd.Index(names, dtype="str")
+    return _Plan(names, labels, tuple((spec.definition, spec.parameters) for spec in indicators))
 
 
-def _computed(columns: Mapping[str, FloatArray], indicators: Sequence[IndicatorSpec]) -> list[FloatArray]:
-    """Return a new array for every result of ``indicators``."""
-    require_kernel_defaults("EMA")
+def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayLine]:
+    """Yield the line of every result."""
+    require_kernel_defaults("EMA", "RSI")
     # All indicators share the lines, and with them the running sums of each.
     lines = array_lines(columns)
-    length = len(next(iter(columns.values()), ()))
-    return [
-        column for spec in indicators for column in spec.definition.compute(lines, spec.parameters, length)
-    ]
+    for definition, parameters in plan.steps:
+        for line in definition.lines(lines, parameters):
+            if isinstance(line, ArrayLine):
+                yield line
 
 
 def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> str:

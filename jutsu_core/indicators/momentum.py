@@ -5,6 +5,7 @@ What does not belong here: averages of prices (``trend``), the width of moves (`
 
 from typing import NamedTuple
 
+from jutsu_core.indicators.composites import rsi_composite
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.lines import Line
 from jutsu_core.indicators.records import (
@@ -16,9 +17,6 @@ from jutsu_core.indicators.records import (
     index,
     period_of,
 )
-
-NEUTRAL_RSI = 50.0
-"""The RSI of a price that has never changed: no gain, no loss, and so no direction."""
 
 
 class Stochastic(NamedTuple):
@@ -318,11 +316,9 @@ def momentum(closes: FloatArray, *, period: int = 10) -> FloatArray:
 
 
 def _rsi(close: Line, period: int) -> Line:
-    change = close.change()
-    rise = change.larger(0.0)
-    gain, loss = rise.wilder(period), (rise - change).wilder(period)
-    # Dividing first keeps "only gains" at exactly 100.
-    return gain.over(gain + loss, NEUTRAL_RSI / 100.0) * 100.0
+    begin, step, kernel = rsi_composite(period)
+    (line,) = close.scan(begin, step, warm_up=period, kernel=kernel)
+    return line
 
 
 def typical_price(high: Line, low: Line, close: Line) -> Line:
@@ -378,6 +374,7 @@ RSI = IndicatorDefinition(
     results=(index("rsi", "Wilder's relative strength index over {period} changes; 50 before any change"),),
     formula=_rsi,
     function=rsi,
+    revision=2,
 )
 
 STOCHASTIC_FAST = IndicatorDefinition(
@@ -415,6 +412,7 @@ STOCHASTIC_RSI = IndicatorDefinition(
     ),
     formula=_stochastic_rsi,
     function=stochastic_rsi,
+    revision=2,
 )
 WILLIAMS_R = IndicatorDefinition(
     name="williams_r",

@@ -189,17 +189,11 @@ class IndicatorDefinition:
             name: require_series(f"{name}s", values) for name, values in zip(self.inputs, series, strict=True)
         }
         length = len(columns[self.inputs[0]])
-        if any(len(values) != length for values in columns.values()):
+        if len(columns) > 1:
             require_equal_lengths(**{f"{name}s": values for name, values in columns.items()})
         self.require_inputs(columns, lambda name, row: f"{name}s[{row}]")
-        require_kernel_defaults("EMA")
-        return self.compute(array_lines(columns), chosen, length)
-
-    def compute(
-        self, inputs: Mapping[str, Line], parameters: Mapping[str, float], length: int
-    ) -> tuple[FloatArray, ...]:
-        """Return the results as new arrays of ``length`` numbers, NaN until the warm-up is over."""
-        lines = self.lines(inputs, parameters)
+        require_kernel_defaults("EMA", "RSI")
+        lines = self.lines(array_lines(columns), chosen)
         return tuple([line.padded(length) for line in lines if isinstance(line, ArrayLine)])
 
 

@@ -6,6 +6,7 @@ What does not belong here: how fast prices move (``momentum``), how widely (``vo
 from math import isqrt
 from typing import NamedTuple
 
+from jutsu_core.indicators.composites import macd_composite
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.lines import Line
 from jutsu_core.indicators.records import IndicatorDefinition, distance, level, period_of
@@ -328,9 +329,8 @@ def _hma(close: Line, period: int) -> Line:
 
 
 def _macd(close: Line, fast: int, slow: int, signal: int) -> tuple[Line, ...]:
-    distance_of_both = close.skip(slow - fast).exponential(fast) - close.exponential(slow)
-    average = distance_of_both.exponential(signal)
-    return distance_of_both, average, distance_of_both - average
+    begin, step, kernel = macd_composite(fast, slow, signal)
+    return close.scan(begin, step, results=3, warm_up=slow + signal - 2, kernel=kernel)
 
 
 SMA = IndicatorDefinition(
@@ -412,6 +412,7 @@ MACD = IndicatorDefinition(
     ),
     formula=_macd,
     function=macd,
+    revision=2,
 )
 
 RECORDS = (SMA, EMA, WMA, DEMA, TEMA, KAMA, HMA, MACD)

@@ -6,6 +6,7 @@ What does not belong here: direction (``trend``) and speed (``momentum``).
 from typing import NamedTuple
 
 import numpy as np
+import talib
 
 from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
 from jutsu_core.indicators.lines import Line, State
@@ -307,20 +308,21 @@ def true_range(high: Line, low: Line, close: Line) -> Line:
     Formula:
         TR[t] = max(high[t] - low[t], |high[t] - close[t-1]|, |low[t] - close[t-1]|)
     """
-    (ranges,) = high.scan(_range_of, lambda _, *prices: _range_of(*prices), low, close.lag(1), kernel=_ranges_of)
+    (ranges,) = high.scan(_first_range, _next_range, low, close, warm_up=1, kernel=_ranges_of)
     return ranges
 
 
-def _range_of(high: float, low: float, before: float) -> State:
-    return (max(high - low, abs(high - before), abs(low - before)),)
+def _first_range(high: float, low: float, close: float) -> State:
+    return (high - low, close)
 
 
-def _ranges_of(high: FloatArray, low: FloatArray, before: FloatArray) -> tuple[FloatArray, ...]:
-    ranges, gaps = high - low, high - before
-    np.maximum(ranges, np.abs(gaps, out=gaps), out=ranges)
-    np.subtract(low, before, out=gaps)
-    np.maximum(ranges, np.abs(gaps, out=gaps), out=ranges)
-    return (ranges,)
+def _next_range(state: State, high: float, low: float, close: float) -> State:
+    before = state[1]
+    return (max(high - low, abs(high - before), abs(low - before)), close)
+
+
+def _ranges_of(high: FloatArray, low: FloatArray, close: FloatArray) -> tuple[FloatArray, ...]:
+    return (talib.TRANGE(high, low, close) if len(high) else np.empty(0),)
 
 
 def _atr(high: Line, low: Line, close: Line, period: int) -> Line:

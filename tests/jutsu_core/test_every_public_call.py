@@ -581,6 +581,7 @@ WITHOUT_ROW = {
     "indicators.averages": {"*": KERNEL, "WholePrices": KERNEL},
     "indicators.accumulators": {"StreamLine": KERNEL},
     "indicators.array_lines": {"*": KERNEL, "ArrayLine": KERNEL},
+    "indicators.composites": {"*": KERNEL, "Composite Rounding": RECORD},
     "indicators.catalog": {"IndicatorColumn": RECORD, "compute_arrays": KERNEL},
     "indicators.direction": {"Aroon DirectionalMovement Ichimoku Supertrend": RECORD},
     "indicators.lines": {"Line": KERNEL, "Operation": PORT},
