@@ -18,13 +18,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from jutsu_core.arguments import require_items
+from jutsu_core.arguments import require_items, require_type
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.array_lines import ArrayLine
 from jutsu_core.indicators.averages import require_kernel_defaults
 from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, definition_of
-from jutsu_core.indicators.inputs import FloatArray, require_bars, row_name
-from jutsu_core.indicators.records import IndicatorDefinition, array_lines
+from jutsu_core.indicators.inputs import FloatArray, benchmark_closes, require_bars, row_name, session_numbers
+from jutsu_core.indicators.records import IndicatorDefinition, InputName, array_lines
+from jutsu_core.sessions import EXCHANGE_ZONE, zone_of
 
 
 class IndicatorColumn(NamedTuple):
@@ -170,7 +171,13 @@ def indicator_columns(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) 
     return [column for spec in specs for column in spec.columns]
 
 
-def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> pd.DataFrame:
+def compute_indicators(
+    bars: pd.DataFrame,
+    indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS,
+    *,
+    benchmark: "pd.Series[float] | None" = None,
+    exchange_zone: str = EXCHANGE_ZONE,
+) -> pd.DataFrame:
     """Return the bars of one symbol with a float64 column for every result of ``indicators``.
 
     A value at a bar depends on that bar and those before it, never on later ones, so a series
@@ -179,6 +186,9 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
     Args:
         bars: Columns ``BAR_COLUMNS``, one symbol, oldest first; further columns are kept.
         indicators: What to compute; the order is that of the columns.
+        benchmark: Closes of the benchmark, labelled with aware times, for indicators that compare with one. There
+            must be one for every bar; others are left out.
+        exchange_zone: Where the exchange's clocks are, which say what session a bar belongs to.
 
     Returns:
         A new frame with the rows, index and columns of ``bars``, then ``indicator_columns``;
@@ -186,7 +196,8 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
 
     Raises:
         InvalidInputError: A column is missing or in the way, or a row breaks a rule of
-            ``require_bars``; the first such row is named.
+            ``require_bars``; the first such row is named. An indicator needs a benchmark, and there is none
+            or no close of it for a bar.
 
     Examples:
         >>> from datetime import UTC, datetime
@@ -198,14 +209,21 @@ def compute_indicators(bars: pd.DataFrame, indicators: Sequence[IndicatorSpec] =
     """
     inputs = require_bars(bars)
     indicators = _specs(indicators)
+    zone_of(exchange_zone)
+    if benchmark is not None:
+        require_type("benchmark", benchmark, pd.Series, "a pandas Series of closes", "label them with their times")
     plan = _plan(tuple(indicators))
     held = set(bars.columns.tolist())
     taken = [name for name in plan.names if name in held]
     if taken:
         message = f"bars must not have the columns to be computed, was with {taken[0]}"
         raise InvalidInputError(message)
-    for spec in indicators:
-        spec.definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
+    if "session" in plan.readers:
+        inputs["session"] = session_numbers(bars, exchange_zone)
+    if "benchmark" in plan.readers:
+        inputs["benchmark"] = benchmark_closes(bars, benchmark, plan.readers["benchmark"])
+    for definition, _ in plan.steps:
+        definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
     # One block, which a frame takes over as it is.
     table = np.empty((len(plan.names), len(bars)))
     for line, row in zip(_computed(inputs, plan), table, strict=True):
@@ -221,8 +239,9 @@ def compute_arrays(
 
     Args:
         columns: Opens, highs, lows, closes and volumes of the bars of one symbol by ``open``, ``high``, ``low``,
-            ``close`` and ``volume``: float64 of one length, oldest first, that were checked before, as
-            ``require_bars`` and ``IndicatorDefinition.require_inputs`` do.
+            ``close`` and ``volume``, and where an indicator reads them, ``session`` and ``benchmark``: float64 of
+            one length, oldest first, that were checked before, as ``require_bars`` and
+            ``IndicatorDefinition.require_inputs`` do.
         indicators: What to compute.
 
     Raises:
@@ -239,11 +258,19 @@ def compute_arrays(
 
 
 class _Plan(NamedTuple):
-    """What is the same for every symbol that a set of indicators is computed of."""
+    """What is the same for every symbol that a set of indicators is computed of.
+
+    Attributes:
+        names: Those of all columns.
+        labels: The same, as a frame has them.
+        steps: What to compute.
+        readers: For each input that is read, which indicator is the first to do so.
+    """
 
     names: tuple[str, ...]
     labels: "pd.Index[str]"
     steps: tuple[tuple[IndicatorDefinition, dict[str, float]], ...]
+    readers: dict[InputName, str]
 
 
 @lru_cache(maxsize=64)
@@ -255,7 +282,9 @@ def _plan(indicators: tuple[IndicatorSpec, ...]) -> _Plan:
         message = f"indicators must fill different columns, was {twice} twice"
         raise InvalidInputError(message)
     labels = pd.Index(names, dtype="str")
-    return _Plan(names, labels, tuple((spec.definition, spec.parameters) for spec in indicators))
+    steps = tuple((spec.definition, spec.parameters) for spec in indicators)
+    readers = {name: definition.name for definition, _ in reversed(steps) for name in definition.inputs}
+    return _Plan(names, labels, steps, readers)
 
 
 def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayLine]:

@@ -15,7 +15,16 @@ from types import MappingProxyType
 
 from jutsu_core.arguments import refuse, shown
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators import direction, historical, momentum, oscillators, trend, volatility, volume
+from jutsu_core.indicators import (
+    direction,
+    historical,
+    momentum,
+    oscillators,
+    relative,
+    trend,
+    volatility,
+    volume,
+)
 from jutsu_core.indicators.records import IndicatorDefinition
 
 DEFINITIONS_REVISION = 2
@@ -29,6 +38,7 @@ _DEFINITIONS: tuple[IndicatorDefinition, ...] = (
     *volatility.RECORDS,
     *historical.RECORDS,
     *volume.RECORDS,
+    *relative.RECORDS,
 )
 
 CATALOG: Mapping[str, IndicatorDefinition] = MappingProxyType(

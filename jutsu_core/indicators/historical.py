@@ -203,7 +203,8 @@ def ulcer_index(closes: FloatArray, *, period: int = 14) -> FloatArray:
     return values
 
 
-def _log_ratio(above: Line, below: Line) -> Line:
+def log_ratio(above: Line, below: Line) -> Line:
+    """Return the natural logarithm of one price over another, which no common unit changes."""
     return above.over(below, 1.0).logarithm()
 
 
@@ -212,27 +213,27 @@ def _sample_variance(line: Line, period: int) -> Line:
 
 
 def _close_volatility(close: Line, period: int, bars_per_year: int) -> Line:
-    returns = _log_ratio(close, close.lag(1))
+    returns = log_ratio(close, close.lag(1))
     return _sample_variance(returns, period).root() * sqrt(bars_per_year)
 
 
 def _parkinson_volatility(high: Line, low: Line, period: int, bars_per_year: int) -> Line:
-    ranges = _log_ratio(high, low)
+    ranges = log_ratio(high, low)
     return ((ranges * ranges).total(period) / (4.0 * log(2.0) * period)).root() * sqrt(bars_per_year)
 
 
 def _garman_klass_volatility(
     opening: Line, high: Line, low: Line, close: Line, period: int, bars_per_year: int
 ) -> Line:
-    ranges, body = _log_ratio(high, low), _log_ratio(close, opening)
+    ranges, body = log_ratio(high, low), log_ratio(close, opening)
     variance = ranges * ranges / 2.0 - body * body * (2.0 * log(2.0) - 1.0)
     return (variance.total(period).larger(0.0) / float(period)).root() * sqrt(bars_per_year)
 
 
 def _yang_zhang_volatility(opening: Line, high: Line, low: Line, close: Line, period: int, bars_per_year: int) -> Line:
     share = 0.34 / (1.34 + (period + 1) / (period - 1))
-    jump, body = _log_ratio(opening, close.lag(1)), _log_ratio(close, opening)
-    ranges = _log_ratio(high, close) * _log_ratio(high, opening) + _log_ratio(low, close) * _log_ratio(low, opening)
+    jump, body = log_ratio(opening, close.lag(1)), log_ratio(close, opening)
+    ranges = log_ratio(high, close) * log_ratio(high, opening) + log_ratio(low, close) * log_ratio(low, opening)
     within = (ranges.total(period).larger(0.0) / float(period)) * (1.0 - share)
     variance = (_sample_variance(jump, period) + _sample_variance(body, period) * share) + within
     return variance.root() * sqrt(bars_per_year)

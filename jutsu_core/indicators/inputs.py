@@ -16,6 +16,7 @@ import pandas as pd
 from jutsu_core.arguments import is_integer, is_number, refuse, require_ordered, require_type, shown
 from jutsu_core.bars import BAR_COLUMNS
 from jutsu_core.errors import InvalidInputError
+from jutsu_core.sessions import zone_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -25,6 +26,7 @@ MAX_MAGNITUDE = 1e100
 MAX_PERIOD = 100_000
 """Largest period, which is the kernels' own limit."""
 
+_MICROS_PER_DAY = 86_400_000_000
 _MISSING_TIME = np.iinfo(np.int64).min
 
 MAX_DEVIATIONS = 100.0
@@ -228,6 +230,48 @@ def _finite_column(bars: pd.DataFrame, name: str) -> FloatArray:
         message = f"{row_name(bars, row)}: {name} must be a finite number, was {values[row]}"
         raise InvalidInputError(message)
     return values
+
+
+def session_numbers(bars: pd.DataFrame, exchange_zone: str) -> FloatArray:
+    """Return a number for each bar that those of one session have in common: the days of ``exchange_date``.
+
+    Raises:
+        InvalidInputError: The zone is unknown.
+    """
+    times = pd.DatetimeIndex(bars["timestamp"]).as_unit("us")
+    labels = times.tz_convert("UTC").tz_localize(None).asi8
+    local = times.tz_convert(zone_of(exchange_zone)).tz_localize(None).asi8
+    is_label = labels % _MICROS_PER_DAY == 0
+    days: FloatArray = (np.where(is_label, labels, local) // _MICROS_PER_DAY).astype(np.float64)
+    return days
+
+
+def benchmark_closes(bars: pd.DataFrame, benchmark: "pd.Series[float] | None", indicator: str) -> FloatArray:
+    """Return the benchmark's close at the time of each bar.
+
+    Args:
+        bars: Checked bars.
+        benchmark: Closes with aware times; those at other times than the bars' are left out.
+        indicator: Which indicator asks.
+
+    Raises:
+        InvalidInputError: There is no benchmark, it is no such series, or it has no close for a bar; the first
+            such bar is named.
+    """
+    if benchmark is None:
+        refuse("benchmark", "given", "None", f"{indicator} compares with one: pass its closes, or leave it out")
+    closes = require_series("benchmark", benchmark)
+    index = benchmark.index
+    if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
+        refuse("index of benchmark", "timezone-aware times", index.dtype, 'take them as labels: set_index("timestamp")')
+    if bars.empty:
+        return np.empty(0)
+    places = index.get_indexer(pd.DatetimeIndex(bars["timestamp"]))
+    if (places < 0).any():
+        row = int(np.argmin(places >= 0))
+        remedy = "update the benchmark, or leave out bars from before it begins"
+        refuse("benchmark", f"with a close for {row_name(bars, row)}", "without one", remedy)
+    return closes[places]
 
 
 def row_name(bars: pd.DataFrame, row: int) -> str:

@@ -37,6 +37,11 @@ history begins; otherwise the page says how the start fades. A window of prices,
 exactly and its mean correctly rounded. What an indicator cannot be made of, such as prices that are not
 above 0 or an index that has no volume, is refused and named.
 
+`session` is a number that the bars of one exchange session have in common: `compute_indicators` and `Accumulator` take
+it from the clocks of `exchange_zone`. `benchmark` is the close of a benchmark's bar of the same time: give its closes,
+labelled with their times, as `compute_indicators(bars, chosen, benchmark=closes)`, and its bars as
+`update(bar, benchmark)`. A bar without one is refused, those before the benchmark begins too.
+
 Averages that fade come from TA-Lib, which is built with and without fused arithmetic: their last bits are those of
 the machine that computed them, the same for series and accumulators.
 

@@ -26,7 +26,7 @@ from jutsu_core.indicators.inputs import (
 )
 from jutsu_core.indicators.lines import Line
 
-InputName = Literal["open", "high", "low", "close", "volume"]
+InputName = Literal["open", "high", "low", "close", "volume", "session", "benchmark"]
 Move = Literal["moves", "stays", "changes"]
 
 PRICE_UNIT = "quote currency"
@@ -37,6 +37,10 @@ VOLUME_UNIT = "shares"
 MONEY_UNIT = "quote currency times shares"
 
 PRICE_INPUTS: tuple[InputName, ...] = ("open", "high", "low", "close")
+"""Prices of a bar."""
+
+PRICES: tuple[InputName, ...] = (*PRICE_INPUTS, "benchmark")
+"""All that are prices, the benchmark's close too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +103,8 @@ class IndicatorDefinition:
     Attributes:
         name: Key in the catalogue, and name of the function.
         title: What people call it.
-        inputs: Columns of the bars that it takes, in the order of the function.
+        inputs: What it takes of a bar, in the order of the function: its columns; ``session``, a number that the
+            bars of one exchange session have in common; ``benchmark``, the close of the benchmark's bar.
         parameters: Its keywords, in the order in which column names list them.
         results: What it returns, in its order.
         formula: The indicator itself, of lines.
@@ -172,7 +177,7 @@ class IndicatorDefinition:
             values = series[name]
             if name == "volume":
                 _require_volume(self.name, values, what)
-            elif self.needs_positive_prices and not (values > 0).all():
+            elif self.needs_positive_prices and name in PRICES and not (values > 0).all():
                 row = int(np.argmax(values <= 0))
                 remedy = f"{self.name} divides by prices: leave it out, or shift the prices"
                 refuse(what(name, row), "above 0", f"{values[row]:g}", remedy)
@@ -199,7 +204,7 @@ class IndicatorDefinition:
 
 def array_lines(columns: Mapping[str, FloatArray]) -> dict[str, Line]:
     """Return columns of bars as lines, prices as prices."""
-    return {name: ArrayLine(values, is_price=name in PRICE_INPUTS) for name, values in columns.items()}
+    return {name: ArrayLine(values, is_price=name in PRICES) for name, values in columns.items()}
 
 
 def period_of(

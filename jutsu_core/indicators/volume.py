@@ -22,6 +22,48 @@ from jutsu_core.indicators.records import (
 )
 
 
+def session_vwap(
+    highs: FloatArray, lows: FloatArray, closes: FloatArray, volumes: FloatArray, sessions: FloatArray
+) -> FloatArray:
+    """Return the average typical price of the session so far, weighted by volume.
+
+    Formula:
+        typical = (high + low + close) / 3
+        VWAP[t] = Σ typical · volume / Σ volume over the bars of the session up to t; typical[t] where none was traded
+
+    A daily bar is all of its session, so of daily bars it is the typical price.
+
+    Args:
+        highs: Finite prices, oldest first.
+        lows: As many.
+        closes: As many.
+        volumes: As many, 0 or more.
+        sessions: As many numbers, equal for the bars of one session, such as its day.
+
+    Returns:
+        As many values as ``closes``, in their unit.
+
+    Raises:
+        InvalidInputError: A series breaks its contract, the lengths differ, or there is no volume.
+
+    Warm-up:
+        None. Where the history begins within a session, that one is averaged from there.
+
+    References:
+        Stephen A. Berkowitz, Dennis E. Logue and Eugene A. Noser (1988), The Total Cost of Transactions on the
+        NYSE, Journal of Finance 43:1; of bars, each at its typical price, instead of single trades. A session is
+        a date on the exchange's clocks, so bars of extended hours count.
+
+    Examples:
+        >>> import numpy as np
+        >>> closes = np.array([1.0, 5.0, 4.0])
+        >>> session_vwap(closes, closes, closes, np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0]))
+        array([1., 2., 4.])
+    """
+    (values,) = SESSION_VWAP.values(highs, lows, closes, volumes, sessions)
+    return values
+
+
 def rolling_vwap(
     highs: FloatArray, lows: FloatArray, closes: FloatArray, volumes: FloatArray, *, period: int = 20
 ) -> FloatArray:
@@ -285,6 +327,22 @@ def _rolling_vwap(high: Line, low: Line, close: Line, volume: Line, period: int)
     return typical_price(high, low, close).mean_by(volume, period)
 
 
+def _session_vwap(high: Line, low: Line, close: Line, volume: Line, session: Line) -> Line:
+    # Prices are measured from the session's first, so that equal ones give exactly that price.
+    def begin(price: float, traded: float, session: float) -> State:
+        return (price, price, 0.0, traded, session)
+
+    def step(state: State, price: float, traded: float, session: float) -> State:
+        _, first, moved, total, session_before = state
+        if session != session_before:
+            return begin(price, traded, session)
+        moved, total = moved + (price - first) * traded, total + traded
+        return (first + moved / total if total else price, first, moved, total, session)
+
+    (line,) = typical_price(high, low, close).scan(begin, step, volume, session)
+    return line
+
+
 def _obv(close: Line, volume: Line) -> Line:
     def begin(last: float, traded: float) -> State:
         return (traded, last)
@@ -334,6 +392,15 @@ def _force_index(close: Line, volume: Line, period: int) -> Line:
     return (close.change() * volume).exponential(period)
 
 
+SESSION_VWAP = IndicatorDefinition(
+    name="session_vwap",
+    title="Volume-weighted average price of the session",
+    inputs=("high", "low", "close", "volume", "session"),
+    parameters=(),
+    results=(level("session_vwap", "Average typical price of the session so far, weighted by volume"),),
+    formula=_session_vwap,
+    function=session_vwap,
+)
 ROLLING_VWAP = IndicatorDefinition(
     name="rolling_vwap",
     title="Volume-weighted average price, rolling",
@@ -441,4 +508,13 @@ FORCE_INDEX = IndicatorDefinition(
     function=force_index,
 )
 
-RECORDS = (ROLLING_VWAP, OBV, ACCUMULATION_DISTRIBUTION, CHAIKIN_OSCILLATOR, CHAIKIN_MONEY_FLOW, MFI, FORCE_INDEX)
+RECORDS = (
+    SESSION_VWAP,
+    ROLLING_VWAP,
+    OBV,
+    ACCUMULATION_DISTRIBUTION,
+    CHAIKIN_OSCILLATOR,
+    CHAIKIN_MONEY_FLOW,
+    MFI,
+    FORCE_INDEX,
+)

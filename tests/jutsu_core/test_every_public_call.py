@@ -341,14 +341,22 @@ TABLE: dict[str, Row] = {
     "indicators.catalog.indicator": row(indicator_catalog.indicator, name=("sma", NAMES), period=PERIOD),
     "indicators.catalog.indicator_columns": row(indicator_catalog.indicator_columns, indicators=SPECS),
     "indicators.catalog.compute_indicators": row(
-        indicator_catalog.compute_indicators, bars=(random_bars(4), FRAME_FRAMES), indicators=SPECS
+        indicator_catalog.compute_indicators,
+        bars=(random_bars(4), FRAME_FRAMES),
+        indicators=SPECS,
+        benchmark=(None, {"text": "SPY", "a list": [1.0], "a frame": DATED.to_frame()}),
+        exchange_zone=("America/New_York", ZONES),
     ),
     "indicators.catalog.catalog_fingerprint": row(indicator_catalog.catalog_fingerprint, indicators=SPECS),
     "indicators.records.ParameterDefinition.check": row(definitions.CATALOG["rsi"].parameters[0].check, value=PERIOD),
-    "indicators.accumulators.Accumulator": row(Accumulator, indicators=SPECS, remembered=(3, COUNTS)),
-    "indicators.accumulators.Accumulator.update": row(ACCUMULATOR.update, bar=(BAR, ANYTHING)),
+    "indicators.accumulators.Accumulator": row(
+        Accumulator, indicators=SPECS, remembered=(3, COUNTS), exchange_zone=("America/New_York", ZONES)
+    ),
+    "indicators.accumulators.Accumulator.update": row(
+        ACCUMULATOR.update, bar=(BAR, ANYTHING), benchmark=(None, {"text": "SPY", "a list": [1.0], "a close": 1.5})
+    ),
     "indicators.accumulators.Accumulator.rollback": row(ACCUMULATOR.rollback, bars=(0, COUNTS)),
-    "indicators.accumulators.Accumulator.restate": row(ACCUMULATOR.restate, bars=([], LISTS)),
+    "indicators.accumulators.Accumulator.restate": row(ACCUMULATOR.restate, bars=([], LISTS), benchmarks=([], LISTS)),
     "indicators.definitions.definition_of": row(definitions.definition_of, name=("rsi", SYMBOLS)),
     "indicators.latest.calculate_sma": row(latest.calculate_sma, prices=DATA, period=PERIOD),
     "indicators.latest.calculate_ema": row(latest.calculate_ema, prices=DATA, period=PERIOD),
@@ -584,6 +592,7 @@ WITHOUT_ROW = {
     "indicators.composites": {"*": KERNEL, "Composite Rounding": RECORD},
     "indicators.catalog": {"IndicatorColumn": RECORD, "compute_arrays": KERNEL},
     "indicators.direction": {"Aroon DirectionalMovement Ichimoku Supertrend": RECORD},
+    "indicators.historical": {"log_ratio": KERNEL},
     "indicators.lines": {"Line": KERNEL, "Operation": PORT},
     "indicators.momentum": {"Stochastic": RECORD, "typical_price": KERNEL},
     "indicators.one_window": {"*": KERNEL},

@@ -33,8 +33,19 @@ def random_bars(count: int, *, seed: int = 7, cents: bool = True) -> list[Bar]:
     return [Bar(FIRST + timedelta(day), *row) for day, row in enumerate(zip(*columns, strict=True))]
 
 
+def beside(bar: Bar) -> Bar:
+    """Return the bar of a benchmark at the same time."""
+    close = 150_000_000 + bar.timestamp.toordinal() ** 3 % 9_001 * 10_000
+    return bar._replace(close=close)
+
+
+def updated(accumulator: Accumulator, bars: Sequence[Bar]) -> list[tuple[float, ...]]:
+    return [accumulator.update(bar, beside(bar)) for bar in bars]
+
+
 def series(bars: Sequence[Bar], specs: Sequence[IndicatorSpec]) -> bytes:
-    frame = compute_indicators(bars_to_frame("WALK", bars), specs)
+    benchmark = bars_to_frame("SPY", [beside(bar) for bar in bars]).set_index("timestamp")["close"]
+    frame = compute_indicators(bars_to_frame("WALK", bars), specs, benchmark=benchmark)
     return frame.iloc[:, 7:].to_numpy(dtype=np.float64).tobytes()
 
 
@@ -47,7 +58,7 @@ def rows(values: list[tuple[float, ...]]) -> bytes:
 def test_bar_by_bar_has_the_bits_of_the_series(spec: IndicatorSpec, *, cents: bool) -> None:
     bars = random_bars(120, cents=cents)
     accumulator = Accumulator([spec], remembered=3)
-    assert rows([accumulator.update(bar) for bar in bars]) == series(bars, [spec])
+    assert rows(updated(accumulator, bars)) == series(bars, [spec])
     assert accumulator.columns == tuple(column.name for column in spec.columns)
 
 
@@ -56,7 +67,7 @@ def test_a_long_history_of_the_default_set_has_the_bits_of_the_series() -> None:
     bars = random_bars(1_500)
     specs = (*DEFAULT_INDICATORS, indicator("wma", period=600), indicator("rolling_vwap", period=33))
     accumulator = Accumulator(specs, remembered=5)
-    assert rows([accumulator.update(bar) for bar in bars]) == series(bars, specs)
+    assert rows(updated(accumulator, bars)) == series(bars, specs)
 
 
 def test_real_bars_have_the_bits_of_the_series() -> None:
@@ -67,7 +78,7 @@ def test_real_bars_have_the_bits_of_the_series() -> None:
     times = (moment.to_pydatetime().replace(tzinfo=UTC) for moment in table["date"])
     bars = [Bar._make(row) for row in zip(times, *columns, table["volume"].astype(np.int64).tolist(), strict=True)]
     accumulator = Accumulator(EVERY)
-    assert rows([accumulator.update(bar) for bar in bars]) == series(bars, EVERY)
+    assert rows(updated(accumulator, bars)) == series(bars, EVERY)
 
 
 def test_prices_beyond_whole_micros_have_the_bits_of_the_series() -> None:
@@ -79,7 +90,7 @@ def test_prices_beyond_whole_micros_have_the_bits_of_the_series() -> None:
     ]
     specs = [indicator("wma", period=5), indicator("bollinger_bands", period=7), indicator("ema", period=50)]
     accumulator = Accumulator(specs)
-    assert rows([accumulator.update(bar) for bar in bars]) == series(bars, specs)
+    assert rows(updated(accumulator, bars)) == series(bars, specs)
 
 
 @settings(max_examples=60)
@@ -93,21 +104,21 @@ def test_restated_bars_leave_no_trace(data: st.DataObject, name: str) -> None:
     values: list[tuple[float, ...]] = []
     for bar in bars:
         held.append(bar)
-        values.append(accumulator.update(bar))
+        values.append(accumulator.update(bar, beside(bar)))
         if data.draw(st.integers(0, 9), label="restates") == 0:
             count = data.draw(st.integers(1, min(20, len(held))), label="bars")
             held[-count:] = other[len(held) - count : len(held)]
-            values[-count:] = accumulator.restate(held[-count:])
+            values[-count:] = accumulator.restate(held[-count:], map(beside, held[-count:]))
     assert rows(values) == series(held, [spec])
 
 
 def test_what_was_rolled_back_comes_again() -> None:
     bars = random_bars(90)
     accumulator = Accumulator(EVERY[:6], remembered=30)
-    values = [accumulator.update(bar) for bar in bars]
+    values = updated(accumulator, bars)
     accumulator.rollback(0)
     accumulator.rollback(30)
-    assert rows([accumulator.update(bar) for bar in bars[60:]]) == rows(values[60:])
+    assert rows(updated(accumulator, bars[60:])) == rows(values[60:])
 
 
 def test_no_more_is_rolled_back_than_is_remembered() -> None:
@@ -149,3 +160,55 @@ def test_a_bar_that_cannot_be_is_refused_and_changes_nothing(change: dict[str, o
 def test_what_is_no_bar_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="bar must be a Bar, its prices in micros, was list"):
         Accumulator([indicator("rsi")]).update([1.0])  # type: ignore[arg-type]  # on purpose
+
+
+INTRADAY = [
+    Bar(datetime(2013, 3, 8, 20, 0, tzinfo=UTC) + timedelta(minutes=30 * place), *bar[1:])
+    for place, bar in enumerate(random_bars(150))
+]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_sessions_of_bars_within_days_are_those_of_the_exchange_s_clocks(zone: str) -> None:
+    """Over a change of the clocks, in the bits of the series; every session is averaged from its first bar."""
+    spec = indicator("session_vwap")
+    accumulator = Accumulator([spec], exchange_zone=zone)
+    values = rows([accumulator.update(bar) for bar in INTRADAY])
+    frame = compute_indicators(bars_to_frame("WALK", INTRADAY), [spec], exchange_zone=zone)
+    assert values == frame["session_vwap"].to_numpy().tobytes()
+    days = frame["timestamp"].dt.tz_convert(zone).dt.date.where(frame["timestamp"].dt.hour != 0)
+    typical = (frame["high"] + frame["low"] + frame["close"]) / 3
+    firsts = frame[(days != days.shift()) & days.notna() & days.shift().notna()].index
+    assert len(firsts) > 1
+    np.testing.assert_allclose(frame["session_vwap"][firsts], typical[firsts], rtol=1e-14)
+
+
+def test_a_session_vwap_of_daily_bars_is_the_typical_price() -> None:
+    bars = random_bars(20)
+    frame = compute_indicators(bars_to_frame("WALK", bars), [indicator("session_vwap")])
+    typical = frame["close"] + ((frame["high"] - frame["close"]) + (frame["low"] - frame["close"])) / 3
+    assert frame["session_vwap"].to_numpy().tobytes() == typical.to_numpy().tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (None, "benchmark must be the benchmark's bar of 2013-01-02T00:00:00.*, was None; rolling_beta compares"),
+        (
+            {"timestamp": FIRST + timedelta(1)},
+            "timestamp of benchmark must be that of bar, 2013-01-02T.*, was 2013-01-03",
+        ),
+        ({"close": 0}, "close of the benchmark's bar 2013-01-02T.* must be above 0, was 0; rolling_beta divides by it"),
+    ],
+)
+def test_a_benchmark_s_bar_that_cannot_be_is_refused(change: dict[str, object] | None, said: str) -> None:
+    (bar,) = random_bars(1)
+    other = None if change is None else beside(bar)._replace(**change)  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(InvalidInputError, match=said):
+        Accumulator([indicator("rolling_beta")]).update(bar, other)
+
+
+def test_restated_bars_need_as_many_of_the_benchmark() -> None:
+    bars = random_bars(2)
+    with pytest.raises(InvalidInputError, match="benchmarks must be as many as bars, 2, was 1; give the one of each"):
+        Accumulator([indicator("rolling_beta")]).restate(bars, [beside(bars[0])])

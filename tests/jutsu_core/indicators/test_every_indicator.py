@@ -14,11 +14,18 @@ from jutsu_core.indicators.catalog import IndicatorSpec, indicator
 from jutsu_core.indicators.definitions import CATALOG
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.records import MONEY_UNIT, PRICE_UNIT, VOLUME_UNIT
+from tests.jutsu_core.indicators import references
 from tests.jutsu_core.indicators.answers.arithmetic import CHOICES, FOLDER, lines_of
-from tests.jutsu_core.indicators.references import random_bars
 
+PRICES = ["open", "high", "low", "close", "benchmark"]
 SHORT = {name: indicator(name, **chosen) for name, chosen in CHOICES.items()}
 every_indicator = pytest.mark.parametrize("spec", SHORT.values(), ids=SHORT.keys())
+
+
+def random_bars(length: int) -> pd.DataFrame:
+    """Return bars with everything that an indicator may read: sessions of five bars, and a benchmark's closes."""
+    beside = references.random_walk(length, seed=11) + 20.0
+    return references.random_bars(length).assign(session=np.arange(length) // 5, benchmark=beside)
 
 
 def calculate(spec: IndicatorSpec, bars: pd.DataFrame) -> tuple[FloatArray, ...]:
@@ -54,7 +61,7 @@ def test_values_begin_when_the_warm_up_is_over(spec: IndicatorSpec) -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_value_that_is_not_finite_is_refused_in_every_input(spec: IndicatorSpec, bad: float) -> None:
     for name in spec.definition.inputs:
-        bars = random_bars(20).astype({"volume": float})
+        bars = random_bars(20).astype({"volume": float, "session": float})
         bars.loc[11, name] = bad
         with pytest.raises(InvalidInputError, match=rf"{name}s\[11\] must be a finite number"):
             calculate(spec, bars)
@@ -107,11 +114,11 @@ def test_values_are_those_calculated_by_hand(spec: IndicatorSpec) -> None:
 @every_indicator
 def test_values_lie_in_the_range_that_the_record_says(spec: IndicatorSpec) -> None:
     """Also of bars without range, of prices that only rise, and of a spike."""
-    flat = random_bars(60).assign(open=7.1, high=7.1, low=7.1, close=7.1)
+    flat = random_bars(60).assign(**dict.fromkeys(PRICES, 7.1))
     rising = random_bars(60)
-    rising[["open", "high", "low", "close"]] = np.add.outer(np.arange(1.0, 61.0), [0.0, 0.5, -0.5, 0.5])
+    rising[PRICES] = np.add.outer(np.arange(1.0, 61.0), [0.0, 0.5, -0.5, 0.5, 1.0])
     spiked = random_bars(60)
-    spiked.loc[30, ["open", "high", "low", "close"]] = 1e9
+    spiked.loc[30, PRICES] = 1e9
     for bars in (random_bars(300), flat, rising, spiked):
         bars["volume"] = bars["volume"].to_numpy() % 5
         for result, definition in zip(calculate(spec, bars), spec.definition.results, strict=True):
@@ -124,7 +131,7 @@ def test_values_lie_in_the_range_that_the_record_says(spec: IndicatorSpec) -> No
 @every_indicator
 def test_prices_in_another_unit_give_results_in_that_unit(spec: IndicatorSpec) -> None:
     """By powers of two, so that not a bit may differ; logarithms of ratios stay too."""
-    check_scaling(spec, ["open", "high", "low", "close"], {PRICE_UNIT: 1024.0})
+    check_scaling(spec, PRICES, {PRICE_UNIT: 1024.0})
 
 
 @every_indicator
@@ -146,7 +153,7 @@ def check_scaling(spec: IndicatorSpec, columns: list[str], factors: dict[str, fl
 def test_prices_that_move_together_move_levels_and_leave_distances(spec: IndicatorSpec) -> None:
     bars = random_bars(60)
     moved = bars.copy()
-    moved[["open", "high", "low", "close"]] += 1_000.0
+    moved[PRICES] += 1_000.0
     pairs = zip(calculate(spec, bars), calculate(spec, moved), spec.definition.results, strict=True)
     for result, other, definition in pairs:
         shift = 1_000.0 if definition.when_prices_move == "moves" else 0.0
@@ -157,7 +164,7 @@ def test_prices_that_move_together_move_levels_and_leave_distances(spec: Indicat
 
 @every_indicator
 def test_a_constant_price_is_a_level_to_the_bit(spec: IndicatorSpec) -> None:
-    bars = random_bars(60).assign(open=0.1, high=0.1, low=0.1, close=0.1)
+    bars = random_bars(60).assign(**dict.fromkeys(PRICES, 0.1))
     for result, definition in zip(calculate(spec, bars), spec.definition.results, strict=True):
         values = result[spec.warm_up_bars :]
         if definition.when_prices_move == "moves":
@@ -237,6 +244,7 @@ def test_the_docstring_says_formula_warm_up_and_source(spec: IndicatorSpec) -> N
 def test_the_future_changes_no_bit_of_the_past(closes: list[int], cut: int, name: str) -> None:
     values = np.array(closes) / 1e4
     bars = pd.DataFrame({"open": values, "high": values + 1.0, "low": values * 0.9, "close": values, "volume": 7.0})
+    bars = bars.assign(session=np.arange(len(bars)) // 5, benchmark=np.sqrt(values))
     whole = calculate(SHORT[name], bars)
     part = calculate(SHORT[name], bars.iloc[:cut])
     for complete, prefix in zip(whole, part, strict=True):

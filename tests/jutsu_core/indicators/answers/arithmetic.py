@@ -60,6 +60,7 @@ CHOICES: dict[str, dict[str, float]] = {
     "garman_klass_volatility": {"period": 6, "bars_per_year": 252},
     "yang_zhang_volatility": {"period": 6, "bars_per_year": 252},
     "ulcer_index": {"period": 5},
+    "session_vwap": {},
     "rolling_vwap": {"period": 5},
     "obv": {},
     "accumulation_distribution": {},
@@ -67,6 +68,10 @@ CHOICES: dict[str, dict[str, float]] = {
     "chaikin_money_flow": {"period": 5},
     "mfi": {"period": 5},
     "force_index": {"period": 4},
+    "rolling_beta": {"period": 6},
+    "rolling_correlation": {"period": 6},
+    "relative_strength": {},
+    "spread_z_score": {"period": 6},
 }
 """Short periods, so that the bars hold every phase of an indicator."""
 
@@ -476,6 +481,16 @@ def ulcer_index(bars: Bars, period: int) -> list[Column]:
     return [over_windows(squares, period, lambda window: root(mean(window)))]
 
 
+def session_vwap(bars: Bars) -> list[Column]:
+    price, volume, session = typical(bars), bars["volume"], bars["session"]
+    averages: Column = []
+    for bar, own in enumerate(session):
+        held = [other for other in range(bar + 1) if session[other] == own]
+        money = sum((price[other] * volume[other] for other in held), NOTHING)
+        averages.append(quotient(money, sum((volume[other] for other in held), NOTHING), price[bar]))
+    return [averages]
+
+
 def rolling_vwap(bars: Bars, period: int) -> list[Column]:
     price, volume = typical(bars), bars["volume"]
     money = over_windows([one * two for one, two in zip(price, volume, strict=True)], period, added)
@@ -530,6 +545,41 @@ def mfi(bars: Bars, period: int) -> list[Column]:
 def force_index(bars: Bars, period: int) -> list[Column]:
     moved = each(lambda now, last, volume: (now - last) * volume, bars["close"], before(bars["close"]), bars["volume"])
     return [exponential(moved, period)]
+
+
+def returns_beside(bars: Bars, period: int) -> tuple[Column, Column, Column]:
+    """Return the variances of the returns and of the benchmark's, and their covariance, over ``period`` returns."""
+    own, other = (
+        each(lambda now, last: now / last - 1, bars[name], before(bars[name])) for name in ("close", "benchmark")
+    )
+    common: Column = []
+    for mine, theirs in zip(windows(own, period), windows(other, period), strict=True):
+        if mine is None or theirs is None:
+            common.append(None)
+            continue
+        middle, centre = mean(mine), mean(theirs)
+        common.append(mean([(one - middle) * (two - centre) for one, two in zip(mine, theirs, strict=True)]))
+    return over_windows(own, period, variance), over_windows(other, period, variance), common
+
+
+def rolling_beta(bars: Bars, period: int) -> list[Column]:
+    _, other, common = returns_beside(bars, period)
+    return [each(lambda moved, width: quotient(moved, width, NOTHING), common, other)]
+
+
+def rolling_correlation(bars: Bars, period: int) -> list[Column]:
+    return [each(lambda one, two, moved: quotient(moved, root(one * two), NOTHING), *returns_beside(bars, period))]
+
+
+def relative_strength(bars: Bars) -> list[Column]:
+    return [each(lambda close, other: close / other, bars["close"], bars["benchmark"])]
+
+
+def spread_z_score(bars: Bars, period: int) -> list[Column]:
+    def score(window: list[Fraction]) -> Fraction:
+        return quotient(window[-1] - mean(window), root(variance(window)), NOTHING)
+
+    return [over_windows(log_ratio(bars["close"], bars["benchmark"]), period, score)]
 
 
 def read_bars() -> Bars:

@@ -1,0 +1,83 @@
+"""Beside a benchmark: laws of the formulas, and which benchmarks are refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jutsu_core.errors import InvalidInputError
+from jutsu_core.indicators.catalog import compute_indicators, indicator
+from jutsu_core.indicators.relative import (
+    relative_strength,
+    rolling_beta,
+    rolling_correlation,
+    spread_z_score,
+)
+from tests.jutsu_core.indicators.references import random_bars, random_walk
+
+CLOSES, BENCHMARK = random_walk(200), random_walk(200, seed=3)
+
+
+def test_beta_and_correlation_agree_with_pandas() -> None:
+    own, other = pd.Series(CLOSES).pct_change(), pd.Series(BENCHMARK).pct_change()
+    expected = own.rolling(20).cov(other) / other.rolling(20).var()
+    np.testing.assert_allclose(rolling_beta(CLOSES, BENCHMARK, period=20), expected, rtol=1e-9, atol=1e-11)
+    expected = own.rolling(20).corr(other)
+    np.testing.assert_allclose(rolling_correlation(CLOSES, BENCHMARK, period=20), expected, rtol=1e-9, atol=1e-11)
+
+
+def test_a_price_beside_itself_is_one_and_does_not_stray() -> None:
+    assert set(rolling_beta(CLOSES, CLOSES, period=20)[20:]) == {1.0}
+    np.testing.assert_allclose(rolling_correlation(CLOSES, CLOSES, period=20)[20:], 1.0, rtol=1e-15)
+    assert set(relative_strength(CLOSES, CLOSES)) == {1.0}
+    assert set(spread_z_score(CLOSES, CLOSES, period=20)[19:]) == {0.0}
+
+
+def test_twice_the_returns_are_twice_the_beta() -> None:
+    returns = BENCHMARK[1:] / BENCHMARK[:-1] - 1.0
+    geared = np.concatenate(((50.0,), 50.0 * np.cumprod(1.0 + 2.0 * returns)))
+    np.testing.assert_allclose(rolling_beta(geared, BENCHMARK, period=20)[20:], 2.0, rtol=1e-9)
+
+
+def test_a_score_turns_its_sign_when_both_change_places() -> None:
+    one, other = spread_z_score(CLOSES, BENCHMARK, period=20), spread_z_score(BENCHMARK, CLOSES, period=20)
+    np.testing.assert_allclose(one, -other, rtol=1e-9, atol=1e-12)
+
+
+BARS = random_bars(30)
+SERIES = pd.Series(BENCHMARK[:30], index=pd.DatetimeIndex(BARS["timestamp"]))
+BETA = [indicator("sma", period=3), indicator("rolling_beta", period=5)]
+
+
+def test_a_benchmark_is_found_by_its_times() -> None:
+    """Also where it has more of them, and in another unit and zone."""
+    extra = pd.Series(
+        [1.0, 2.0], index=pd.DatetimeIndex(["1999-01-04", "2020-01-02 12:00"], tz="UTC", dtype="datetime64[ns, UTC]")
+    )
+    longer = pd.concat([SERIES, extra]).sort_index().tz_convert("Asia/Tokyo")
+    expected = rolling_beta(BARS["close"].to_numpy(), BENCHMARK[:30], period=5)
+    for benchmark in (SERIES, longer):
+        frame = compute_indicators(BARS, BETA, benchmark=benchmark)
+        assert frame["rolling_beta_5"].to_numpy().tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (None, "benchmark must be given, was None; rolling_beta compares with one: pass its closes, or leave it out"),
+        (SERIES.drop(SERIES.index[7]), r"benchmark must be with a close for row 7 of bars \(2020-01-08 .*was without"),
+        (SERIES.iloc[9:], r"benchmark must be with a close for row 0 of bars .*; update the benchmark, or leave out"),
+        (SERIES.reset_index(drop=True), "index of benchmark must be timezone-aware times, was int64"),
+        (SERIES.tz_localize(None), "index of benchmark must be timezone-aware times, was datetime64"),
+        (SERIES.iloc[::-1], "row 1 of the index of benchmark must be after"),
+        (SERIES.where(SERIES.index != SERIES.index[4]), r"benchmark\[4\] must be a finite number, was nan"),
+        (SERIES.where(SERIES.index != SERIES.index[4], 0.0), r"benchmark of row 4 of bars .* must be above 0, was 0; "),
+        (BENCHMARK[:30], "benchmark must be a pandas Series of closes, was ndarray"),
+    ],
+)
+def test_a_benchmark_that_cannot_be_is_refused(other: object, said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        compute_indicators(BARS, BETA, benchmark=other)  # type: ignore[arg-type]  # on purpose
+
+
+def test_no_bars_beside_a_benchmark_give_empty_columns() -> None:
+    assert compute_indicators(BARS.iloc[:0], BETA, benchmark=SERIES)["rolling_beta_5"].empty
