@@ -65,8 +65,12 @@ class ArrayLine(Line):
     def write(self, column: FloatArray) -> None:
         """Write the line into ``column``, which has a place for every bar; NaN before the line's first number."""
         column[: self.start] = np.nan
+        written = column[self.start :]
         # Which zero a minimum or a maximum takes is the machine's choice; + 0.0 leaves one.
-        np.add(self.values[: max(len(column) - self.start, 0)], 0.0, out=column[self.start :])
+        np.add(self.values[: len(written)], 0.0, out=written)
+        # Who reads the line after this reads it there, so that its numbers are held once.
+        if len(written) == len(self.values):
+            self.values = written
 
     def apply(self, operation: Operation, *others: "Line | float") -> "ArrayLine":  # noqa: D102 - as the base says
         # Numbers first: to ask a number whether it is a line costs more than the arithmetic.

@@ -40,6 +40,7 @@ MOST_RAMP = 511
 
 _EXACT_FLOAT = 2**53
 _CORRECTIONS = 8
+_BLOCK = 64
 _SPLIT = 2.0**27 + 1.0
 
 
@@ -66,7 +67,6 @@ class WholePrices:
         if np.count_nonzero(is_whole) < len(values):
             self._others = _running(~is_whole)
             rounded[~is_whole] = 0.0
-        self._rounded = rounded
         self._sums = _running(rounded.astype(np.int64))
         # Floats are divided in half the time that integers take, and are as exact below 2⁵³.
         is_small = self._most * len(values) < _EXACT_FLOAT
@@ -74,7 +74,7 @@ class WholePrices:
 
     @cached_property
     def _squares(self) -> IntArray:
-        micros = self._rounded.astype(np.int64)
+        micros = self._micros()
         np.multiply(micros, micros, out=micros)
         return _running(micros)
 
@@ -82,10 +82,24 @@ class WholePrices:
     def _ramps(self) -> IntArray:
         return _running(self._sums)
 
-    @cached_property
-    def _range(self) -> float:
-        highest, lowest = np.maximum.reduce(self._rounded), np.minimum.reduce(self._rounded)
-        return float(highest - lowest)
+    def _micros(self) -> IntArray:
+        # A subtraction costs less than to hold them.
+        return self._sums[1:] - self._sums[:-1]
+
+    def _is_narrow(self, period: int) -> npt.NDArray[np.bool_] | None:
+        """Return which windows have a range whose variance is exact, None if all have."""
+        micros = self._micros()
+        # A window lies in two neighbouring blocks; what is true of these need not be asked of every window.
+        firsts = np.arange(0, len(micros), max(period, _BLOCK))
+        tops, bottoms = np.maximum.reduceat(micros, firsts), np.minimum.reduceat(micros, firsts)
+        tops[1:] = np.maximum(tops[1:], tops[:-1])
+        bottoms[1:] = np.minimum(bottoms[1:], bottoms[:-1])
+        if period * int(np.maximum.reduce(tops - bottoms)) <= WIDEST_WINDOW:
+            return None
+        values = micros.astype(np.float64)
+        ranges = highest(values, period) - lowest(values, period)
+        is_narrow: npt.NDArray[np.bool_] = period * ranges <= WIDEST_WINDOW
+        return None if np.logical_and.reduce(is_narrow) else is_narrow
 
     def is_whole(self, period: int) -> npt.NDArray[np.bool_] | None:
         """Return which windows hold nothing but whole micros, from the first whole window on; None if all do."""
@@ -122,10 +136,8 @@ class WholePrices:
         spread = self._squares[period:] - self._squares[:-period]
         spread *= period
         spread -= sums
-        is_narrow = None
-        if period * self._range > WIDEST_WINDOW:
-            ranges = highest(self._rounded, period) - lowest(self._rounded, period)
-            is_narrow = period * ranges <= WIDEST_WINDOW
+        is_narrow = self._is_narrow(period)
+        if is_narrow is not None:
             spread *= is_narrow
         np.sqrt(spread, out=out)
         out /= float(period * MICROS_PER_UNIT)

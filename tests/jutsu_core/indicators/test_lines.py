@@ -190,3 +190,22 @@ def test_threads_do_not_disturb_each_other() -> None:
 def test_single_prices_and_arrays_agree_on_what_is_whole(value: float) -> None:
     is_whole: npt.NDArray[np.bool_] | None = ArrayLine(np.array([value]), is_price=True)._whole.is_whole(1)
     assert (is_whole is None) == (whole_micros(value) is not None)
+
+
+@pytest.mark.parametrize("period", [2, 20, 70, 200])
+def test_windows_narrow_and_wide_are_told_apart_wherever_they_lie(period: int) -> None:
+    """Also at the seams of the blocks by which ranges are judged."""
+    limit = WIDEST_WINDOW // period
+    for place in (0, 63, 64, 65, 127, 128, 300, 399):
+        for height in (limit, limit + 1):
+            values = [1_000_000] * 400
+            values[place] += height
+            line = prices(values)
+            found = values_of(line.deviation(period))
+            for end in (0, len(found) - 1, min(place, len(found) - 1), max(place - period + 1, 0)):
+                window = values[end : end + period]
+                spread = period * sum(value * value for value in window) - sum(window) ** 2
+                if period * (max(window) - min(window)) <= WIDEST_WINDOW:
+                    assert found[end] == math.sqrt(spread) / (period * 10**6)
+                else:
+                    assert found[end] == pytest.approx(math.sqrt(spread) / (period * 10**6), rel=1e-12)
