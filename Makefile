@@ -69,9 +69,8 @@ lock: $(VENV)/.python  ## renew requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --upgrade pyproject.toml --output-file requirements.lock
 
-indicators-page: $(VENV)/.dev  ## write docs/indicators.md, which is made of the catalogue
-	@$(BIN)/python -c "from jutsu_core.indicators.page import indicators_page; print(indicators_page(), end='')" \
-	  > docs/indicators.md
+indicators-page: $(VENV)/.dev  ## write docs/indicators.md and its pictures, which are made of the catalogue
+	@$(BIN)/python -m tests.jutsu_core.indicators.docs_page
 
 clean:           ## remove what was created, data included
 	rm -rf $(VENV) var

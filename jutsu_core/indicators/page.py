@@ -1,6 +1,7 @@
 """The page of the docs that lists every indicator, made of the catalogue and nothing else.
 
-``make indicators-page`` writes it to ``docs/indicators.md``; a test fails while the two differ.
+``make indicators-page`` writes it to ``docs/indicators.md``, and its pictures (``pictures``) beside it; a test fails
+while they differ.
 
 What does not belong here: anything that a record or a docstring could say.
 """
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from jutsu_core.indicators.definitions import CATALOG
+from jutsu_core.indicators.pictures import SHOWN_BARS
 from jutsu_core.indicators.records import IndicatorDefinition, ParameterDefinition, ResultDefinition
 
 _HEAD = """\
@@ -42,6 +44,8 @@ it from the clocks of `exchange_zone`. `benchmark` is the close of a benchmark's
 labelled with their times, as `compute_indicators(bars, chosen, benchmark=closes)`, and its bars as
 `update(bar, benchmark)`. A bar without one is refused, those before the benchmark begins too.
 
+Pictures show each with its defaults over {shown} sample bars of AAPL; what compares does so with MSFT.
+
 Averages that fade come from TA-Lib, which is built with and without fused arithmetic: their last bits are those of
 the machine that computed them, the same for series and accumulators.
 
@@ -58,7 +62,7 @@ def indicators_page() -> str:
     """Return the page, in Markdown."""
     rows = "\n".join(map(_row, CATALOG.values()))
     sections = "\n".join("\n".join(_section(definition)) for definition in CATALOG.values())
-    return f"{_HEAD.format(count=len(CATALOG))}{rows}\n\n{sections}\n"
+    return f"{_HEAD.format(count=len(CATALOG), shown=SHOWN_BARS)}{rows}\n\n{sections}\n"
 
 
 def _row(definition: IndicatorDefinition) -> str:
@@ -81,6 +85,7 @@ def _section(definition: IndicatorDefinition) -> Iterator[str]:
     yield f"## {definition.name}\n"
     summary = _lines(said[""]).removeprefix("Return ")
     yield f"**{definition.title}** (`{module}`): {summary}\n"
+    yield f"![{definition.title}](images/indicators/{definition.name}.svg)\n"
     formula = said["Formula"].replace("``", "")
     yield f"```text\n{formula}\n```\n"
     if definition.parameters:

@@ -598,6 +598,7 @@ WITHOUT_ROW = {
     "indicators.one_window": {"*": KERNEL},
     "indicators.oscillators": {"PpoSeries TsiSeries": RECORD},
     "indicators.page": {"indicators_page": "takes nothing"},
+    "indicators.pictures": {"indicator_picture": KERNEL},
     "indicators.records": {
         "ParameterDefinition ResultDefinition level distance index period_of number_of": RECORD,
         "IndicatorDefinition array_lines": KERNEL,
