@@ -42,7 +42,8 @@ above 0 or an index that has no volume, is refused and named.
 `session` is a number that the bars of one exchange session have in common: `compute_indicators` and `Accumulator` take
 it from the clocks of `exchange_zone`. `benchmark` is the close of a benchmark's bar of the same time: give its closes,
 labelled with their times, as `compute_indicators(bars, chosen, benchmark=closes)`, and its bars as
-`update(bar, benchmark)`. A bar without one is refused, those before the benchmark begins too.
+`update(bar, benchmark)`. A bar without one is refused, those before the benchmark begins too;
+`universe.yaml` takes no indicator that compares.
 
 Pictures show each with its defaults over {shown} sample bars of AAPL; what compares does so with MSFT.
 

@@ -82,6 +82,15 @@ SETS = "indicator_sets:\n  swing:\n"
             SETS + "  - rsi\n  - atr\n  - rsi: {period: 14}",
             "line 7: key 'indicator_sets.swing.2' holds {rsi: {period: 14}}: ",
         ),
+        (
+            SETS + "  - rolling_beta",
+            "line 5: key 'indicator_sets.swing.0' holds 'rolling_beta': a stored indicator must read bars alone, was"
+            " rolling_beta, which compares them with a benchmark; leave it out, and compute it where it is read: ",
+        ),
+        (
+            SETS + "  - rolling_beta: {period: 9}",
+            "key 'indicator_sets.swing.0.rolling_beta' holds {period: 9}: a stored",
+        ),
         (SETS + "  - rsi\n  - rsi", "must fill different columns, was rsi_14 twice, in no. 1 too"),
         ("indicator_sets: {swing: []}", "key 'indicator_sets.swing' must be a list of indicators such as [rsi, "),
         ("indicator_sets: {swing: rsi}", "key 'indicator_sets.swing' must be a list of indicators such as [rsi, "),
