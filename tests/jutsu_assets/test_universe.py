@@ -84,8 +84,7 @@ SETS = "indicator_sets:\n  swing:\n"
         ),
         (
             SETS + "  - rolling_beta",
-            "line 5: key 'indicator_sets.swing.0' holds 'rolling_beta': a stored indicator must read bars alone, was"
-            " rolling_beta, which compares them with a benchmark; leave it out, and compute it where it is read: ",
+            "swing.0' holds 'rolling_beta': a stored indicator must read bars alone, was rolling_beta, which compares",
         ),
         (
             SETS + "  - rolling_beta: {period: 9}",
