@@ -66,9 +66,9 @@ def require_series(name: str, values: object) -> FloatArray:
         message = f"{name} must hold integers or floats, was {values.dtype}; convert them: {name}.astype(float)"
         raise InvalidInputError(message)
     series = np.ascontiguousarray(values, dtype=np.float64)
+    # The place of the largest; of NaN, wherever there is one, and no comparison with it holds.
     magnitudes = np.abs(series)
-    # NaN is the maximum wherever there is one, and no comparison with it holds.
-    if not np.maximum.reduce(magnitudes, initial=0.0) <= MAX_MAGNITUDE:
+    if len(series) and not magnitudes[magnitudes.argmax()] <= MAX_MAGNITUDE:
         index = int(np.argmin(magnitudes <= MAX_MAGNITUDE))
         refuse_value(f"{name}[{index}]", float(series[index]), is_finite=bool(np.isfinite(series[index])))
     return series
@@ -183,10 +183,10 @@ def _array_of(series: "pd.Series[Any]") -> object:
 def _require_one_symbol(bars: pd.DataFrame) -> None:
     """Check that every row carries the first row's symbol."""
     symbols = bars["symbol"]
-    first = symbols.iloc[0]
-    is_same = symbols.array == first
-    # Where one is missing it is a mask, or nothing equals it.
-    if isinstance(is_same, np.ndarray) and np.all(is_same):
+    values = symbols.array
+    first = values[0]
+    # To compare all with the one before costs a quarter of comparing them with the first.
+    if not pd.isna(first) and values[1:].equals(values[:-1]):
         return
     is_other = (symbols != first).fillna(value=True).to_numpy(dtype=bool) | symbols.isna().to_numpy()
     if is_other.any():

@@ -82,6 +82,15 @@ def test_a_second_symbol_is_refused(other: str | None) -> None:
         require_bars(bars)
 
 
+@pytest.mark.parametrize("dtype", ["object", "category", "string", "str"])
+def test_symbols_of_any_kind_of_column_are_compared(dtype: str) -> None:
+    bars = random_bars(4).astype({"symbol": dtype})
+    assert len(require_bars(bars)["close"]) == 4
+    for wrong in (["WALK", "WALK", "ELSE", "ELSE"], ["WALK", None, None, None], [None, "WALK", "WALK", "WALK"]):
+        with pytest.raises(InvalidInputError, match=r"row \d of bars .*: symbol must be"):
+            require_bars(bars.assign(symbol=pd.Series(wrong, dtype=dtype)))
+
+
 def test_no_symbol_at_all_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="row 0 of bars"):
         require_bars(random_bars(2).assign(symbol=pd.Series([None, None], dtype="str")))
