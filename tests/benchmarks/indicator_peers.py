@@ -1,7 +1,8 @@
 """The default set of indicators beside its peers: ``python -m tests.benchmarks.indicator_peers``.
 
-Peers take turns, and of each the best round counts, so that what else the machine does falls on all of them. Polars
-and polars-talib are no dependencies of Jutsu: where they are not installed, the table says so.
+Peers take turns, symbol by symbol, and the best time of each counts, so that what else the machine does falls on
+all of them or on none. Polars and polars-talib are no dependencies of Jutsu: where they are not installed, the
+table says so.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from jutsu_core.indicators.inputs import FloatArray
 from tests.benchmarks.test_calculations import inputs_of, random_bars
 
 Columns = Mapping[str, Any]
+Call = Callable[[], object]
 DAYS = 5_040
 NAMES = ("sma_20", "sma_50", "sma_200", "ema_12", "ema_26", "rsi_14", "upper", "lower", "macd", "signal", "atr_14")
 """What every peer computes, in one order; our set has the middle band and the histogram besides."""
@@ -121,14 +123,14 @@ def by_polars_talib(polars: Any, kernels: Any) -> Callable[[Any], Any]:
     return lambda frame: frame.with_columns(named)
 
 
-def runs(symbols: int, days: int) -> tuple[dict[str, Callable[[], list[Any]]], list[str]]:
-    """Return by name what computes the set for every symbol, and which peers are not installed."""
+def runs(symbols: int, days: int) -> tuple[dict[str, list[Call]], list[str]]:
+    """Return by name the calls that compute the set, one a symbol, and which peers are not installed."""
     histories = [random_bars(days, seed=seed) for seed in range(symbols)]
     frames = [bars_to_frame(f"S{place}", bars) for place, bars in enumerate(histories)]
     arrays = [inputs_of(bars) for bars in histories]
 
-    def over(what: Callable[[Any], Any], given: Sequence[Any]) -> Callable[[], list[Any]]:
-        return lambda: [what(one) for one in given]
+    def over(what: Callable[[Any], object], given: Sequence[object]) -> list[Call]:
+        return [partial(what, one) for one in given]
 
     found = {
         "TA-Lib, a bare loop on arrays": over(by_talib, arrays),
@@ -150,23 +152,24 @@ def runs(symbols: int, days: int) -> tuple[dict[str, Callable[[], list[Any]]], l
     return found, []
 
 
-def best_seconds(callables: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the shortest time of each, in turns."""
-    best = dict.fromkeys(callables, float("inf"))
+def best_seconds(calls: Mapping[str, Sequence[Call]], rounds: int) -> dict[str, float]:
+    """Return by name what the calls take together, each in its best round."""
+    best = {name: [float("inf")] * len(those) for name, those in calls.items()}
     gc.collect()
     for _ in range(rounds):
-        for name, run in callables.items():
-            began = time.perf_counter()
-            kept = run()
-            best[name] = min(best[name], time.perf_counter() - began)
-            del kept
-    return best
+        for place in range(len(next(iter(calls.values())))):
+            for name, those in calls.items():
+                began = time.perf_counter()
+                kept = those[place]()
+                best[name][place] = min(best[name][place], time.perf_counter() - began)
+                del kept
+    return {name: sum(times) for name, times in best.items()}
 
 
-def single_calls(rows: int) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
+def single_calls(rows: int) -> dict[str, tuple[Call, Call]]:
     """Return, for each indicator that TA-Lib has, our function over ``rows`` bars and TA-Lib's."""
     inputs = inputs_of(random_bars(rows))
-    found: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {}
+    found: dict[str, tuple[Call, Call]] = {}
     for name, kernel in SINGLES.items():
         spec = indicator(name, **({"period": 20} if name in {"sma", "ema"} else {}))
         series: list[FloatArray] = [inputs[one] for one in spec.definition.inputs]
@@ -198,7 +201,7 @@ def table(symbols: int, days: int, rounds: int) -> list[str]:
     lines += [f"| {name} | not installed | |" for name in missing]
     lines += ["", "| one indicator of 1,000 bars | µs | TA-Lib's own call, µs | more |", "| --- | --- | --- | --- |"]
     for name, (ours, kernel) in single_calls(1_000).items():
-        took = best_seconds({"ours": ours, "kernel": kernel}, rounds * 100)
+        took = best_seconds({"ours": [ours], "kernel": [kernel]}, rounds * 100)
         own, other = took["ours"] * 1e6, took["kernel"] * 1e6
         lines.append(f"| `{name}` | {own:.0f} | {other:.0f} | {own - other:.0f} |")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
@@ -210,7 +213,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--symbols", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=15)
     chosen = parser.parse_args()
     sys.stdout.write("\n".join(table(chosen.symbols, DAYS, chosen.rounds)) + "\n")
 
