@@ -34,7 +34,7 @@ Unit = Literal["price", "percent", "ratio"]
 COLOURS = ("line", "second", "third", "fourth")
 """Colours of lines, in the order of their need."""
 
-_BUCKETS = 480
+_BUCKETS = 360
 _LOG_SCALE_FROM = 3.0
 _AIR = 0.05  # of the range of values, above and below the line
 _LABELS = {"price": price_label, "percent": percent_label, "ratio": price_label}

@@ -1,7 +1,7 @@
 "use strict";
 // Reads charts value by value and zooms into them. Without it the page is whole, too.
 (() => {
-const WIDTH = 4000, FINE = 4, BUCKETS = 480, FEWEST = 5, DAY = 86400;
+const WIDTH = 4000, FINE = 4, BUCKETS = 360, FEWEST = 5, DAY = 86400;
 const STEPS = [["D", 1, 1], ["D", 2, 2], ["D", 7, 7], ["M", 1, 30.4], ["M", 3, 91.2], ["M", 6, 182.4],
   ...[1, 2, 5, 10, 20, 50, 100].map(years => ["Y", years, 365.25 * years])];
 const DECADES = [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], [1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9]];
