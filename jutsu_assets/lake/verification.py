@@ -22,6 +22,8 @@ from jutsu_assets.store.manifest import SeriesFile
 _SEAL_CHARACTERS = 32
 _SEAL = re.compile(rf"-([0-9a-f]{{{_SEAL_CHARACTERS}}})\.parquet")
 _NAMED = 5
+_MADE_BY = {"backtest_fills": "backtests", "backtest_history": "backtests"}
+"""The asset that makes a series, where it is not called as the series is."""
 _READERS = 4
 _NO_PARQUET = "is cut short, or no Parquet at all"
 _VALUES_DIFFER = "holds other values than the manifest says"
@@ -35,6 +37,11 @@ def seal(raw: bytes, content: str, rows: int) -> str:
     digest = hashlib.sha256(f"{content} {rows}\n".encode())
     digest.update(raw)
     return digest.hexdigest()[:_SEAL_CHARACTERS]
+
+
+def maker_of(series: str) -> str:
+    """Return the asset to materialize for ``series``."""
+    return _MADE_BY.get(series, series)
 
 
 def is_sealed(file: SeriesFile) -> bool:
@@ -74,7 +81,7 @@ def lake_findings(root: Path, files: Sequence[SeriesFile], *, deep: bool = False
     if files and not root.is_dir():
         message = (
             f"the lake {root} must hold {len(files):,} files, and is no folder: bring it back, or materialize"
-            f" {_listed(dict.fromkeys(file.asset for file in files))} again, which computes them anew"
+            f" {_listed(dict.fromkeys(maker_of(file.asset) for file in files))} again, which computes them anew"
         )
         return [message]
     return _sentences(root, faults_of(root, files, deep=deep))
@@ -91,11 +98,12 @@ def _sentences(root: Path, faults: Faults) -> list[str]:
         kinds.setdefault((file.asset, fault), []).append(file)
     lines = []
     for (asset, fault), files in kinds.items():
-        subject = f"{asset} of {_listed(file.partition_key for file in files)}"
+        partitions = _listed(file.partition_key for file in files)
+        subject, again = f"{asset} of {partitions}", f"{maker_of(asset)} of {partitions}"
         place = f"the file {root / files[0].path}" if len(files) == 1 else f"each file in {root / asset}"
         # A run looks at the seal, which fits where values alone differ.
         first = "delete it, and " if fault == _VALUES_DIFFER else ""
-        lines.append(f"{subject}: {place} {fault}; {first}materialize {subject} again")
+        lines.append(f"{subject}: {place} {fault}; {first}materialize {again} again")
     return lines
 
 
