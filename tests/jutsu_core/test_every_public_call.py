@@ -329,6 +329,9 @@ TABLE: dict[str, Row] = {
         last=optional((FRIDAY, DATES)),
         verify=FLAG,
     ),
+    "history.DailyHistory.require_session": row(
+        HISTORY.require_session, first=(FRIDAY, DATES), last=optional((FRIDAY, DATES))
+    ),
     "history.DailyHistory.expected_sessions": row(
         HISTORY.expected_sessions, first=(FRIDAY, DATES), last=optional((FRIDAY, DATES))
     ),
