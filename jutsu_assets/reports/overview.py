@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from jutsu_assets.reports.tables import heat
 from jutsu_assets.reports.template import render
-from jutsu_assets.reports.wording import DASH, MINUS, SIGNED
+from jutsu_assets.reports.wording import DASH, SIGNED, number
 from jutsu_core.metrics.catalog import CATALOG
 
 _COLUMNS = (
@@ -96,7 +96,7 @@ def _heads(names: Iterable[str], titles: Mapping[str, str]) -> list[str]:
 
 def _symbol_row(symbol: str, href: str | None, report: Mapping[str, Any]) -> str:
     whole = report["since_inception"]
-    ends = f"<td>{report['first_session']}<td>{report['last_session']}<td>{_text(report['last_close'], 2)}"
+    ends = f"<td>{report['first_session']}<td>{report['last_session']}<td>{number(report['last_close'], 2)}"
     return f"<tr><th>{_name(symbol, href)}{ends}{_figures(whole, _COLUMNS)}\n"
 
 
@@ -118,7 +118,7 @@ def _cell(name: str, value: float | None) -> str:
     unit = CATALOG[name].unit
     if value is None:
         return f"<td>{DASH}"
-    text = _text(100 * value, 1) if unit == "fraction" else _text(value, 0 if unit == "count" else 2)
+    text = number(100 * value, 1) if unit == "fraction" else number(value, 0 if unit == "count" else 2)
     tone = (" class=g" if value > 0 else " class=l") if name in SIGNED and value else ""
     return f"<td{tone}>{text}"
 
@@ -137,7 +137,3 @@ def _heat_row(symbol: str, rows: Mapping[int, Mapping[str, Any]], years: Sequenc
 
 def _name(symbol: str, href: str | None) -> str:
     return str(escape(symbol)) if href is None else f'<a href="{escape(href)}">{escape(symbol)}</a>'
-
-
-def _text(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}".replace("-", MINUS)

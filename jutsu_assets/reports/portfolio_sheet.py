@@ -220,7 +220,7 @@ def _contributions(results: PortfolioResults) -> list[tuple[str, list[tuple[str,
 
 
 def _share(value: float) -> Markup:
-    return row_of([Cell("", f"{100 * value:+,.3f}\N{NO-BREAK SPACE}%".replace("-", "\N{MINUS SIGN}"), tone(value))])
+    return row_of([Cell("", percent(value, signed=True, digits=3), tone(value))])
 
 
 def _amount(value: float) -> Markup:

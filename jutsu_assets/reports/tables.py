@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from jutsu_assets.reports.wording import DASH, MINUS, percent
+from jutsu_assets.reports.wording import DASH, number, percent
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -39,9 +39,7 @@ def heat(value: float | None, *, full: float = FULL_YEAR, digits: int = 0) -> He
         return Heat("", "")
     share = min(abs(value) / full, 1.0) ** 0.7
     level = f"{'g' if value > 0 else 'l'}{1 + round(share * (_LEVELS - 1))}" if value else ""
-    text = f"{100 * value:+,.{digits}f}"
-    # Neither above nor below 0 once it is rounded.
-    return Heat(text.replace("-", MINUS) if text.strip("+-0.") else text[1:], level)
+    return Heat(number(100 * value, digits, signed=True), level)
 
 
 def months_by_year(months: Sequence[Mapping[str, Any]], years: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:

@@ -61,6 +61,17 @@ class Cell(NamedTuple):
     tone: str
 
 
+def number(value: float, digits: int, *, signed: bool = False) -> str:
+    """Return a number with so many decimals; one that is rounded to 0 has no sign.
+
+    Examples:
+        >>> number(1234.5, 1, signed=True), number(-0.001, 2), number(-0.5, 0)
+        ('+1,234.5', '0.00', '0')
+    """
+    text = f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"
+    return text.replace("-", MINUS) if text.strip("+-0.") else text.lstrip("+-")
+
+
 def percent(value: float | None, *, signed: bool = False, digits: int = 1) -> str:
     """Return a fraction as per cent, with one decimal and a no-break space, a dash for ``None``.
 
@@ -68,23 +79,17 @@ def percent(value: float | None, *, signed: bool = False, digits: int = 1) -> st
         >>> percent(0.1234, signed=True).split(), percent(None), percent(0.00042, digits=2).split()
         (['+12.3', '%'], '—', ['0.04', '%'])
     """
-    if value is None:
-        return DASH
-    text = f"{100 * value:,.{digits}f}"
-    if not text.strip("-0."):
-        return f"{text.lstrip('-')}\N{NO-BREAK SPACE}%"
-    sign = "+" if signed and value > 0 else ""
-    return f"{sign}{text}\N{NO-BREAK SPACE}%".replace("-", MINUS)
+    return DASH if value is None else f"{number(100 * value, digits, signed=signed)}\N{NO-BREAK SPACE}%"
 
 
 def ratio(value: float | None) -> str:
     """Return a ratio with two decimals, a dash for ``None``.
 
     Examples:
-        >>> ratio(1.005), ratio(None)
-        ('1.00', '—')
+        >>> ratio(1.005), ratio(-0.001), ratio(None)
+        ('1.00', '0.00', '—')
     """
-    return DASH if value is None else f"{value:,.2f}".replace("-", MINUS)
+    return DASH if value is None else number(value, 2)
 
 
 def money(value: float | None, *, signed: bool = False) -> str:
@@ -94,12 +99,7 @@ def money(value: float | None, *, signed: bool = False) -> str:
         >>> money(1234.5, signed=True), money(-0.001), money(None)
         ('+1,234.50', '0.00', '—')
     """
-    if value is None:
-        return DASH
-    text = f"{value:,.2f}"
-    if not text.strip("-0.,"):
-        return "0.00"
-    return (f"+{text}" if signed and value > 0 else text).replace("-", MINUS)
+    return DASH if value is None else number(value, 2, signed=signed)
 
 
 def tone(value: float | None) -> str:

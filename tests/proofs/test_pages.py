@@ -171,6 +171,9 @@ def test_the_overview_sorts_and_filters(browser: Browser) -> None:
     table.get_by_role("button", name="Symbol").click()
     assert column(opened, 1, 1) == [f"S{row:03d}" for row in range(60)]
     assert table.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
+    table.get_by_role("button", name="Symbol").press("Enter")
+    assert column(opened, 1, 1) == [f"S{row:03d}" for row in range(59, -1, -1)]
+    table.get_by_role("button", name="Symbol").press(" ")
     opened.get_by_role("searchbox").fill("s00, s05")
     expected = [f"S{row:03d}" for row in (*range(10), *range(50, 60))]
     assert column(opened, 1, 1) == expected

@@ -18,8 +18,14 @@ const compare = (one, other) => typeof one === typeof other && typeof one === "n
 const startSorting = table => {
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
   heads.forEach((head, column) => {
-    const button = make("button", {type: "button"}, head.textContent);
+    // No element of a form: those are left out where a browser prints the head again on every sheet.
+    const button = make("span", {role: "button", tabindex: "0"}, head.textContent);
     head.replaceChildren(button);
+    button.addEventListener("keydown", event => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      button.click();
+    });
     button.addEventListener("click", () => {
       const rows = [...body.rows].map(row => [valueOf(row.cells[column]), row]);
       const isNumber = rows.some(([value]) => typeof value === "number");

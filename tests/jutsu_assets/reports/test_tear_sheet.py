@@ -215,6 +215,7 @@ def test_numbers_are_written_one_way() -> None:
     assert percent(-0.0004) == "0.0\N{NO-BREAK SPACE}%"
     assert percent(-0.256) == "\N{MINUS SIGN}25.6\N{NO-BREAK SPACE}%"
     assert percent(12.3456, signed=True) == "+1,234.6\N{NO-BREAK SPACE}%"
+    assert ratio(-0.001) == "0.00"
     assert (ratio(-1.5), ratio(None)) == ("\N{MINUS SIGN}1.50", "—")
 
 
