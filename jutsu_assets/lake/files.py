@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from jutsu_assets.lake.names import name_of
 from jutsu_assets.lake.tables import as_table, content_hash, from_parquet, to_parquet
-from jutsu_assets.lake.verification import fault_of, is_sealed, is_untouched
+from jutsu_assets.lake.verification import fault_of, is_sealed, is_untouched, maker_of
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
 from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.ports import Clock
@@ -78,7 +78,7 @@ class Lake:
         if fault is not None:
             message = (
                 f"{file.asset} of {file.partition_key}: the file {self.root / file.path} {fault}; materialize"
-                f" {file.asset} of {file.partition_key} again"
+                f" {maker_of(file.asset)} of {file.partition_key} again"
             )
             raise StoreUnavailableError(message)
         frame: pd.DataFrame = from_parquet((self.root / file.path).read_bytes()).to_pandas()

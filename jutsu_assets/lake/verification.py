@@ -21,12 +21,19 @@ from jutsu_assets.lake.tables import content_hash, from_parquet
 from jutsu_assets.store.manifest import SeriesFile
 
 _NAMED = 5
+_MADE_BY = {"backtest_fills": "backtests", "backtest_history": "backtests"}
+"""The asset that makes a series, where it is not called as the series is."""
 _READERS = 4
 _NO_PARQUET = "is cut short, or no Parquet at all"
 _VALUES_DIFFER = "holds other values than the manifest says"
 
 Faults = dict[SeriesFile, str]
 """What is wrong with each file that is not what was written, in words that follow its name."""
+
+
+def maker_of(series: str) -> str:
+    """Return the asset to materialize for ``series``."""
+    return _MADE_BY.get(series, series)
 
 
 def is_sealed(file: SeriesFile) -> bool:
@@ -82,7 +89,7 @@ def lake_findings(root: Path, files: Sequence[SeriesFile], *, deep: bool = False
     if files and not root.is_dir():
         message = (
             f"the lake {root} must hold {len(files):,} files, and is no folder: bring it back, or materialize"
-            f" {_listed(dict.fromkeys(file.asset for file in files))} again, which computes them anew"
+            f" {_listed(dict.fromkeys(maker_of(file.asset) for file in files))} again, which computes them anew"
         )
         return [message]
     return _sentences(root, faults_of(root, files, deep=deep))
@@ -101,10 +108,11 @@ def _sentences(root: Path, faults: Faults) -> list[str]:
         kinds.setdefault((file.asset, fault, is_hidden), []).append(file)
     lines = []
     for (asset, fault, is_hidden), files in kinds.items():
-        subject = f"{asset} of {_listed(file.partition_key for file in files)}"
+        partitions = _listed(file.partition_key for file in files)
+        subject, again = f"{asset} of {partitions}", f"{maker_of(asset)} of {partitions}"
         place = f"the file {root / files[0].path}" if len(files) == 1 else f"each file in {root / asset}"
         first = "delete it, and " if is_hidden else ""
-        lines.append(f"{subject}: {place} {fault}; {first}materialize {subject} again")
+        lines.append(f"{subject}: {place} {fault}; {first}materialize {again} again")
     return lines
 
 

@@ -17,6 +17,7 @@ from jutsu_assets.graph.assets.portfolios import PORTFOLIO_ATTRIBUTION, PORTFOLI
 from jutsu_assets.graph.checks.portfolios import RECONCILES
 from jutsu_assets.graph.partitions import RANGE_END, RANGE_START
 from jutsu_assets.lake.files import Lake
+from jutsu_assets.lake.verification import lake_findings
 from jutsu_assets.simulator.anomalies import restated
 from jutsu_assets.simulator.faults import FaultPlan
 from jutsu_core.backtest.loop import EventLoop
@@ -324,6 +325,20 @@ def test_what_is_not_what_was_written_is_written_again(small: Graph) -> None:
         path.write_bytes(content.replace(b"1", b"2"))
     assert run(small, "portfolio_update", "cross").success
     assert {path: path.read_bytes() for path in sound} == sound
+
+
+def test_a_damaged_history_is_named_with_what_makes_it_again_and_is_made_again(small: Graph) -> None:
+    made_again(small)
+    file = small.database.manifest.current(HISTORY, "cross")
+    assert file is not None
+    path = small.settings.lake_path / file.path
+    path.write_bytes(b"")
+    failed = run(small, "portfolio_update", "cross")
+    assert not failed.success
+    assert "is empty; materialize backtests of cross again" in said_of(small, PORTFOLIO_PERFORMANCE)["cross"]
+    (line,) = lake_findings(small.settings.lake_path, small.database.manifest.all_current())
+    assert line.endswith("is empty; materialize backtests of cross again")
+    assert made_again(small)[BACKTESTS]
 
 
 def test_a_strategy_of_ones_own_is_run_again_when_its_code_changes(small: Graph, tmp_path: Path) -> None:
