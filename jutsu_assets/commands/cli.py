@@ -150,10 +150,12 @@ def demo() -> None:
 
 
 def _settings() -> "Settings":
-    from jutsu_assets.settings import Settings, read_environment  # noqa: PLC0415 - a list of commands needs none
+    from jutsu_assets.logs import configure_logs  # noqa: PLC0415 - a list of commands needs none
+    from jutsu_assets.settings import Settings, read_environment  # noqa: PLC0415
 
     # As Dagster's own commands do; what a resource reads by the name of its variable has to be there too.
     os.environ.update(read_environment())
     # Dagster asks only its own settings file, which need not be there, and this.
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    configure_logs(os.environ)
     return Settings.from_environment(os.environ)

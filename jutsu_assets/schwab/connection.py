@@ -5,6 +5,7 @@ Retries are tenacity's: three attempts, 1 and 2 seconds apart (doubling up to 4)
 processes share pays for them. What Schwab asks us to wait is waited, or ends the attempts.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from jutsu_core.errors import CircuitOpenError, TransientSourceError
 from jutsu_core.ports import Clock, Sleeper
 
 ATTEMPTS = 3
+_logger = logging.getLogger("jutsu.schwab.connection")
 _T = TypeVar("_T")
 _BACKOFF = wait_exponential(multiplier=1, min=1, max=4) + wait_random(0, 0.5)
 
@@ -166,7 +168,12 @@ class SchwabConnection:
 
     def _pay_or_give_up(self, state: RetryCallState) -> None:
         if not self._breaker.pay_for_retry() and state.outcome is not None:
+            _logger.warning("no retry: those that all processes share are spent; %s", state.outcome.exception())
             state.outcome.result()  # raises what the attempt raised
+        error = state.outcome.exception() if state.outcome else None
+        _logger.warning(
+            "attempt %d of %d in %.1f s, after: %s", state.attempt_number + 1, ATTEMPTS, state.upcoming_sleep, error
+        )
 
     def _opened(self) -> Any:  # noqa: ANN401 - schwab-py is untyped
         with self._opening:
