@@ -238,6 +238,15 @@ def disagreements_of(connection: Connection, contents: StoreContents, *, deep: b
     return inconsistencies_of(connection, contents.partitions, has_hashes=contents.is_head, deep=deep)
 
 
+def clock_ahead(database: Database, clock: Clock) -> float:
+    """Return by how many seconds ``clock`` is ahead of the clock of a database server."""
+    with database.asking() as connection:
+        before = clock.now()
+        said = float(connection.scalar(text("select extract(epoch from clock_timestamp())")))
+        after = clock.now()
+    return (before.timestamp() + after.timestamp()) / 2 - said
+
+
 def _sqlite_measures(connection: Connection) -> dict[str, Any]:
     library = sqlite_library()
     live = sqlite_file(connection.engine.url)

@@ -32,6 +32,15 @@ class SeriesFile:
     content_hash: str
     rows: int
 
+    def is_made_of(self, content_hash: str) -> bool:
+        """Return whether the series was computed from the bars with ``content_hash``."""
+        return self.input_hash.startswith(f"{bars_part(content_hash)}-")
+
+
+def bars_part(content_hash: str) -> str:
+    """Return what the ``input_hash`` of a series that is made of bars with ``content_hash`` begins with."""
+    return content_hash[:32]
+
 
 class SeriesManifest:
     """Reads and changes the manifest; one row a partition, replaced in one transaction.

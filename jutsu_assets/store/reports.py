@@ -1,6 +1,8 @@
 """Performance reports in the system of record, as JSON."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, insert, select
@@ -11,6 +13,16 @@ from jutsu_core.bars import to_epoch
 from jutsu_core.ports import Clock
 
 _REPORTS = schema.performance_reports
+
+
+REPORT_VERSION = "3"
+"""Changes when what a report holds, or how it is computed, does."""
+
+
+def made_of(content_hash: str, settings: Mapping[str, Any]) -> str:
+    """Return what identifies a report that is made of bars with ``content_hash``, measured by ``settings``."""
+    content = json.dumps([content_hash, settings, REPORT_VERSION], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 class StoredReport(NamedTuple):
@@ -44,6 +56,12 @@ class PerformanceReports:
         query = select(_REPORTS.c.input_hash).where(_REPORTS.c.subject == subject)
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one_or_none()
+
+    def input_hashes(self) -> dict[str, str]:
+        """Return by subject what each report was computed from."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(_REPORTS.c.subject, _REPORTS.c.input_hash)).all()
+        return {row.subject: row.input_hash for row in rows}
 
     def all_current(self) -> dict[str, dict[str, Any]]:
         """Return every report by subject, ordered by subject."""

@@ -11,7 +11,7 @@ from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.metadata import indicator_lineage, indicator_schema
 from jutsu_assets.graph.recording import Made
 from jutsu_assets.lake.files import Lake
-from jutsu_assets.store.manifest import SeriesFile
+from jutsu_assets.store.manifest import SeriesFile, bars_part
 from jutsu_core.indicators.catalog import (
     IndicatorSpec,
     catalog_fingerprint,
@@ -66,7 +66,7 @@ class IndicatorsUpdate:
             StoreError: The lake or its manifest could not be written; the former file stays current.
         """
         version = subject.held()
-        input_hash = f"{_bars_part(version)}-{self._fingerprint}"
+        input_hash = f"{bars_part(version.content_hash)}-{self._fingerprint}"
         former = self._lake.manifest.current(DAILY_INDICATORS, subject.symbol)
         began = time.perf_counter()
         file, fault = self._lake.standing(DAILY_INDICATORS, subject.symbol, input_hash)
@@ -101,8 +101,4 @@ class IndicatorsUpdate:
 
 def is_made_of(file: SeriesFile | None, version: PartitionVersion) -> bool:
     """Return whether the series in ``file`` was computed from the bars of ``version``."""
-    return file is not None and file.input_hash.startswith(f"{_bars_part(version)}-")
-
-
-def _bars_part(version: PartitionVersion) -> str:
-    return version.content_hash[:32]
+    return file is not None and file.is_made_of(version.content_hash)

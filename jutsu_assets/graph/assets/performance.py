@@ -1,7 +1,5 @@
 """``symbol_performance``: how holding each symbol would have done, by year and since inception."""
 
-import hashlib
-import json
 import time
 from typing import Any
 
@@ -13,12 +11,11 @@ from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.recording import Made
 from jutsu_assets.reports.folder import ReportFolder
 from jutsu_assets.store.market import MarketDatabase
-from jutsu_assets.store.reports import StoredReport
+from jutsu_assets.store.reports import REPORT_VERSION, StoredReport, made_of
 from jutsu_assets.universe import Universe
 from jutsu_core.metrics.periods import symbol_performance
 
 SYMBOL_PERFORMANCE = "symbol_performance"
-CODE_VERSION = "3"
 """Raise it when a figure or the page changes: reports are made again where it differs."""
 _SHOWN = (
     "total_return",
@@ -38,7 +35,7 @@ def performance_spec(**shared: Any) -> dg.AssetSpec:  # noqa: ANN401 - Dagster's
         SYMBOL_PERFORMANCE,
         deps=[DAILY_BARS],
         kinds={"numpy", "html"},
-        code_version=CODE_VERSION,
+        code_version=REPORT_VERSION,
         description=(
             "Return and risk of holding each symbol: for every calendar year, the last 1, 3, 5 and 10 years and"
             " since inception. Price returns of split-adjusted closes; dividends are not included."
@@ -71,8 +68,7 @@ class PerformanceUpdate:
             StoreError: The report or its page could not be written; the former ones are kept.
         """
         version = subject.held()
-        content = json.dumps([version.content_hash, self._settings, CODE_VERSION], sort_keys=True)
-        input_hash = hashlib.sha256(content.encode()).hexdigest()
+        input_hash = made_of(version.content_hash, self._settings)
         began = time.perf_counter()
         page = self._folder.page(subject.symbol)
         is_stored = self._database.reports.input_hash(subject.symbol) == input_hash
