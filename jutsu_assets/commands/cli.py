@@ -47,6 +47,9 @@ COMMANDS = {
         "login",
         "Log in to Schwab, which lasts seven days: a page opens, and Jutsu hears when you allowed access.",
     ),
+    "metrics": Entry(
+        "metrics", "metrics", "Print metrics of bars, requests, runs and findings, in Prometheus' format."
+    ),
     "quality": Entry(
         "quality", "quality", "Show what the rules of quality found in the stored bars, and keep what was looked at."
     ),

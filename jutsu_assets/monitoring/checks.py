@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from jutsu_assets.monitoring.observed import MOST_SECONDS_APART, Observed
-from jutsu_core.errors import JutsuError, NoDataError
+from jutsu_core.errors import JutsuError, NoDataError, StoreError
 from jutsu_core.quality.catalog import RULES
 from jutsu_core.quality.findings import Severity, Verdict
 
@@ -114,6 +114,11 @@ def _universe(observed: Observed) -> Iterable[str]:
     return [] if observed.universe.symbols else ["the universe names no symbol"]
 
 
+def _there(observed: Observed) -> Iterable[str]:
+    observed.is_of_today  # noqa: B018 - who cannot be asked says why
+    return []
+
+
 def _library(observed: Observed) -> Iterable[str]:
     return [found for found in observed.store.findings if observed.store.has_wal_reset_bug and "WAL-reset" in found]
 
@@ -129,8 +134,8 @@ def _of_today(look: Callable[[Observed], Iterable[str]]) -> Callable[[Observed],
     def looked(observed: Observed) -> Iterable[str]:
         try:
             is_today = observed.is_of_today
-        except NoDataError:
-            return []  # the check of the store says so
+        except (NoDataError, StoreError):
+            return []  # the check that there is a store says so
         return look(observed) if is_today else []
 
     return looked
@@ -246,6 +251,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("the_login_is_alive", _login, "run `jutsu login`", tells=True),
     Check("the_universe_can_be_read", _universe, "correct the universe file", tells=True),
+    Check("there_is_a_store", _there, "run `jutsu update`, or see JUTSU_HOME and JUTSU_DATABASE_URL", tells=True),
     Check("the_sqlite_library_is_sound", _library, "pip install pysqlite3", tells=True, is_quick=False),
     Check("the_store_is_sound", _store, "restore a backup (jutsu restore FILE)", tells=True, is_quick=False),
     Check("the_breaker_is_closed", _of_today(_breaker), "the next run after the pause asks again"),

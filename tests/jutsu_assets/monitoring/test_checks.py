@@ -227,12 +227,18 @@ def test_nothing_stored_is_one_problem_and_not_one_of_each_check(installation: I
     installation.market.database.close()
     (installation.settings.home / "jutsu.db").unlink()
     problems = found(installation)
-    assert list(problems) == ["the_sqlite_library_is_sound"]
-    assert "nothing is stored in" in problems["the_sqlite_library_is_sound"]
+    assert list(problems) == ["there_is_a_store"]
+    assert "nothing is stored in" in problems["there_is_a_store"]
 
 
 def test_every_check_is_tried_here_and_has_a_remedy() -> None:
-    elsewhere = {"the_login_is_alive", "the_sqlite_library_is_sound", "the_disk_has_room", "the_clock_is_right"}
+    elsewhere = {
+        "the_login_is_alive",
+        "the_sqlite_library_is_sound",
+        "the_disk_has_room",
+        "the_clock_is_right",
+        "there_is_a_store",
+    }
     assert {check.name for check in CHECKS} == WRONG.keys() | elsewhere
     assert all(check.remedy for check in CHECKS)
 
