@@ -98,8 +98,11 @@ class _Commands(click.Group):
             formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> object:
+        from jutsu_assets.logs import logs_as_they_were  # noqa: PLC0415 - a list of commands needs none
+
         try:
-            return super().invoke(ctx)
+            with logs_as_they_were():
+                return super().invoke(ctx)
         except JutsuError as error:
             raise click.ClickException(str(error)) from error
         except Exception as error:

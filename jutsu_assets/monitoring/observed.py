@@ -37,6 +37,7 @@ from jutsu_core.quality.findings import Verdict
 
 _D1 = Timeframe.D1
 _LOOK_BACK = timedelta(days=400)
+_FRIDAY = 4
 
 
 @dataclass(frozen=True)
@@ -222,15 +223,15 @@ class Observed:
 
         Live bars lag behind the exchange; sample bars do not age, and lag behind the newest of them.
         """
-        if not self.newest:
+        last = max(self.newest.values(), default=None)
+        until = last if self.settings.is_sample else self.now.date()
+        # A calendar takes long to make: no session is newer than the newest day of the week that may be one.
+        if last is None or until is None or min(self.newest.values()) >= _last_weekday(until):
             return {}
-        last = max(self.newest.values())
+        calendar = TradingCalendar(self.universe.calendar, until - _LOOK_BACK, until + timedelta(days=7))
         if not self.settings.is_sample:
-            today = self.now.date()
-            calendar = TradingCalendar(self.universe.calendar, today - _LOOK_BACK, today + timedelta(days=7))
             last = calendar.last_complete_session(self.now) or last
-        calendar = TradingCalendar(self.universe.calendar, last - _LOOK_BACK, last + timedelta(days=7))
-        sessions = calendar.sessions(last - _LOOK_BACK, last)
+        sessions = calendar.sessions(until - _LOOK_BACK, last)
         lags = {symbol: sum(session > newest for session in sessions) for symbol, newest in self.newest.items()}
         return {symbol: lag for symbol, lag in lags.items() if lag}
 
@@ -243,3 +244,7 @@ class Observed:
     @cached_property
     def _ledger(self) -> RequestLedger:
         return RequestLedger(self.database, self._clock)
+
+
+def _last_weekday(day: date) -> date:
+    return day - timedelta(days=max(0, day.weekday() - _FRIDAY))

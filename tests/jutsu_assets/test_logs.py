@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from jutsu_assets.commands.cli import main
 from jutsu_assets.logs import JsonLines, TextLines, configure_logs
 from jutsu_assets.schwab.throttle import Throttle
 from jutsu_assets.simulator.faults import Fault, FaultPlan
@@ -177,3 +179,12 @@ def test_a_line_is_one_object_whatever_was_said() -> None:
     assert entry["message"] == 'a "quoted"\nline'
     assert entry["level"] == "warning"
     assert "warning jutsu.store" in TextLines().format(record)
+
+
+def test_a_command_leaves_the_loggers_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JUTSU_HOME", str(tmp_path))
+    logger = logging.getLogger("jutsu")
+    before = (logger.level, list(logger.handlers))
+    assert CliRunner().invoke(main, ["doctor"]).exit_code == 1
+    assert (logger.level, logger.handlers) == before
