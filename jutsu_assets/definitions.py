@@ -22,7 +22,6 @@ from jutsu_assets.graph.resources.report_folder import ReportFolderResource
 from jutsu_assets.graph.resources.schwab import SchwabResource
 from jutsu_assets.graph.schedules import build_schedules
 from jutsu_assets.graph.sensors import build_automation_sensor, build_login_sensor
-from jutsu_assets.logs import configure_logs
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.settings import Settings
 from jutsu_assets.universe import Universe, load_universe
@@ -107,5 +106,4 @@ def _resources(settings: Settings, universe: Universe) -> dict[str, Any]:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the graph that the environment describes."""
-    configure_logs(os.environ, of_dagster=True)
     return build_defs(Settings.from_environment(os.environ))

@@ -8,7 +8,8 @@ run the lines stand in Dagster's own log of it, because ``dagster.yaml`` names t
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from jutsu_core.errors import ConfigurationError
@@ -72,6 +73,32 @@ def configure_logs(environment: Mapping[str, str], *, of_dagster: bool = False) 
     handler = _Stderr(LEVELS[level or ("info" if of_dagster else "warning")])
     handler.setFormatter(_FORMATTERS[chosen or "text"]())
     logger.addHandler(handler)
+
+
+@contextmanager
+def logs_as_they_were() -> Iterator[None]:
+    """Give back the loggers as they were: a command or a run may be one of many in a process."""
+    logger = logging.getLogger(ROOT)
+    level, handlers = logger.level, logger.handlers
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        # What came meanwhile and is not ours belongs to others.
+        ours = [handler for handler in handlers if isinstance(handler, _Stderr)]
+        logger.handlers = ours + [handler for handler in logger.handlers if not isinstance(handler, _Stderr)]
+
+
+@contextmanager
+def logs_of_run(environment: Mapping[str, str]) -> Iterator[None]:
+    """Have the loggers say what ``environment`` asks for while a run of Dagster's goes on.
+
+    Raises:
+        ConfigurationError: A variable has another value than it may.
+    """
+    with logs_as_they_were():
+        configure_logs(environment, of_dagster=True)
+        yield
 
 
 def _one_of(environment: Mapping[str, str], name: str, known: tuple[str, ...]) -> str | None:
