@@ -7,17 +7,20 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from jutsu_assets.commands.cli import main
 from jutsu_assets.logs import JsonLines, TextLines, configure_logs
 from jutsu_assets.schwab.throttle import Throttle
 from jutsu_assets.simulator.faults import Fault, FaultPlan
+from jutsu_assets.starter import INSTANCE, packaged
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
 from jutsu_core.access import FAILURES_TO_OPEN, Claim, Limits
 from jutsu_core.bars import RejectedBar, Timeframe
 from jutsu_core.errors import ConfigurationError, SourceError
+from tests.jutsu_assets.instance.histories import instance_of, write_home
 from tests.support.builders import RecordingSleeper, SettableClock, bar, fetched
 from tests.support.graph import open_graph
 from tests.support.schwab import MemoryLedger, desk, secrets_of
@@ -127,7 +130,15 @@ def test_connecting_again_is_said_without_the_password(caplog: pytest.LogCapture
 
 def test_a_run_shows_what_was_said_and_no_secret(tmp_path: Path) -> None:
     faults = FaultPlan([Fault.server_error().times(2)])
-    with open_graph(tmp_path, symbols=("FB",), start=date(2013, 2, 1), faults=faults, is_stale=True) as graph:
+    home = write_home(tmp_path / "dagster")
+    written = yaml.safe_load((home / "dagster.yaml").read_text("utf-8"))
+    shipped = yaml.safe_load(packaged(INSTANCE).read_text("utf-8"))
+    (home / "dagster.yaml").write_text(yaml.safe_dump(written | {"python_logs": shipped["python_logs"]}), "utf-8")
+    options = {"symbols": ("FB",), "start": date(2013, 2, 1), "is_stale": True}
+    with (
+        open_graph(tmp_path, faults=faults, **options) as graph,  # type: ignore[arg-type]
+        instance_of(home) as graph.instance,
+    ):
         before = graph.tokens.read()
         result = graph.run("FB")
         lines = [entry.user_message for entry in graph.instance.all_logs(result.run_id) if not entry.dagster_event]

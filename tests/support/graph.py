@@ -119,7 +119,7 @@ def open_graph(
     }
     definitions = build_defs(settings, universe=universe, resources=resources)
     try:
-        with dg.DagsterInstance.ephemeral(settings={"python_logs": {"managed_python_loggers": ["jutsu"]}}) as instance:
+        with dg.DagsterInstance.ephemeral() as instance:
             yield Graph(settings, universe, simulator, database, schwab, tokens, instance, definitions)
     finally:
         schwab.fetcher.close()
