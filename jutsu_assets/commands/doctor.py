@@ -10,7 +10,9 @@ from rich.table import Table
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.terminal import console
-from jutsu_assets.monitoring.checks import Problem, problems_of
+from jutsu_assets.monitoring.alerts import tell
+from jutsu_assets.monitoring.checks import CHECKS, Problem, problems_of
+from jutsu_assets.monitoring.notifiers import Notifier, notifiers_of
 from jutsu_assets.monitoring.observed import Observed, Place
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.health import StoreHealth
@@ -25,15 +27,19 @@ SettingsOf = Callable[[], Settings]
 @click.option("--mend", is_flag=True, help="End dead runs, free slots, sweep stray files, mend a two-headed history.")
 @click.option("--deep", is_flag=True, help="Read every bar and every value of the lake, and check the store's file.")
 @click.option("--strict", is_flag=True, help="Exit with 1 also for what is only to be looked at.")
+@click.option(
+    "--notify", is_flag=True, help="Tell the targets of JUTSU_NOTIFY what began and ended since the last look."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for monitoring.")
 @click.pass_obj
-def doctor(settings_of: SettingsOf, *, mend: bool, deep: bool, strict: bool, as_json: bool) -> None:
+def doctor(settings_of: SettingsOf, *, mend: bool, deep: bool, strict: bool, notify: bool, as_json: bool) -> None:
     """Examine the store, the lake, the login and the run history; exit with 1 when something needs mending.
 
     Exit status: 0 nothing needs mending, 1 something does, 2 wrong use or wrong settings.
     """
     try:
         place = Place.here(settings_of())
+        notifiers = notifiers_of(place.environment) if notify else []
     except JutsuError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(WRONG_USE) from None
@@ -44,6 +50,8 @@ def doctor(settings_of: SettingsOf, *, mend: bool, deep: bool, strict: bool, as_
             click.echo(json.dumps(_as_json(observed, problems, mended), indent=2, ensure_ascii=False))
         else:
             _show(console(), observed, problems, mended)
+        if notify:
+            _notify(observed, problems, notifiers)
     counted = [problem for problem in problems if strict or problem.gravity == "error"]
     raise SystemExit(TO_MEND if counted else SOUND)
 
@@ -60,6 +68,17 @@ def _mended(place: Place) -> Iterator[str]:
                 with suppress(OSError):
                     stray.unlink()
                     yield f"{stray} is removed: nothing names it"
+
+
+def _notify(observed: Observed, problems: Sequence[Problem], notifiers: Sequence[Notifier]) -> None:
+    """Tell what changed; what cannot be told is said beside the output, and changes no exit status."""
+    try:
+        told = tell(observed.writable_database, problems, [check.name for check in CHECKS], notifiers, SystemClock())
+    except JutsuError as error:
+        click.echo(f"not told: {error}", err=True)
+        return
+    for trouble in told.troubles:
+        click.echo(f"not told: {trouble}", err=True)
 
 
 def _as_json(observed: Observed, problems: Sequence[Problem], mended: Sequence[str]) -> dict[str, object]:

@@ -104,6 +104,16 @@ class Observed:
             # Closing gives its connections back; the next question opens others.
             return database
 
+    @property
+    def writable_database(self) -> Database:
+        """Return the store, brought up to today's tables, to keep in it what was told.
+
+        Raises:
+            NoDataError: There is none.
+        """
+        with stored_database(self.settings, upgrade=True) as database:
+            return database
+
     @cached_property
     def universe(self) -> Universe:
         """Return what is followed.
