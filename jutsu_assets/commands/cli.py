@@ -30,6 +30,11 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "backup": Entry("administration", "back_up", "Copy the store into FILE, consistently, while others may write."),
+    "capacity": Entry(
+        "capacity",
+        "capacity",
+        "Say what a universe takes: requests, minutes, rows, events and disk, from measured costs.",
+    ),
     "copy": Entry(
         "administration", "copy", "Copy the store to the empty database at URL, for example to move to PostgreSQL."
     ),

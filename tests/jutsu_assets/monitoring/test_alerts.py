@@ -134,11 +134,11 @@ ALERTS = (
 
 
 @contextmanager
-def served(server: socketserver.BaseServer) -> Iterator[int]:
+def served(server: socketserver.TCPServer) -> Iterator[int]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield server.server_address[1]  # type: ignore[index]
+        yield int(server.server_address[1])
     finally:
         server.shutdown()
         server.server_close()
