@@ -79,7 +79,7 @@ def configure_logs(environment: Mapping[str, str], *, of_dagster: bool = False) 
 def logs_as_they_were() -> Iterator[None]:
     """Give back the loggers as they were: a command or a run may be one of many in a process."""
     logger = logging.getLogger(ROOT)
-    level, handlers = logger.level, logger.handlers
+    level, handlers = logger.level, list(logger.handlers)
     try:
         yield
     finally:

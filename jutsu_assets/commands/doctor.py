@@ -71,14 +71,11 @@ def _mended(place: Place) -> Iterator[str]:
 
 
 def _notify(observed: Observed, problems: Sequence[Problem], notifiers: Sequence[Notifier]) -> None:
-    """Tell what changed; what cannot be told is said beside the output, and changes no exit status."""
+    """Tell what changed; what cannot be told is said beside the output, by the log, and changes no exit status."""
     try:
-        told = tell(observed.writable_database, problems, [check.name for check in CHECKS], notifiers, SystemClock())
+        tell(observed.writable_database, problems, [check.name for check in CHECKS], notifiers, SystemClock())
     except JutsuError as error:
         click.echo(f"not told: {error}", err=True)
-        return
-    for trouble in told.troubles:
-        click.echo(f"not told: {trouble}", err=True)
 
 
 def _as_json(observed: Observed, problems: Sequence[Problem], mended: Sequence[str]) -> dict[str, object]:

@@ -18,6 +18,7 @@ from jutsu_assets.instance.outcomes import RunOutcomes, outcomes_of
 from jutsu_assets.lake.strays import stray_files
 from jutsu_assets.schwab.tokens import FileTokenStore, LoginLife, login_life
 from jutsu_assets.settings import Settings
+from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.coordination import AccessCounts, RequestLedger
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.existing import stored_database
@@ -160,7 +161,8 @@ class Observed:
     @cached_property
     def holdings(self) -> Holdings:
         """Return what is recorded of the bars, without looking at any."""
-        return holdings_of(self.database, _D1)
+        bars = SqlBarStore(self.database, self.settings.source, self._clock)
+        return holdings_of(self.database, bars, _D1)
 
     @cached_property
     def access(self) -> AccessState:

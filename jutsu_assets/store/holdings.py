@@ -7,9 +7,16 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from jutsu_assets.store import schema
+from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
 from jutsu_core.bars import Timeframe, from_epoch
 from jutsu_core.ports import PartitionVersion
+
+_TOTALS = select(
+    select(func.count()).select_from(schema.bar_revisions).scalar_subquery(),
+    select(func.count()).select_from(schema.quarantined_bars).scalar_subquery(),
+    select(func.max(schema.partition_versions.c.recorded_at)).scalar_subquery(),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,25 +41,12 @@ class Holdings:
         return sum(held.rows for held in self.partitions.values())
 
 
-def holdings_of(database: Database, timeframe: Timeframe) -> Holdings:
+def holdings_of(database: Database, store: SqlBarStore, timeframe: Timeframe) -> Holdings:
     """Return what is recorded of the bars of ``timeframe``, and how many were restated or broken in all."""
-    table = schema.partition_versions
-    query = select(table.c.symbol, table.c.content_hash, table.c.bars, table.c.first_ts, table.c.last_ts).where(
-        (table.c.timeframe == timeframe.value) & (table.c.bars > 0)
-    )
-    totals = select(
-        select(func.count()).select_from(schema.bar_revisions).scalar_subquery(),
-        select(func.count()).select_from(schema.quarantined_bars).scalar_subquery(),
-        select(func.max(table.c.recorded_at)).scalar_subquery(),
-    )
     with database.reading() as connection:
-        held = {
-            symbol: PartitionVersion(content_hash=content, rows=rows, first=from_epoch(first), last=from_epoch(last))
-            for symbol, content, rows, first, last in connection.execute(query)
-        }
-        revisions, quarantined, recorded_at = connection.execute(totals).one()
+        revisions, quarantined, recorded_at = connection.execute(_TOTALS).one()
     return Holdings(
-        partitions=held,
+        partitions=store.versions(timeframe),
         revisions=revisions,
         quarantined=quarantined,
         last_recorded_at=None if recorded_at is None else from_epoch(recorded_at),

@@ -33,7 +33,7 @@ DAY = date(2013, 3, 1)
 def loggers() -> Iterator[None]:
     """Give back the loggers as they were."""
     logger = logging.getLogger("jutsu")
-    level, handlers = logger.level, logger.handlers
+    level, handlers = logger.level, list(logger.handlers)
     logger.setLevel(logging.DEBUG)
     yield
     logger.setLevel(level)
@@ -74,8 +74,8 @@ def test_a_refresh_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_long_waits_are_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     class Distant(MemoryLedger):
-        def claim(self, limits: Limits, holder: str, *, lead_seconds: float = 0.0) -> Claim:
-            claim = super().claim(limits, holder, lead_seconds=lead_seconds)
+        def claim(self, limits: Limits, holder: str, lead_seconds: float = 0.0) -> Claim:
+            claim = super().claim(limits, holder, lead_seconds)
             return Claim(
                 wait_seconds=2.0,
                 taken_at=now[0],
