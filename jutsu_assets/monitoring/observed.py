@@ -33,6 +33,7 @@ from jutsu_assets.universe import Universe, load_universe
 from jutsu_core.access import AccessState
 from jutsu_core.bars import Timeframe
 from jutsu_core.calendar import TradingCalendar
+from jutsu_core.errors import JutsuError
 from jutsu_core.ports import Clock
 from jutsu_core.quality.findings import Verdict
 
@@ -82,6 +83,7 @@ class Observed:
         self.is_deep = is_deep
         self.now = clock.now()
         self._clock = clock
+        self._unreachable: JutsuError | None = None
 
     @classmethod
     @contextmanager
@@ -91,8 +93,9 @@ class Observed:
         try:
             yield observed
         finally:
-            if "database" in observed.__dict__:
-                observed.database.close()
+            for name in ("database", "writable_database"):
+                if name in observed.__dict__:
+                    observed.__dict__[name].close()
 
     @cached_property
     def database(self) -> Database:
@@ -100,12 +103,19 @@ class Observed:
 
         Raises:
             NoDataError: There is none.
+            StoreUnavailableError: It does not answer.
         """
-        with stored_database(self.settings) as database:
-            # Closing gives its connections back; the next question opens others.
-            return database
+        if self._unreachable is not None:  # who did not answer once is not waited for by every check
+            raise self._unreachable
+        try:
+            with stored_database(self.settings) as database:
+                # Closing gives its connections back; the next question opens others.
+                return database
+        except JutsuError as error:
+            self._unreachable = error
+            raise
 
-    @property
+    @cached_property
     def writable_database(self) -> Database:
         """Return the store, brought up to today's tables, to keep in it what was told.
 

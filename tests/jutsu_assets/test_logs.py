@@ -4,8 +4,10 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -13,7 +15,9 @@ from click.testing import CliRunner
 from jutsu_assets.commands.cli import main
 from jutsu_assets.logs import JsonLines, TextLines, configure_logs
 from jutsu_assets.schwab.throttle import Throttle
+from jutsu_assets.schwab.tokens import MemoryTokenStore
 from jutsu_assets.simulator.faults import Fault, FaultPlan
+from jutsu_assets.simulator.transport import mount
 from jutsu_assets.starter import INSTANCE, packaged
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
@@ -23,7 +27,16 @@ from jutsu_core.errors import ConfigurationError, SourceError
 from tests.jutsu_assets.instance.histories import instance_of, write_home
 from tests.support.builders import RecordingSleeper, SettableClock, bar, fetched
 from tests.support.graph import open_graph
-from tests.support.schwab import MemoryLedger, desk, secrets_of
+from tests.support.schwab import (
+    EVENING,
+    WEEK_END,
+    WEEK_START,
+    MemoryLedger,
+    desk,
+    fetcher_of,
+    secrets_of,
+    small_simulator,
+)
 
 D1 = Timeframe.D1
 DAY = date(2013, 3, 1)
@@ -49,6 +62,23 @@ def test_a_retry_is_one_line_with_its_reason(caplog: pytest.LogCaptureFixture) -
     (line,) = said(caplog, "schwab.connection")
     assert line.startswith("attempt 2 of 3 in 1.")
     assert "Schwab answered 50" in line
+
+
+def test_a_clock_that_is_not_schwab_s_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Dated(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            response = carrier.handle_request(request)
+            response.headers["Date"] = format_datetime(EVENING, usegmt=True)
+            return response
+
+    simulator = small_simulator()
+    carrier = mount(simulator)
+    clock = SettableClock(EVENING - timedelta(hours=1))
+    fetcher = fetcher_of(simulator, MemoryTokenStore(simulator.issue_login()), clock=clock, transport=Dated())
+    for _ in range(3):
+        fetcher.fetch_bars("JTS", "1d", WEEK_START, WEEK_END)
+    (line,) = said(caplog, "schwab.connection")
+    assert line.startswith("this machine's clock is 3600 s behind Schwab's, and a bar counts as final")
 
 
 def test_every_change_of_the_breaker_is_one_line(caplog: pytest.LogCaptureFixture) -> None:

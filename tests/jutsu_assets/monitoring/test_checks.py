@@ -5,19 +5,24 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, timedelta
 from types import SimpleNamespace
 
 import dagster as dg
 import pytest
+from sqlalchemy import Engine
 
+from jutsu_assets.clock import SystemSleeper
 from jutsu_assets.instance.beginning import DATABASES
 from jutsu_assets.instance.mending import mend_history
 from jutsu_assets.instance.outcomes import outcomes_of
 from jutsu_assets.instance.processes import BEGAN_TAG, HOST_TAG, PID_TAG, RunProcess
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.monitoring.checks import CHECKS, problems_of
+from jutsu_assets.monitoring.observed import Observed, Place
 from jutsu_assets.schwab.tokens import FileTokenStore
+from jutsu_assets.store.engine import Database
 from jutsu_assets.store.reports import StoredReport, made_of
 from jutsu_core.access import FAILURES_TO_OPEN, MOST_CREDITS, RETRY_COST, after_failure, after_retry
 from jutsu_core.bars import Timeframe, bars_to_frame
@@ -277,3 +282,25 @@ def test_an_older_store_is_one_problem(installation: Installation) -> None:
         connection.exec_driver_sql("update jutsu_schema_version set version_num = '0004'")
     installation.market.database.close()
     assert list(found(installation)) == ["the_store_is_sound"]
+
+
+def test_a_server_that_does_not_answer_is_asked_once(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    engine_of = Database._ready_engine
+
+    def counted(database: Database) -> Engine:
+        asked.append(database.shown_url)
+        return engine_of(database)
+
+    monkeypatch.setattr(Database, "_ready_engine", counted)
+    monkeypatch.setattr(SystemSleeper, "sleep", lambda *_: None)
+    url = "postgresql+psycopg://me:secret-word@127.0.0.1:1/jutsu"
+    place = Place(replace(installation.settings, database_url=url), installation.environment, installation.folder)
+    with Observed.opened(place, installation.clock) as observed:
+        (problem,) = problems_of(observed)
+    assert problem.check == "there_is_a_store"
+    assert "must be reachable" in problem.said
+    assert "secret-word" not in problem.said
+    assert len(asked) == 1
