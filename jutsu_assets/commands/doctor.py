@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -10,13 +11,14 @@ from rich.table import Table
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.terminal import console
-from jutsu_assets.monitoring.alerts import tell
 from jutsu_assets.monitoring.checks import CHECKS, Problem, problems_of
-from jutsu_assets.monitoring.notifiers import Notifier, notifiers_of
 from jutsu_assets.monitoring.observed import Observed, Place
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.health import StoreHealth
 from jutsu_core.errors import JutsuError
+
+if TYPE_CHECKING:
+    from jutsu_assets.monitoring.notifiers import Notifier
 
 SOUND, TO_MEND, WRONG_USE = 0, 1, 2
 
@@ -39,7 +41,7 @@ def doctor(settings_of: SettingsOf, *, mend: bool, deep: bool, strict: bool, not
     """
     try:
         place = Place.here(settings_of())
-        notifiers = notifiers_of(place.environment) if notify else []
+        notifiers = _notifiers(place) if notify else []
     except JutsuError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(WRONG_USE) from None
@@ -70,8 +72,16 @@ def _mended(place: Place) -> Iterator[str]:
                     yield f"{stray} is removed: nothing names it"
 
 
-def _notify(observed: Observed, problems: Sequence[Problem], notifiers: Sequence[Notifier]) -> None:
+def _notifiers(place: Place) -> "list[Notifier]":
+    from jutsu_assets.monitoring.notifiers import notifiers_of  # noqa: PLC0415 - mail and HTTP, for who asks for it
+
+    return notifiers_of(place.environment)
+
+
+def _notify(observed: Observed, problems: Sequence[Problem], notifiers: "Sequence[Notifier]") -> None:
     """Tell what changed; what cannot be told is said beside the output, by the log, and changes no exit status."""
+    from jutsu_assets.monitoring.alerts import tell  # noqa: PLC0415
+
     try:
         tell(observed.writable_database, problems, [check.name for check in CHECKS], notifiers, SystemClock())
     except JutsuError as error:

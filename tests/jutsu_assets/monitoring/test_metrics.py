@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
+from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.cli import main
+from jutsu_assets.monitoring.checks import problems_of
 from jutsu_assets.monitoring.metrics import METRICS, MetricsPage, exposition, write_textfile
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_core.access import Limits, after_failure
@@ -158,3 +160,22 @@ def test_a_textfile_that_nobody_would_read_is_refused(tmp_path: Path, name: str,
     with pytest.raises(ConfigurationError, match=said):
         write_textfile(tmp_path / name, "x")
     assert not list(tmp_path.iterdir())
+
+
+def test_every_figure_is_read_on_both_databases(tmp_path: Path, url: str) -> None:
+    at = Installation(tmp_path, {"JUTSU_DATABASE_URL": url})
+    # The server's clock is the machine's.
+    at.clock.moment = SystemClock().now()
+    at.write()
+    stale_series(at)
+    at.market.ledger.claim(LIMITS, "me")
+    found = looked(at)
+    with at.look() as observed:
+        problems = [problem.check for problem in problems_of(observed)]
+        ahead = observed.clock_ahead_seconds
+    at.market.database.close()
+    assert found["jutsu_bars"] == 4
+    assert found["jutsu_requests_today"] == found["jutsu_requests_reserved_total"] == 1
+    assert found["jutsu_partitions_stale{asset=daily_indicators}"] == 2
+    assert problems == ["series_follow_their_bars"]
+    assert abs(ahead) < 5
