@@ -23,7 +23,7 @@ from jutsu_assets.graph.resources.lake import LakeResource
 from jutsu_assets.graph.resources.report_folder import ReportFolderResource
 from jutsu_assets.graph.resources.schwab import SchwabResource
 from jutsu_assets.graph.schedules import build_schedules
-from jutsu_assets.graph.sensors import build_automation_sensor, build_login_sensor
+from jutsu_assets.graph.sensors import build_alert_sensor, build_automation_sensor, build_login_sensor
 from jutsu_assets.portfolios.folders import listed
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.settings import Settings
@@ -68,7 +68,11 @@ def build_defs(
         ),
         jobs=[daily_update, backtest_update, portfolio_update],
         schedules=build_schedules(followed, clock, is_on=is_on),
-        sensors=[build_login_sensor(login, clock), build_automation_sensor(is_on=is_on)],
+        sensors=[
+            build_login_sensor(login, clock),
+            build_automation_sensor(is_on=is_on),
+            build_alert_sensor(settings, clock, is_on=is_on),
+        ],
         resources={**_resources(settings, followed), **(resources or {})},
         executor=executor or dg.in_process_executor,
         loggers=loggers,

@@ -30,6 +30,11 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "backup": Entry("administration", "back_up", "Copy the store into FILE, consistently, while others may write."),
+    "capacity": Entry(
+        "capacity",
+        "capacity",
+        "Say what a universe takes: requests, minutes, rows, events and disk, from measured costs.",
+    ),
     "copy": Entry(
         "administration", "copy", "Copy the store to the empty database at URL, for example to move to PostgreSQL."
     ),
@@ -51,6 +56,9 @@ COMMANDS = {
         "portfolios",
         "portfolios",
         "Run the backtests, measure the portfolios, and show where their tear sheets are.",
+    ),
+    "metrics": Entry(
+        "metrics", "metrics", "Print metrics of bars, requests, runs and findings, in Prometheus' format."
     ),
     "quality": Entry(
         "quality", "quality", "Show what the rules of quality found in the stored bars, and keep what was looked at."
@@ -105,8 +113,11 @@ class _Commands(click.Group):
             formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> object:
+        from jutsu_assets.logs import logs_as_they_were  # noqa: PLC0415 - a list of commands needs none
+
         try:
-            return super().invoke(ctx)
+            with logs_as_they_were():
+                return super().invoke(ctx)
         except JutsuError as error:
             raise click.ClickException(str(error)) from error
         except Exception as error:
@@ -160,10 +171,12 @@ def demo() -> None:
 
 
 def _settings() -> "Settings":
-    from jutsu_assets.settings import Settings, read_environment  # noqa: PLC0415 - a list of commands needs none
+    from jutsu_assets.logs import configure_logs  # noqa: PLC0415 - a list of commands needs none
+    from jutsu_assets.settings import Settings, read_environment  # noqa: PLC0415
 
     # As Dagster's own commands do; what a resource reads by the name of its variable has to be there too.
     os.environ.update(read_environment())
     # Dagster asks only its own settings file, which need not be there, and this.
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+    configure_logs(os.environ)
     return Settings.from_environment(os.environ)

@@ -1,114 +1,157 @@
 """The command that examines everything, and mends what can be mended without loss."""
 
-import os
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from jutsu_assets.clock import SystemClock
-from jutsu_assets.commands.quality import quality_findings
 from jutsu_assets.commands.terminal import console
-from jutsu_assets.instance.health import examine_history
-from jutsu_assets.schwab.tokens import FileTokenStore, login_life
+from jutsu_assets.monitoring.checks import CHECKS, Problem, problems_of
+from jutsu_assets.monitoring.observed import Observed, Place
 from jutsu_assets.settings import Settings
-from jutsu_assets.store.coordination import RequestLedger
-from jutsu_assets.store.engine import Database
-from jutsu_assets.store.existing import stored_database
-from jutsu_assets.store.failures import PartitionFailure, PartitionFailures
-from jutsu_assets.store.health import StoreHealth, examine
-from jutsu_assets.store.manifest import SeriesManifest
-from jutsu_assets.universe import load_universe
-from jutsu_core.errors import ConfigurationError, NoDataError
-from jutsu_core.quality.findings import Severity
+from jutsu_assets.store.health import StoreHealth
+from jutsu_core.errors import JutsuError
 
-_NAMED = 5
+if TYPE_CHECKING:
+    from jutsu_assets.monitoring.notifiers import Notifier
+
+SOUND, TO_MEND, WRONG_USE = 0, 1, 2
 
 SettingsOf = Callable[[], Settings]
 
 
 @click.command()
-@click.option("--mend", is_flag=True, help="End runs whose process is gone, and mend a run history with two heads.")
+@click.option("--mend", is_flag=True, help="End dead runs, free slots, sweep stray files, mend a two-headed history.")
 @click.option("--deep", is_flag=True, help="Read every bar and every value of the lake, and check the store's file.")
+@click.option("--strict", is_flag=True, help="Exit with 1 also for what is only to be looked at.")
+@click.option(
+    "--notify", is_flag=True, help="Tell the targets of JUTSU_NOTIFY what began and ended since the last look."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for monitoring.")
 @click.pass_obj
-def doctor(settings_of: SettingsOf, *, mend: bool, deep: bool) -> None:
-    """Examine the store, the lake, the login and the run history; exit with 1 when something needs mending."""
-    settings, shown = settings_of(), console()
-    findings = [*_history_findings(shown, mend=mend), *_login_findings(settings, shown)]
+def doctor(settings_of: SettingsOf, *, mend: bool, deep: bool, strict: bool, notify: bool, as_json: bool) -> None:
+    """Examine the store, the lake, the login and the run history; exit with 1 when something needs mending.
+
+    Exit status: 0 nothing needs mending, 1 something does, 2 wrong use or wrong settings.
+    """
     try:
-        findings += _store_findings(settings, shown, deep=deep)
-    except NoDataError as error:
-        findings.append(str(error))
-    for finding in findings:
-        shown.print(f"- {finding}", style="yellow", markup=False, soft_wrap=True)
-    shown.print("Nothing to mend." if not findings else f"{len(findings)} to mend.", style="bold")
-    raise SystemExit(1 if findings else 0)
+        place = Place.here(settings_of())
+        notifiers = _notifiers(place) if notify else []
+    except JutsuError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(WRONG_USE) from None
+    mended = list(_mended(place)) if mend else []
+    with Observed.opened(place, SystemClock(), is_deep=deep) as observed:
+        problems = problems_of(observed)
+        if as_json:
+            click.echo(json.dumps(_as_json(observed, problems, mended), indent=2, ensure_ascii=False))
+        else:
+            _show(console(), observed, problems, mended)
+        if notify:
+            _notify(observed, problems, notifiers)
+    counted = [problem for problem in problems if strict or problem.gravity == "error"]
+    raise SystemExit(TO_MEND if counted else SOUND)
 
 
-def _store_findings(settings: Settings, shown: Console, *, deep: bool) -> list[str]:
-    with stored_database(settings) as database:
-        with shown.status("Examining the store ..."):
-            health = examine(database, deep=deep)
-        shown.print(_health_table(settings, health, deep=deep))
-        findings = list(health.findings)
-        if health.contents is not None and health.contents.is_head:
-            findings += _access_findings(settings, database, shown)
-            findings += _symbol_findings(settings, database, shown)
-            findings += _lake_findings(settings, database, shown, deep=deep)
-    return findings
+def _mended(place: Place) -> Iterator[str]:
+    """Mend what can be mended without loss, and yield what was done."""
+    with Observed.opened(place, SystemClock()) as observed:
+        if observed.history.findings or observed.outcomes.held_slots:
+            from jutsu_assets.instance.mending import mend_history  # noqa: PLC0415 - Dagster takes seconds to import
+
+            yield from mend_history(observed.history, observed.outcomes.held_slots)
+        with suppress(JutsuError):  # the checks say what keeps the lake from being looked at
+            for stray in observed.strays:
+                with suppress(OSError):
+                    stray.unlink()
+                    yield f"{stray} is removed: nothing names it"
 
 
-def _lake_findings(settings: Settings, database: Database, shown: Console, *, deep: bool) -> list[str]:
-    from jutsu_assets.lake.verification import lake_findings  # noqa: PLC0415 - Arrow takes long to import
+def _notifiers(place: Place) -> "list[Notifier]":
+    from jutsu_assets.monitoring.notifiers import notifiers_of  # noqa: PLC0415 - mail and HTTP, for who asks for it
 
-    files = SeriesManifest(database, SystemClock()).all_current()
-    if not files:
-        return []
-    shown.print(f"lake: {len(files):,} files in {settings.lake_path}", highlight=False, soft_wrap=True)
-    return lake_findings(settings.lake_path, files, deep=deep)
+    return notifiers_of(place.environment)
 
 
-def _symbol_findings(settings: Settings, database: Database, shown: Console) -> list[str]:
-    """Return what is not up to date, and what the rules found, of the symbols that are followed."""
+def _notify(observed: Observed, problems: Sequence[Problem], notifiers: "Sequence[Notifier]") -> None:
+    """Tell what changed; what cannot be told is said beside the output, by the log, and changes no exit status."""
+    from jutsu_assets.monitoring.alerts import tell  # noqa: PLC0415
+
     try:
-        symbols = load_universe(settings.universe_path, SystemClock()).symbols
-    except ConfigurationError as error:
-        return [str(error)]
-    for note in quality_findings(database, symbols, Severity.WARN):
-        shown.print(f"to look at: {note}", markup=False, highlight=False, soft_wrap=True)
-    return [*_failures(database, symbols), *quality_findings(database, symbols, Severity.ERROR)]
+        tell(observed.writable_database, problems, [check.name for check in CHECKS], notifiers, SystemClock())
+    except JutsuError as error:
+        click.echo(f"not told: {error}", err=True)
 
 
-def _failures(database: Database, symbols: Sequence[str]) -> list[str]:
-    """Return a line for each reason for which partitions failed, with the symbols that it met."""
-    standing: dict[str, dict[str, list[PartitionFailure]]] = {}
-    for failure in PartitionFailures(database, SystemClock()).all_standing():
-        if failure.partition in symbols:
-            standing.setdefault(failure.reason, {}).setdefault(failure.partition, []).append(failure)
-    lines = []
-    for reason, met in standing.items():
-        first = next(iter(met.values()))
-        more = f" and {len(met) - _NAMED:,} more symbols" if len(met) > _NAMED else ""
-        lines.append(
-            f"{', '.join(list(met)[:_NAMED])}{more}: {', '.join(failure.asset for failure in first)} failed at"
-            f" {first[0].failed_at:%Y-%m-%d %H:%M} UTC: {reason}"
-        )
-    return lines
+def _as_json(observed: Observed, problems: Sequence[Problem], mended: Sequence[str]) -> dict[str, object]:
+    return {
+        "at": observed.now.isoformat(),
+        "source": observed.settings.source,
+        "is_sound": not any(problem.gravity == "error" for problem in problems),
+        "problems": [problem._asdict() for problem in problems],
+        "mended": list(mended),
+    }
 
 
-def _history_findings(shown: Console, *, mend: bool) -> list[str]:
-    health = examine_history(os.environ, Path.cwd())
-    place = health.folder or "in a database that Dagster looks after"
-    shown.print(f"run history: {place}", highlight=False, soft_wrap=True)
-    if not (mend and health.findings):
-        return health.findings
-    from jutsu_assets.instance.mending import mend_history  # noqa: PLC0415 - Dagster takes seconds to import
-
-    for done in mend_history(health):
+def _show(shown: Console, observed: Observed, problems: Sequence[Problem], mended: Sequence[str]) -> None:
+    for fact in _facts(observed):
+        shown.print(fact, highlight=False, markup=False, soft_wrap=True)
+    for done in mended:
         shown.print(f"mended: {done}", markup=False, highlight=False, soft_wrap=True)
-    return examine_history(os.environ, Path.cwd()).findings
+    with suppress(JutsuError):
+        shown.print(_health_table(observed.settings, observed.store, deep=observed.is_deep))
+    errors = [problem for problem in problems if problem.gravity == "error"]
+    for problem in problems:
+        if problem.gravity == "warning":
+            shown.print(f"to look at: {problem.said}", markup=False, highlight=False, soft_wrap=True)
+    for problem in errors:
+        shown.print(f"- {problem.said}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    shown.print("Nothing to mend." if not errors else f"{len(errors)} to mend.", style="bold")
+
+
+def _facts(observed: Observed) -> Iterator[str]:
+    """Yield a line on each part that can be read; what cannot be is a problem, and stands among them."""
+    for fact in (_history_fact, _login_fact, _access_fact, _lake_fact):
+        with suppress(JutsuError):
+            if line := fact(observed):
+                yield line
+
+
+def _history_fact(observed: Observed) -> str:
+    return f"run history: {observed.history.folder or 'in a database that Dagster looks after'}"
+
+
+def _login_fact(observed: Observed) -> str:
+    life = observed.login
+    if life is None:
+        return "login: none is needed for sample bars"
+    if life.ends_at is None:
+        return ""
+    return f"login: until {life.ends_at:%Y-%m-%d %H:%M} UTC, {life.days_left:.1f} days left"
+
+
+def _access_fact(observed: Observed) -> str:
+    if not observed.is_of_today:
+        return ""
+    settings, state = observed.settings, observed.access
+    standing = "is asked"
+    if state.probe_at is not None:
+        standing = f"is left alone until {state.probe_at:%Y-%m-%d %H:%M:%S} UTC"
+    return (
+        f"{settings.source}: {standing}; {observed.sent_today:,} of {settings.daily_requests:,} requests today,"
+        f" {state.retries_left} retries in the quota"
+    )
+
+
+def _lake_fact(observed: Observed) -> str:
+    if not observed.is_of_today or not observed.files:
+        return ""
+    return f"lake: {len(observed.files):,} files in {observed.settings.lake_path}"
 
 
 def _health_table(settings: Settings, health: StoreHealth, *, deep: bool) -> Table:
@@ -132,38 +175,3 @@ def _health_table(settings: Settings, health: StoreHealth, *, deep: bool) -> Tab
     for name, value in rows.items():
         table.add_row(name, value)
     return table
-
-
-def _login_findings(settings: Settings, console: Console) -> list[str]:
-    if settings.credentials is None:
-        console.print("login: none is needed for sample bars")
-        return []
-    life = login_life(FileTokenStore(settings.credentials.token_path), SystemClock().now())
-    if life.ends_at is not None:
-        console.print(
-            f"login: until {life.ends_at:%Y-%m-%d %H:%M} UTC, {life.days_left:.1f} days left", highlight=False
-        )
-    return [] if life.standing == "sound" else [life.message]
-
-
-def _access_findings(settings: Settings, database: Database, console: Console) -> list[str]:
-    clock = SystemClock()
-    ledger = RequestLedger(database, clock)
-    state, sent = ledger.state(), ledger.sent_on(clock.now().date())
-    standing = "is asked"
-    if state.probe_at is not None:
-        standing = f"is left alone until {state.probe_at:%Y-%m-%d %H:%M:%S} UTC"
-    console.print(
-        f"{settings.source}: {standing}; {sent:,} of {settings.daily_requests:,} requests today,"
-        f" {state.retries_left} retries in the quota",
-        highlight=False,
-    )
-    findings = []
-    if state.is_open:
-        findings.append(
-            f"{state.failures} requests failed in a row (the last: {state.last_failure}); the next run after the"
-            " pause asks again"
-        )
-    if sent >= settings.daily_requests:
-        findings.append("the day's requests are spent: wait until tomorrow, or set JUTSU_DAILY_REQUESTS higher")
-    return findings

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.terminal import console
+from jutsu_assets.monitoring.checks import findings_by_rule
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.existing import stored_database
@@ -22,7 +23,6 @@ from jutsu_core.quality.findings import KeptFinding, Severity, Verdict
 SettingsOf = Callable[[], Settings]
 
 MOST_SHOWN = 1_000
-_NAMED = 5
 
 
 @click.group()
@@ -100,20 +100,7 @@ def quality_findings(database: Database, symbols: Sequence[str], severity: Sever
         symbols: Those that are followed.
         severity: Of rules of this severity alone.
     """
-    verdicts = FindingsLedger(database, SystemClock()).verdicts(Timeframe.D1, symbols)
-    lines = []
-    for rule in RULES:
-        counts = {symbol: of.counts[rule.name] for symbol, of in verdicts.items() if rule.name in of.counts}
-        if not counts or severity not in (None, rule.severity):
-            continue
-        worst = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
-        named = ", ".join(f"{symbol} {counts[symbol]:,}" for symbol in worst[:_NAMED])
-        more = f" and {len(worst) - _NAMED:,} more symbols" if len(worst) > _NAMED else ""
-        lines.append(
-            f"{rule.name}: {sum(counts.values()):,} open ({named}{more}); see `jutsu quality list --rule"
-            f" {rule.name}`. {rule.description}"
-        )
-    return lines
+    return findings_by_rule(FindingsLedger(database, SystemClock()).verdicts(Timeframe.D1, symbols), severity)
 
 
 def _table(listed: Sequence[KeptFinding], *, with_kept: bool) -> Table:

@@ -38,10 +38,11 @@ def ui(settings_of: Callable[[], Settings], host: str, port: int, path_prefix: s
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Dagster UI:  http://{shown}:{listener.getsockname()[1]}{path_prefix}/   (home: {home})")
     click.echo(f"Reports:     {settings.reports_path}")
+    click.echo(f"Metrics:     {path_prefix}/metrics, for Prometheus")
     if host not in _LOOPBACK:
         click.echo("Whoever reaches this address can start runs: keep it inside a network that you trust.")
     from jutsu_assets.webserver.services import run_services  # noqa: PLC0415 - Dagster takes seconds to import
 
-    if run_services(listener, folder=folder, home=home, reports=settings.reports_path, path_prefix=path_prefix):
+    if run_services(listener, folder=folder, home=home, settings=settings, path_prefix=path_prefix):
         message = "the Dagster daemon ended by itself, so the UI was stopped; what it said stands above"
         raise click.ClickException(message)

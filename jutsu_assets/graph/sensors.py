@@ -4,10 +4,17 @@ import dagster as dg
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.checks.login import LOGIN_IS_ALIVE, LoginCheck
+from jutsu_assets.logs import logs_of_run
+from jutsu_assets.monitoring.alerts import look_and_tell
+from jutsu_assets.monitoring.notifiers import notifiers_of
+from jutsu_assets.monitoring.observed import Observed, Place
+from jutsu_assets.settings import Settings
+from jutsu_core.errors import JutsuError
 from jutsu_core.ports import Clock
 
 _SECONDS_BETWEEN_LOOKS = 3600
 _SECONDS_BETWEEN_TICKS = 60
+_SECONDS_BETWEEN_ALERTS = 300
 
 
 def build_login_sensor(login: LoginCheck, clock: Clock) -> dg.SensorDefinition:
@@ -34,6 +41,36 @@ def build_login_sensor(login: LoginCheck, clock: Clock) -> dg.SensorDefinition:
         return dg.SensorResult(asset_events=[login.evaluation(DAILY_BARS)], cursor=seen)
 
     return login_expiry
+
+
+def build_alert_sensor(settings: Settings, clock: Clock, *, is_on: bool) -> dg.SensorDefinition:
+    """Return the sensor that tells a person what the quick checks of ``jutsu doctor`` find, each once, and its end.
+
+    Args:
+        settings: Which installation is looked at.
+        clock: Tells what is now.
+        is_on: Whether it runs from the start.
+    """
+
+    @dg.sensor(
+        name="alerts",
+        minimum_interval_seconds=_SECONDS_BETWEEN_ALERTS,
+        default_status=dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED,
+        description="Tells the targets of JUTSU_NOTIFY what is wrong, and when it is over, each once.",
+    )
+    def alerts(_: dg.SensorEvaluationContext) -> dg.SkipReason:
+        place = Place.here(settings)
+        try:
+            notifiers = notifiers_of(place.environment)
+            with logs_of_run(place.environment), Observed.opened(place, clock) as observed:
+                told = look_and_tell(observed, notifiers, clock)
+        except JutsuError as error:
+            return dg.SkipReason(f"not told: {error}")
+        said = [f"raised: {', '.join(told.raised)}"] * bool(told.raised)
+        said += [f"over: {', '.join(told.over)}"] * bool(told.over)
+        return dg.SkipReason("; ".join([*said, *told.troubles]) or "nothing changed")
+
+    return alerts
 
 
 def build_automation_sensor(*, is_on: bool) -> dg.AutomationConditionSensorDefinition:

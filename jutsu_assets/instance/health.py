@@ -28,11 +28,13 @@ class HistoryHealth:
         home: The Dagster home.
         folder: Folder of the history; None if it is not in SQLite.
         findings: What needs mending, and how.
+        is_whole: Whether it can be read and runs can start; then what is found are runs whose process is gone.
     """
 
     home: Path
     folder: Path | None
     findings: list[str]
+    is_whole: bool = True
 
 
 def examine_history(environment: Mapping[str, str], working_directory: Path) -> HistoryHealth:
@@ -45,8 +47,8 @@ def examine_history(environment: Mapping[str, str], working_directory: Path) -> 
     folder = history_in(home, environment)
     if folder is None:
         return HistoryHealth(home, None, [])
-    findings = [finding for name in DATABASES if (finding := _broken(folder / name))]
-    return HistoryHealth(home, folder, findings or _dead(folder / DATABASES[0]))
+    broken = [finding for name in DATABASES if (finding := _broken(folder / name))]
+    return HistoryHealth(home, folder, broken or _dead(folder / DATABASES[0]), is_whole=not broken)
 
 
 def _broken(database: Path) -> str | None:

@@ -1,5 +1,7 @@
 """Mending a run history: what no run that lives is touched by."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from jutsu_assets.instance.beginning import DATABASES, beginning, keep_newest
@@ -8,13 +10,21 @@ from jutsu_assets.instance.health import HistoryHealth
 from jutsu_assets.instance.runs import end_dead_runs
 
 
-def mend_history(health: HistoryHealth) -> list[str]:
-    """Take away second heads and end dead runs; return what was done, a line each."""
-    if health.folder is None:
-        return []
-    newest, databases = newest_revision(), [health.folder / name for name in DATABASES]
-    with beginning(health.folder):
-        done = [f"{database} has one head again" for database in databases if keep_newest(database, newest)]
+def mend_history(health: HistoryHealth, held_slots: Mapping[str, str] | None = None) -> list[str]:
+    """Take away second heads, end dead runs and free the slots of ended ones; return what was done, a line each.
+
+    Args:
+        health: What is wrong with the history.
+        held_slots: Runs that have ended and hold a slot, with the pool that it is of.
+    """
+    done: list[str] = []
+    if health.folder is not None:
+        newest, databases = newest_revision(), [health.folder / name for name in DATABASES]
+        with beginning(health.folder):
+            done += [f"{database} has one head again" for database in databases if keep_newest(database, newest)]
     with dg.DagsterInstance.from_config(str(health.home)) as instance:
         done += [f"{dead.message}; it is ended" for dead in end_dead_runs(instance)]
+        for run_id, pool in (held_slots or {}).items():
+            instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+            done.append(f"the slot of {pool} that run {run_id} held is free")
     return done

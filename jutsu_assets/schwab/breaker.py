@@ -5,12 +5,13 @@ Here is how an attempt ends: as a success (Schwab answered, were it with a refus
 failure (no answer, 429, 5xx, a block, or something unreadable), or as neither (nothing was sent).
 """
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from jutsu_assets.schwab.throttle import Throttle
-from jutsu_core.access import LONGEST_REST, AccessLedger, after_failure, after_retry, after_success
+from jutsu_core.access import LONGEST_REST, AccessLedger, AccessState, after_failure, after_retry, after_success
 from jutsu_core.errors import (
     AddressBlockedError,
     CircuitOpenError,
@@ -25,6 +26,7 @@ BLOCK_REST = timedelta(minutes=15)
 
 _FAILURES = (TransientSourceError, MalformedResponseError, AddressBlockedError)
 _NOTHING_SENT = (CircuitOpenError, RequestBudgetError)
+_logger = logging.getLogger("jutsu.schwab.breaker")
 
 
 class Breaker:
@@ -65,7 +67,7 @@ class Breaker:
         # Looking is free where the claim saw nothing to mend.
         if claim is not None and not claim.state.is_sound:
             holder = self._throttle.holder
-            self.ledger.change(lambda state, _: after_success(state, holder))
+            self._change(lambda state, _: after_success(state, holder))
 
     def _failed(self, error: SourceError) -> None:
         if self._throttle.last_claim is None:
@@ -75,7 +77,34 @@ class Breaker:
         if isinstance(error, AddressBlockedError):
             rest = BLOCK_REST
         holder = self._throttle.holder
-        self.ledger.change(lambda state, now: after_failure(state, now, holder, _first_line(error), rest=rest))
+        self._change(lambda state, now: after_failure(state, now, holder, _first_line(error), rest=rest))
+
+    def _change(self, change: Callable[[AccessState, datetime], AccessState]) -> None:
+        """Change what all processes know; then say what that did, which one of them alone can have seen."""
+        seen: list[tuple[AccessState, AccessState]] = []
+
+        def noted(state: AccessState, now: datetime) -> AccessState:
+            became = change(state, now)
+            seen.append((state, became))
+            return became
+
+        self.ledger.change(noted)
+        _tell(*seen[-1])
+
+
+def _tell(was: AccessState, now: AccessState) -> None:
+    if now.is_open and (not was.is_open or now.probe_at != was.probe_at):
+        _logger.warning(
+            "breaker %s: nothing is asked until %s UTC, after %d failures in a row; the last: %s",
+            "stays open" if was.is_open else "opened",
+            f"{now.probe_at:%Y-%m-%d %H:%M:%S}",
+            now.failures,
+            now.last_failure,
+        )
+    elif was.is_open and not now.is_open:
+        _logger.warning("breaker closed: the probe was answered")
+    elif now.paused_until is not None and now.paused_until != was.paused_until:
+        _logger.warning("all processes wait until %s UTC, as asked", f"{now.paused_until:%Y-%m-%d %H:%M:%S}")
 
 
 def _first_line(error: SourceError) -> str:

@@ -5,6 +5,7 @@ Retries are tenacity's: three attempts, 1 and 2 seconds apart (doubling up to 4)
 processes share pays for them. What Schwab asks us to wait is waited, or ends the attempts.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from jutsu_core.errors import CircuitOpenError, TransientSourceError
 from jutsu_core.ports import Clock, Sleeper
 
 ATTEMPTS = 3
+_logger = logging.getLogger("jutsu.schwab.connection")
+_MOST_SECONDS_APART = WHOLE_REPLY_SECONDS
 _T = TypeVar("_T")
 _BACKOFF = wait_exponential(multiplier=1, min=1, max=4) + wait_random(0, 0.5)
 
@@ -94,6 +97,7 @@ class SchwabConnection:
         self._client: Any = None
         self._opening = threading.Lock()
         self._counting = threading.Lock()
+        self._clocks_differ = False
         self.request_seconds = 0.0
 
     def authenticate(self) -> None:
@@ -162,11 +166,31 @@ class SchwabConnection:
 
             response = call(ask_again_after_401, what=what)
             said_at = http_date(response.headers.get("Date", ""))
+            self._compare_clocks(said_at)
             return read(Answer(response.text, asked_at if said_at is None else min(asked_at, said_at)))
+
+    def _compare_clocks(self, said_at: datetime | None) -> None:
+        """Say once where this machine's clock and Schwab's differ by more than a reply takes."""
+        if said_at is None or self._clocks_differ:
+            return
+        ahead = (self._clock.now() - said_at).total_seconds()
+        if abs(ahead) > _MOST_SECONDS_APART:
+            self._clocks_differ = True
+            _logger.warning(
+                "this machine's clock is %.0f s %s Schwab's, and a bar counts as final by the earlier of both: set it"
+                " right (NTP)",
+                abs(ahead),
+                "ahead of" if ahead > 0 else "behind",
+            )
 
     def _pay_or_give_up(self, state: RetryCallState) -> None:
         if not self._breaker.pay_for_retry() and state.outcome is not None:
+            _logger.warning("no retry: those that all processes share are spent; %s", state.outcome.exception())
             state.outcome.result()  # raises what the attempt raised
+        error = state.outcome.exception() if state.outcome else None
+        _logger.warning(
+            "attempt %d of %d in %.1f s, after: %s", state.attempt_number + 1, ATTEMPTS, state.upcoming_sleep, error
+        )
 
     def _opened(self) -> Any:  # noqa: ANN401 - schwab-py is untyped
         with self._opening:

@@ -5,6 +5,7 @@ A person does this in a terminal; no job ever does. The address is heard by
 """
 
 import hmac
+import logging
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +20,7 @@ from jutsu_assets.settings import SCHWAB_ORIGIN
 from jutsu_core.errors import AuthenticationError
 
 _ANSWERS = ("code", "error")
+_logger = logging.getLogger("jutsu.schwab.login")
 
 
 class Login:
@@ -99,6 +101,7 @@ class Login:
         token = self._session.fetch_token(asked["code"][0])
         with self._tokens.locked():
             self._tokens.write({"creation_timestamp": now_seconds, "token": token})
+        _logger.info("login: a new one is kept; it lasts seven days")
 
 
 def _query(url: str) -> str:

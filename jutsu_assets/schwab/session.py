@@ -35,6 +35,7 @@ from jutsu_core.errors import (
     SourceUnavailableError,
 )
 
+_logger = logging.getLogger("jutsu.schwab.session")
 TIMEOUT_SECONDS = 30.0
 LEEWAY_SECONDS = 300
 _LOGIN_AGAIN = "log in again with `jutsu login`; a login lasts seven days"
@@ -264,6 +265,7 @@ def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
                 self._metadata.creation_timestamp = wrapped["creation_timestamp"]
                 if kept["access_token"] != stale_access_token and not _is_stale(kept):
                     self.token = kept
+                    _logger.info("access token: another process refreshed it; that one is used")
                     return
                 login = (wrapped["creation_timestamp"], kept["refresh_token"])
                 if login == self._refused_login:
@@ -273,7 +275,11 @@ def _session_class() -> Any:  # noqa: ANN401 - made from an untyped class
                 except _oauth_errors() as error:
                     if getattr(error, "error", None) in _FINAL_REFUSALS:
                         self._refused_login, self._refusal = login, error.error  # type: ignore[attr-defined]
+                        _logger.warning(
+                            "access token: refresh refused (%s); it is not asked again", shown(self._refusal)
+                        )
                     raise
+                _logger.info("access token: refreshed; the login behind it lives as long as before")
 
     return SingleFlightSession
 

@@ -10,6 +10,7 @@ the request leaves at its instant. Whoever is late (the connection had to be ope
 process was paused) lets it go and reserves another.
 """
 
+import logging
 import math
 import os
 import secrets
@@ -38,6 +39,8 @@ _FEWEST_EARLY_SECONDS, _MOST_EARLY_SECONDS = 0.001, 0.025
 """Whoever sleeps wakes late on a machine that is busy; so it wakes early, and looks at the clock until it is time."""
 _SHORTEST_PAUSE_SECONDS = 0.001
 _REMEMBERED, _LONGEST_LEAD_SECONDS, _MARGIN = 5, 1.0, 1.5
+_TOLD_SECONDS, _SECONDS_BETWEEN_LINES = 1.0, 60.0
+_logger = logging.getLogger("jutsu.schwab.throttle")
 DEPARTURE = "http11.send_request_headers.started"
 """What httpx calls the moment before the first byte leaves, on a connection that is open."""
 
@@ -76,6 +79,8 @@ class Throttle:
         self._oversleeps: deque[float] = deque(maxlen=_REMEMBERED)
         self._counting = threading.Lock()
         self._thread = threading.local()
+        self._long_waits: list[float] = []
+        self._told_at = -math.inf
         self.requests = 0
         self.let_go = 0
         self.waited_seconds = 0.0
@@ -147,6 +152,8 @@ class Throttle:
             # An instant that passes before the ledger's answer is here (a distant server) is of no use.
             lead_seconds = self._lead_seconds()
             claim = self._ledger.claim(self.limits, self.holder, lead_seconds)
+            if claim.state.is_open and claim.state.lease_holder != self.holder:
+                _logger.info("breaker half open: this request probes, after %d failures", claim.state.failures)
             if claim.reservation is None:
                 self._sleeper.sleep(max(claim.wait_seconds, _SHORTEST_PAUSE_SECONDS))
                 self._waited(claim.wait_seconds)
@@ -204,6 +211,22 @@ class Throttle:
     def _waited(self, seconds: float) -> None:
         with self._counting:
             self.waited_seconds += seconds
+            if seconds <= _TOLD_SECONDS:
+                return
+            self._long_waits.append(seconds)
+            now = self._stopwatch()
+            # Where several share the limit every request waits so long: one line stands for those of a minute.
+            if now - self._told_at < _SECONDS_BETWEEN_LINES:
+                return
+            waits, self._long_waits, self._told_at = self._long_waits, [], now
+        _logger.info(
+            "waits for a turn: %.1f s now; %d over a second since the last line, %.0f s in all; %s requests a window"
+            " are shared by all processes",
+            seconds,
+            len(waits),
+            sum(waits),
+            self.limits.requests,
+        )
 
 
 class ThrottledTransport(httpx.BaseTransport):

@@ -36,7 +36,7 @@ LOGIN_ENDS_SOON = 2 * _DAY
 
 Standing = Literal["sound", "ending", "dead"]
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("jutsu.schwab.tokens")
 
 
 class LoginLife(NamedTuple):

@@ -1,5 +1,6 @@
 """Bars in the system of record: the atomic, idempotent write of a partition, and its reads."""
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from jutsu_assets.store import schema
 from jutsu_assets.store.consistency import MEND
 from jutsu_assets.store.content import EMPTY, BarRow, content_of, to_hex
 from jutsu_assets.store.engine import Database
-from jutsu_assets.store.partition import EARLIEST, LATEST, STANDING, PartitionWrite
+from jutsu_assets.store.partition import EARLIEST, LATEST, STANDING, Difference, PartitionWrite
 from jutsu_assets.store.rows import bar_rows, run
 from jutsu_core.answers import CLOCK_TOLERANCE, are_outside, checked_answer, checked_symbol, later_windows
 from jutsu_core.bars import Bar, BarColumns, RejectedBar, Timeframe, from_epoch, to_epoch
@@ -26,6 +27,7 @@ from jutsu_core.ports import (
     WriteResult,
 )
 
+_logger = logging.getLogger("jutsu.store.bars")
 _PARTITION = "where symbol = ? and timeframe = ?"
 _STATE = (
     f"select content_hash, bars from partition_versions {_PARTITION}",
@@ -103,7 +105,7 @@ class SqlBarStore(BarStore):
                 standing = run(connection, STANDING, asked)
             found = standing.fetchall()
             owner, stored = found[0][0], found[0][1:6]
-            self._claim_source(connection, owner)
+            is_claimed = self._claim_source(connection, owner)
             touching = [_window(*row[6:]) for row in found if row[6] is not None]
             now = self._clock.now()
             overtaken_by = later_windows(fetched, touching, now)
@@ -114,13 +116,17 @@ class SqlBarStore(BarStore):
             difference = partition.difference(came, (fetched.start, fetched.end), replace=replaces)
             quarantined = partition.quarantine(fetched.rejected)
             partition.apply(difference, None if overtaken_by else fetched, touching)
-        return WriteResult(
+        result = WriteResult(
             inserted=len(difference.new),
             changed=len(difference.changed),
             unchanged=difference.unchanged,
             quarantined=quarantined,
             withdrawn=len(difference.withdrawn),
         )
+        if is_claimed:
+            _logger.info("%r keeps the bars of %r from now on, and of no other source", self._database, self._source)
+        self._tell(f"{symbol} {timeframe.value}", result, difference, fetched)
+        return result
 
     def read(
         self, symbol: str, timeframe: Timeframe, start: datetime = BEGINNING, end: datetime = END_OF_TIME
@@ -261,12 +267,34 @@ class SqlBarStore(BarStore):
         """Return until when a question may be said to be asked, microseconds since 1970 UTC."""
         return to_epoch(self._clock.now() + CLOCK_TOLERANCE)
 
-    def _claim_source(self, connection: Connection, owner: str | None) -> None:
-        if owner is None:
+    def _claim_source(self, connection: Connection, owner: str | None) -> bool:
+        """Make the store keep the bars of this source; return whether it kept those of none before."""
+        is_free = owner is None
+        if is_free:
             insert = "insert into store_facts (name, value) values ('source', ?) on conflict (name) do nothing"
-            run(connection, insert, (self._source,))
+            is_free = run(connection, insert, (self._source,)).rowcount > 0
             (owner,) = run(connection, _OWNER).fetchone()
         self._check_owner(owner)
+        return is_free
+
+    @staticmethod
+    def _tell(partition: str, result: WriteResult, difference: Difference, fetched: FetchedBars) -> None:
+        """Say in a line each what a write did that nobody expects of it."""
+        if ended := result.changed + result.withdrawn:
+            _logger.warning(
+                "%s restated: %d bars changed and %d withdrawn, %s to %s; what they said is kept as revisions",
+                partition,
+                result.changed,
+                result.withdrawn,
+                *(from_epoch(int(difference.ended[place])).isoformat() for place in (0, ended - 1)),
+            )
+        if result.quarantined:
+            _logger.warning(
+                "%s quarantined: %d bars broke a rule; the first: %s",
+                partition,
+                result.quarantined,
+                fetched.rejected[0].reason,
+            )
 
     def _check_owner(self, owner: str | None) -> None:
         if owner not in (None, self._source):

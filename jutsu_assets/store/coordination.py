@@ -31,10 +31,38 @@ _REQUESTS, _ACCESS, _DAYS = schema.api_requests, schema.api_access, schema.api_d
 _MOMENTS = ("opened_at", "probe_at", "lease_until", "paused_until")
 _SERVER_TICKS = text("select cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)")
 _COUNT_DAY = text(
-    "insert into api_days (day, requests) values (:day, 1)"
-    " on conflict (day) do update set requests = api_days.requests + 1"
+    "insert into api_days (day, requests, waited) values (:day, 1, :waited)"
+    " on conflict (day) do update set requests = api_days.requests + 1, waited = api_days.waited + excluded.waited"
 )
-_UNCOUNT_DAY = text("update api_days set requests = requests - 1 where day = :day and requests > 0")
+# What is given back is counted, so that both numbers only grow: who watches takes one that falls for a new beginning.
+_UNCOUNT_DAY = text(
+    "update api_days set requests = requests - 1, released = released + 1 where day = :day and requests > 0"
+)
+_COUNT_CHANGE = text(
+    "insert into api_days (day, requests, retries, failures, openings) values (:day, 0, :retries, :failures, :openings)"
+    " on conflict (day) do update set retries = api_days.retries + excluded.retries,"
+    " failures = api_days.failures + excluded.failures, openings = api_days.openings + excluded.openings"
+)
+
+
+class AccessCounts(NamedTuple):
+    """What all processes did to reach the broker, since the store was made; none of it ever falls.
+
+    Attributes:
+        reserved: Turns that were reserved.
+        released: Those of them that were given back unused.
+        retries: Attempts after a failure.
+        failures: Attempts that failed.
+        openings: How often the breaker opened.
+        waited_seconds: How long turns were waited for.
+    """
+
+    reserved: int
+    released: int
+    retries: int
+    failures: int
+    openings: int
+    waited_seconds: float
 
 
 class RequestLedger:
@@ -93,7 +121,8 @@ class RequestLedger:
                 earliest = tick + math.ceil(lead_seconds * _MICROS)
                 instant, reservation = _reserve(connection, tick, earliest, limits, leeway)
                 wait_seconds = (instant - tick) / _MICROS
-                connection.execute(_COUNT_DAY, {"day": now.date().isoformat()})
+                waited = max(0, instant - tick)
+                connection.execute(_COUNT_DAY, {"day": now.date().isoformat(), "waited": waited})
                 if state != known:
                     _write(connection, state)
                 sent += 1
@@ -133,15 +162,26 @@ class RequestLedger:
         with self._database.writing() as connection:
             self._database.take_turn(connection, _TURN)
             known = _read(connection)
-            state = change(known, self._clock.now())
+            now = self._clock.now()
+            state = change(known, now)
             if state is not None and state != known:
                 _write(connection, state)
+                if any(counted := _counted(known, state)):
+                    of_day = dict(zip(("retries", "failures", "openings"), counted, strict=True))
+                    connection.execute(_COUNT_CHANGE, {"day": now.date().isoformat(), **of_day})
             return state is not None
 
     def sent_on(self, day: date) -> int:
         """Return how many requests were let through on ``day``, UTC."""
         with self._database.asking() as connection:
             return _sent_on(connection, day)
+
+    def counts(self) -> AccessCounts:
+        """Return what all processes did since the store was made."""
+        with self._database.asking() as connection:
+            sums = [func.coalesce(func.sum(_DAYS.c[name]), 0) for name in ("requests", *schema.DAY_COUNTS)]
+            requests, released, retries, failures, openings, waited = map(int, connection.execute(select(*sums)).one())
+        return AccessCounts(requests + released, released, retries, failures, openings, waited / _MICROS)
 
     def _tick(self, connection: Connection) -> int:
         if self._ticks is not None:
@@ -154,6 +194,13 @@ class RequestLedger:
 def to_micros(duration: timedelta) -> int:
     """Return ``duration`` in whole microseconds."""
     return duration // timedelta(microseconds=1)
+
+
+def _counted(was: AccessState, now: AccessState) -> tuple[int, int, int]:
+    """Return how many retries, failures and openings of the breaker lie between two states."""
+    is_retry = now.retry_credits < was.retry_credits
+    is_opening = now.opened_at is not None and now.probe_at != was.probe_at
+    return int(is_retry), int(now.failures > was.failures), int(is_opening)
 
 
 class _Outlook(NamedTuple):

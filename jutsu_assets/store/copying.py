@@ -14,7 +14,7 @@ from jutsu_core.errors import StoreError
 
 _ROWS_AT_A_TIME = 5_000
 # What processes of one store share at this moment is not history, and means nothing in another store.
-OF_THE_MOMENT = (schema.api_requests, schema.api_access, schema.api_days)
+OF_THE_MOMENT = (schema.api_requests, schema.api_access, schema.api_days, schema.alerts)
 _COPIED = [table for table in schema.metadata.sorted_tables if table not in OF_THE_MOMENT]
 
 

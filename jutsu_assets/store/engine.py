@@ -7,6 +7,7 @@ that the writer takes first.
 
 import hashlib
 import importlib.util
+import logging
 import os
 import threading
 import time
@@ -20,14 +21,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from jutsu_assets.store.unwritable import UnwritableFile, has_room, is_cut_off, unwritable
-from jutsu_assets.store.upgrade import is_current, revision_of, upgrade
+from jutsu_assets.store.upgrade import HEAD, is_current, revision_of, upgrade
 from jutsu_assets.store.urls import database_url, shown_url, sqlite_file
 from jutsu_core.errors import ConfigurationError, NoDataError, StoreError, StoreUnavailableError
 from jutsu_core.ports import Sleeper
 
+_logger = logging.getLogger("jutsu.store.engine")
 _WRITING = "jutsu_writing"
 _BUSY_TIMEOUT_SECONDS = 30
 _BUSY_TIMEOUT = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}"
@@ -84,6 +86,7 @@ class Database:
             wait=wait_exponential(multiplier=0.5),
             retry=retry_if_exception_type(DBAPIError),
             sleep=sleeper.sleep,
+            before_sleep=self._tell_of_retry,
             reraise=True,
         )
 
@@ -269,7 +272,15 @@ class Database:
                 self.take_turn(connection, "schema")
                 if not self.is_sqlite and revision_of(connection) is None:
                     self._refuse_other_encoding(connection)
+                former = revision_of(connection)
                 upgrade(connection)
+        if former not in (None, HEAD):
+            _logger.info("%r upgraded: its schema was of revision %s, is of %s", self, former, HEAD)
+
+    def _tell_of_retry(self, state: RetryCallState) -> None:
+        error = None if state.outcome is None else state.outcome.exception()
+        cause = " ".join(str(getattr(error, "orig", None) or error).split())
+        _logger.warning("%r is connected to again in %.1f s, after: %s", self, state.upcoming_sleep, cause)
 
     def _refuse_other_encoding(self, connection: Connection) -> None:
         encoding = connection.scalar(text("show server_encoding"))

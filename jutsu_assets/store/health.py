@@ -15,7 +15,14 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.store import schema
-from jutsu_assets.store.consistency import MEND, Held, inconsistencies_of, partitions_of, recorded_ahead
+from jutsu_assets.store.consistency import (
+    MEND,
+    Held,
+    inconsistencies_of,
+    partitions_at_a_glance,
+    partitions_of,
+    recorded_ahead,
+)
 from jutsu_assets.store.engine import POSTGRES_ARGUMENTS, Database, prepare_sqlite, sqlite_library
 from jutsu_assets.store.rows import run
 from jutsu_assets.store.unwritable import unwritable
@@ -103,7 +110,7 @@ def examine(database: Database, clock: Clock | None = None, *, deep: bool = Fals
         database: The store.
         clock: Tells what is now; the machine's clock if None.
         deep: Also check the file as a whole, and every value of every bar against what is recorded
-            of its partition: 4 µs a bar. Otherwise bars are counted, and their bounds looked at.
+            of its partition: 4 µs a bar. Otherwise bars are counted in all, and the bounds of partitions looked at.
 
     Raises:
         NoDataError: There is no store.
@@ -121,7 +128,7 @@ def examine(database: Database, clock: Clock | None = None, *, deep: bool = Fals
         damage = damage_of(connection) if deep else []
         findings += damage
         try:
-            contents = contents_of(connection)
+            contents = contents_of(connection, at_a_glance=not deep)
             if not contents.is_head:
                 findings.append(
                     f"the schema is of revision {contents.schema_revision}, today's is {HEAD}: the next run upgrades"
@@ -208,8 +215,12 @@ def damage_of(connection: Connection) -> list[str]:
     return [f"the file is damaged ({'; '.join(said)}): keep a copy of it and of its -wal, and {MEND}"]
 
 
-def contents_of(connection: Connection) -> StoreContents:
+def contents_of(connection: Connection, *, at_a_glance: bool = False) -> StoreContents:
     """Return what a store holds.
+
+    Args:
+        connection: A read transaction.
+        at_a_glance: Whether recorded numbers of bars are believed where they add up.
 
     Raises:
         NoDataError: The database holds no store of ours.
@@ -221,7 +232,7 @@ def contents_of(connection: Connection) -> StoreContents:
         message = f"{shown} must be a store of Jutsu, and holds none of its tables; check JUTSU_DATABASE_URL"
         raise NoDataError(message)
     source, revisions, quarantined = run(connection, _COUNTS).fetchone()
-    partitions = partitions_of(connection)
+    partitions = partitions_at_a_glance(connection) if at_a_glance else partitions_of(connection)
     return StoreContents(
         schema_revision=revision,
         source=source,
@@ -236,6 +247,15 @@ def contents_of(connection: Connection) -> StoreContents:
 def disagreements_of(connection: Connection, contents: StoreContents, *, deep: bool = True) -> tuple[str, ...]:
     """Return where what is recorded of the bars disagrees with them; if not ``deep``, by number and bounds."""
     return inconsistencies_of(connection, contents.partitions, has_hashes=contents.is_head, deep=deep)
+
+
+def clock_ahead(database: Database, clock: Clock) -> float:
+    """Return by how many seconds ``clock`` is ahead of the clock of a database server."""
+    with database.asking() as connection:
+        before = clock.now()
+        said = float(connection.scalar(text("select extract(epoch from clock_timestamp())")))
+        after = clock.now()
+    return (before.timestamp() + after.timestamp()) / 2 - said
 
 
 def _sqlite_measures(connection: Connection) -> dict[str, Any]:

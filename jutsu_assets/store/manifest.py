@@ -40,12 +40,17 @@ class SeriesFile:
 
     def is_made_of(self, content_hash: str) -> bool:
         """Return whether it was computed from the bars whose content hash is ``content_hash``."""
-        return self.input_hash.startswith(f"{content_hash[:_HASH_CHARACTERS]}-")
+        return is_made_of(self.input_hash, content_hash)
 
 
 def input_hash_of(content_hash: str, definitions: str) -> str:
-    """Return what identifies a series that is made of the bars ``content_hash`` by ``definitions``."""
+    """Return what identifies something that is made of the bars ``content_hash`` by ``definitions``."""
     return f"{content_hash[:_HASH_CHARACTERS]}-{definitions}"
+
+
+def is_made_of(input_hash: str, content_hash: str) -> bool:
+    """Return whether what ``input_hash`` identifies was made of the bars whose content hash is ``content_hash``."""
+    return input_hash.startswith(input_hash_of(content_hash, ""))
 
 
 class SeriesManifest:

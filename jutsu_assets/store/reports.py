@@ -20,7 +20,7 @@ _PARTS = {
 
 
 class StoredReport(NamedTuple):
-    """A report and what it was computed from."""
+    """A report and what it was computed from, in the form of :func:`jutsu_assets.store.manifest.input_hash_of`."""
 
     input_hash: str
     report: dict[str, Any]
@@ -50,6 +50,12 @@ class PerformanceReports:
         query = select(_REPORTS.c.input_hash).where(_REPORTS.c.subject == subject)
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one_or_none()
+
+    def input_hashes(self) -> dict[str, str]:
+        """Return by subject what each report was computed from."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(_REPORTS.c.subject, _REPORTS.c.input_hash)).all()
+        return {row.subject: row.input_hash for row in rows}
 
     def all_current(self) -> dict[str, dict[str, Any]]:
         """Return every report by subject, ordered by subject."""

@@ -200,10 +200,26 @@ api_access = Table(
     comment="What all processes know of the broker: its circuit breaker and the retry quota",
 )
 
+DAY_COUNTS = ("released", "retries", "failures", "openings", "waited")
+"""What is counted of a day besides: reservations given back, retries, failures, openings of the breaker, and how long
+turns were waited for, in microseconds."""
+
 api_days = Table(
     "api_days",
     metadata,
     Column("day", _name(10), primary_key=True),
     Column("requests", Integer, nullable=False),
+    *(Column(name, BigInteger, nullable=False, server_default="0") for name in DAY_COUNTS),
     comment="How many requests were let through on each day, UTC",
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("name", _name(64), primary_key=True),
+    Column("message", Text, nullable=False),
+    Column("raised_at", BigInteger, nullable=False),
+    Column("told_at", BigInteger, nullable=True),
+    Column("cleared_at", BigInteger, nullable=True),
+    comment="Alerts that stand, and those whose end was not told yet; a row goes when its end is told",
 )

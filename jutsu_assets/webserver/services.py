@@ -4,6 +4,7 @@ It is what ``dagster dev`` does, with our webserver, which runs in this process;
 """
 
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -26,6 +27,10 @@ from dagster_shared.ipc import get_ipc_shutdown_pipe, open_ipc_subprocess, send_
 from dagster_shared.serdes import serialize_value
 from dagster_webserver.version import __version__
 
+from jutsu_assets.clock import SystemClock
+from jutsu_assets.monitoring.metrics import MetricsPage
+from jutsu_assets.monitoring.observed import Place
+from jutsu_assets.settings import Settings
 from jutsu_assets.webserver.app import JutsuWebserver
 
 WORKSPACE = "workspace.yaml"
@@ -36,14 +41,16 @@ _STOP_SECONDS = 60
 _OPEN_CONNECTIONS_SECONDS = 3
 
 
-def run_services(listener: socket.socket, *, folder: Path, home: Path, reports: Path, path_prefix: str = "") -> int:
+def run_services(
+    listener: socket.socket, *, folder: Path, home: Path, settings: Settings, path_prefix: str = ""
+) -> int:
     """Run everything until Ctrl-C, SIGTERM, or the end of the daemon, then stop what was started.
 
     Args:
         listener: Where the UI is served; closed at the end.
         folder: Its ``workspace.yaml`` says what is loaded; our own module if there is none.
         home: Dagster's home.
-        reports: The report folder.
+        settings: Where reports are, and what the metrics are of.
         path_prefix: Path that the UI is served below, such as ``/jutsu``; empty for none.
 
     Returns:
@@ -67,7 +74,10 @@ def run_services(listener: socket.socket, *, folder: Path, home: Path, reports: 
                     instance, version=__version__, workspace_load_target=WorkspaceFileTarget([str(workspace)])
                 )
             )
-            app = JutsuWebserver(context, reports=reports, path_prefix=path_prefix).create_asgi_app()
+            page = MetricsPage(Place(settings, os.environ, folder), SystemClock())
+            app = JutsuWebserver(
+                context, reports=settings.reports_path, path_prefix=path_prefix, metrics=page.text
+            ).create_asgi_app()
             server = uvicorn.Server(
                 uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_OPEN_CONNECTIONS_SECONDS)
             )

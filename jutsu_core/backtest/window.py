@@ -6,11 +6,10 @@ from datetime import datetime
 import pandas as pd
 
 from jutsu_core.arguments import refuse, shown
+from jutsu_core.bounds import Bound
 from jutsu_core.errors import NoDataError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import (
-    BEGINNING,
-    END_OF_TIME,
     DataHandler,
     Missing,
     checked_symbols,
@@ -50,7 +49,7 @@ class Window(DataHandler):
         Raises:
             NoDataError: There is none.
         """
-        bars = self.get_bars_range(require_symbol(symbol), BEGINNING, END_OF_TIME)
+        bars = self.get_bars_range(require_symbol(symbol))
         if not bars:
             message = (
                 f"symbol {symbol!r} must have a bar from {self._start.isoformat()} to before {self._end.isoformat()},"
@@ -60,24 +59,24 @@ class Window(DataHandler):
         return bars[-1]
 
     def get_bars_range(
-        self, symbol: str, start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbol: str, start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> list[MarketDataEvent]:
         """Return the bars of ``symbol`` with ``start ≤ timestamp < end`` that are of the window, ascending."""
         return self._handler.get_bars_range(symbol, *self._within(start, end), missing=missing)
 
     def get_bars_batch(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the bars of each of ``symbols`` that are of the window."""
         return self._handler.get_bars_batch(symbols, *self._within(start, end), missing=missing)
 
     def get_frame(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> pd.DataFrame:
         """Return the bars of ``symbols`` that are of the window as columns."""
         return self._handler.get_frame(symbols, *self._within(start, end), missing=missing)
 
-    def _within(self, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    def _within(self, start: Bound, end: Bound) -> tuple[datetime, datetime]:
         first, after = checked_window(start, end)
         begin = min(max(first, self._start), self._end)
         return begin, max(begin, min(after, self._end))

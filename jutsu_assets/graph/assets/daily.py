@@ -5,6 +5,7 @@ works symbol by symbol: bars are brought up to date, then, from one read, all th
 them; while one symbol is computed the next is asked for. What failed is named at the end.
 """
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -23,6 +24,7 @@ from jutsu_assets.graph.overlap import Arrived, overlapped
 from jutsu_assets.graph.partitions import requested_partitions
 from jutsu_assets.graph.recording import Made, Recorder
 from jutsu_assets.lake.files import Lake
+from jutsu_assets.logs import logs_of_run
 from jutsu_assets.reports.folder import ReportFolder
 from jutsu_assets.schwab.handlers import SchwabDataHandler
 from jutsu_assets.store.market import MarketDatabase
@@ -91,7 +93,8 @@ def build_daily_assets(
                 },
                 first=universe.benchmark_symbol,
             )
-            yield from run.work(universe.symbols)
+            with logs_of_run(os.environ):
+                yield from run.work(universe.symbols)
 
     return daily
 

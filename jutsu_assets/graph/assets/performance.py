@@ -12,13 +12,14 @@ from jutsu_assets.graph.assets.benchmark import BenchmarkCloses
 from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.recording import Made
 from jutsu_assets.reports.folder import ReportFolder
+from jutsu_assets.store.manifest import input_hash_of
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.store.reports import StoredReport
 from jutsu_assets.universe import Universe
 from jutsu_core.metrics.periods import symbol_performance
 
 SYMBOL_PERFORMANCE = "symbol_performance"
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 """Raise it when a figure or the page changes: reports are made again where it differs."""
 _SHOWN = (
     "total_return",
@@ -76,8 +77,8 @@ class PerformanceUpdate:
         # Of the benchmark only what lies within the symbol's own history: a session that it alone has is none that
         # both have, and no reason to measure again.
         beside = [] if self._is_benchmark(subject) else self._benchmark.identity(version.first, version.last)
-        content = json.dumps([version.content_hash, self._settings, beside, CODE_VERSION], sort_keys=True)
-        input_hash = hashlib.sha256(content.encode()).hexdigest()
+        content = json.dumps([self._settings, beside, CODE_VERSION], sort_keys=True)
+        input_hash = input_hash_of(version.content_hash, hashlib.sha256(content.encode()).hexdigest())
         began = time.perf_counter()
         page = self._folder.page(subject.symbol)
         is_stored = self._database.reports.input_hash(subject.symbol) == input_hash

@@ -1,5 +1,6 @@
 """``jutsu doctor``, as a user types it."""
 
+import json
 import re
 import sqlite3
 from contextlib import closing
@@ -206,3 +207,37 @@ def test_doctor_finds_a_file_of_the_lake_that_is_not_what_was_written(url: str, 
         assert found.exit_code == 1
         assert "daily_indicators of IBM: the file" in found.output
         assert "is empty; materialize daily_indicators of IBM again" in found.output
+
+
+def test_doctor_speaks_json_to_monitoring(url: str) -> None:
+    sound = json.loads(jutsu("doctor", "--json").stdout)
+    assert sound["is_sound"] is True
+    assert sound["problems"] == []
+    assert sound["source"] == "simulator"
+    assert datetime.fromisoformat(sound["at"]).tzinfo is not None
+    database = MarketDatabase(url, source="simulator")
+    database.failures.record(["IBM"], ["daily_bars"], "Schwab answered 404")
+    database.database.close()
+    found = jutsu("doctor", "--json")
+    assert found.exit_code == 1
+    (problem,) = json.loads(found.stdout)["problems"]
+    assert problem["check"] == "partitions_are_made"
+    assert problem["gravity"] == "error"
+    assert problem["remedy"] == "as the reason says; then `jutsu update`"
+    assert "Schwab answered 404" in problem["said"]
+
+
+def test_doctor_is_strict_when_told_to(url: str) -> None:
+    database = MarketDatabase(url, source="simulator")
+    database.findings.record("IBM", D1, basis="x", findings=[Finding("no_bar_is_stale", None, "what was found")])
+    database.database.close()
+    assert jutsu("doctor").exit_code == 0
+    assert jutsu("doctor", "--strict").exit_code == 1
+
+
+def test_doctor_says_that_the_settings_are_wrong_by_another_status(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    del url
+    monkeypatch.setenv("JUTSU_LOG_LEVEL", "loud")
+    result = jutsu("doctor")
+    assert result.exit_code == 2
+    assert "JUTSU_LOG_LEVEL must be one of debug, info, warning, error, was 'loud'" in result.output

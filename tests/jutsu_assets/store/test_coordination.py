@@ -505,3 +505,26 @@ def test_a_holder_that_is_killed_in_the_middle_of_a_claim_blocks_nobody(url: str
         claim = ledger.claim(HOURLY, "me")
         assert (claim.wait_seconds, claim.sent_today) == (0.0, before + 1)
     assert ledger.sent_on(SystemClock().now().date()) == len(entries(database))
+
+
+def test_what_all_processes_did_is_counted_and_never_falls(database: Database) -> None:
+    clock = SettableClock()
+    ledger = RequestLedger(database, clock, ticks=iter(range(0, 10**9, 1000)).__next__)
+    limits = Limits(requests=2, window=timedelta(seconds=1), daily_budget=100)
+    claims = [ledger.claim(limits, "me") for _ in range(3)]
+    before = ledger.counts()
+    assert before[:5] == (3, 0, 0, 0, 0)
+    assert before.waited_seconds == pytest.approx(sum(claim.wait_seconds for claim in claims), abs=1e-5)
+    assert before.waited_seconds > 0.5
+    ledger.cancel(claims[-1])
+    assert ledger.sent_on(clock.now().date()) == 2
+    assert ledger.counts()[:2] == (3, 1)
+    assert ledger.change(after_retry)
+    for _ in range(FAILURES_TO_OPEN + 1):  # the last finds it open, and is not the probe's
+        ledger.change(lambda state, now: after_failure(state, now, "me", "Schwab answered 503"))
+    clock.advance(timedelta(days=2))
+    ledger.claim(limits, "me")
+    ledger.change(lambda state, now: after_failure(state, now, "me", "Schwab answered 503"))
+    assert ledger.counts()[:5] == (4, 1, 1, FAILURES_TO_OPEN + 2, 2)
+    ledger.change(lambda state, _: after_success(state, "nobody"))
+    assert ledger.counts()[:5] == (4, 1, 1, FAILURES_TO_OPEN + 2, 2)

@@ -130,3 +130,18 @@ def test_the_rest_is_dagsters(context: Context, folder: ReportFolder, prefix: st
     browser = Browser(context, folder.root, prefix)
     assert "dagster_webserver_version" in browser.ask(f"{prefix}/server_info").json()
     assert "Dagster" in browser.ask(f"{prefix}/assets/symbol_performance").text
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_metrics_are_served_beside_the_ui(context: Context, tmp_path: Path, prefix: str) -> None:
+    app = JutsuWebserver(context, reports=tmp_path, path_prefix=prefix, metrics=lambda: "jutsu_bars 1.0\n")
+
+    async def asked() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app.create_asgi_app())
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await client.get(f"http://elsewhere:3000{prefix}/metrics")
+
+    answer = asyncio.run(asked())
+    assert answer.status_code == 200
+    assert answer.text == "jutsu_bars 1.0\n"
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

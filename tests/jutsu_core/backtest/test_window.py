@@ -31,7 +31,7 @@ class HeldBars(StreamedBars):
     ) -> dict[str, list[MarketDataEvent]]:
         return {symbol: self.get_bars_range(symbol, start, end, missing=missing) for symbol in symbols}
 
-    def get_frame(
+    def get_frame(  # type: ignore[override]  # the same
         self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
     ) -> pd.DataFrame:
         del symbols, missing

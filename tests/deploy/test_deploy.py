@@ -1,0 +1,169 @@
+"""The files of deploy/ hold together: metrics, remedies, commands and paths that they name are there.
+
+No container engine and no cluster is at hand here: images are not built, and values are not applied.
+"""
+
+import itertools
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from configparser import ConfigParser
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from jutsu_assets.commands.cli import main
+from jutsu_assets.monitoring.checks import CHECKS
+from jutsu_assets.monitoring.metrics import METRICS
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").iterdir())
+RULES = yaml.safe_load((DEPLOY / "prometheus" / "jutsu.rules.yml").read_text("utf-8"))["groups"][0]["rules"]
+DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "jutsu.json").read_text("utf-8"))
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+HEADINGS = {
+    re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+    for heading in re.findall(r"^#+ (.+)$", (ROOT / "docs" / "monitoring.md").read_text("utf-8"), re.MULTILINE)
+}
+NAMES = {metric.name for metric in METRICS}
+
+
+def named_in(expression: str) -> set[str]:
+    return set(re.findall(r"jutsu_\w+", re.sub(r'"[^"]*"', "", expression)))
+
+
+def unit(path: Path) -> ConfigParser:
+    parser = ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(path, "utf-8")
+    return parser
+
+
+@pytest.mark.parametrize("path", sorted(DEPLOY.rglob("*.y*ml")), ids=lambda path: str(path.name))
+def test_every_yaml_file_is_one(path: Path) -> None:
+    assert isinstance(yaml.safe_load(path.read_text("utf-8")), dict)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
+def test_an_alert_asks_for_metrics_that_are_there_and_leads_to_a_remedy(rule: dict[str, Any]) -> None:
+    assert named_in(rule["expr"]) <= NAMES
+    assert named_in(rule["expr"])
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["annotations"]["summary"]
+    assert rule["annotations"]["description"].endswith(".")
+    address, anchor = rule["annotations"]["runbook_url"].split("#")
+    assert address == "https://github.com/jutsu-trading/jutsu/blob/main/docs/monitoring.md"
+    assert anchor in HEADINGS | {"{{ $labels.check }}"}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.name))
+def test_every_check_has_its_place_in_the_runbook(check: Any) -> None:
+    assert check.name in HEADINGS
+
+
+def test_the_dashboard_shows_metrics_that_are_there_and_every_one_of_them() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    shown = [target["expr"] for panel in panels for target in panel["targets"]]
+    assert set().union(*map(named_in, shown)) == NAMES
+    for one, other in itertools.combinations([panel["gridPos"] for panel in panels], 2):
+        apart_x = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        assert apart_x or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in panels)
+
+
+def test_prometheus_knows_the_expressions() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (the package prometheus of Debian brings it)")
+    for words in (["check", "rules", "jutsu.rules.yml"], ["check", "config", "prometheus.yml"]):
+        done = subprocess.run(
+            [promtool, *words], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_image_is_made_of_files_that_are_let_in_and_runs_as_nobody_special() -> None:
+    lines = re.sub(r"\\\n", "", (DEPLOY / "Dockerfile").read_text("utf-8")).splitlines()
+    steps = [line.split(maxsplit=1) for line in lines if line and not line.startswith(("#", " "))]
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
+    copied = [word for step, words in steps if step == "COPY" and "--from" not in words for word in words.split()[:-1]]
+    assert copied
+    assert set(copied) == let_in
+    assert all((ROOT / name).exists() for name in copied)
+    order = [step for step, _ in steps]
+    assert order.index("USER") < order.index("CMD")
+    assert dict(steps)["USER"].split(":")[0] not in {"0", "root"}
+    assert "HEALTHCHECK" in order
+
+
+def test_the_services_know_each_other_and_listen_to_this_machine_alone() -> None:
+    services = COMPOSE["services"]
+    for name, service in services.items():
+        assert set(service.get("depends_on", {})) <= services.keys(), name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], volume
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|SECRET|KEY", variable):
+                assert re.fullmatch(r"\$\{\w+:[?-].*\}", value), variable
+    (target,) = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8"))["scrape_configs"][0][
+        "static_configs"
+    ][0]["targets"]
+    assert target.split(":")[0] in services
+
+
+def commands() -> Iterator[str]:
+    """Yield every command of ours that a file of deploy/ starts."""
+    for path in UNITS:
+        if path.suffix == ".service":
+            yield unit(path)["Service"]["ExecStart"].removeprefix("/opt/jutsu/bin/")
+    yield from re.findall(r"jutsu (?:init|ui)[^&\"]*", (DEPLOY / "Dockerfile").read_text("utf-8").split("CMD")[-1])
+
+
+@pytest.mark.parametrize("line", sorted(set(commands())))
+def test_a_command_and_its_options_are_ours(line: str) -> None:
+    _, name, *arguments = shlex.split(line)
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    command.make_context(name, arguments)
+
+
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    for path in UNITS:
+        text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", path.read_text("utf-8"), flags=re.MULTILINE)
+        (tmp_path / path.name).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [analyze, "verify", *(str(tmp_path / path.name) for path in UNITS)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path) not in done.stderr
+
+
+def test_every_timer_has_its_service() -> None:
+    timers = [path for path in UNITS if path.suffix == ".timer"]
+    assert timers
+    for path in timers:
+        assert path.with_suffix(".service") in UNITS
+        assert unit(path)["Timer"]["OnCalendar"]
+
+
+def test_the_values_load_our_code_as_nobody_special() -> None:
+    values = yaml.safe_load((DEPLOY / "kubernetes" / "values.yaml").read_text("utf-8"))
+    (code,) = values["dagster-user-deployments"]["deployments"]
+    assert code["dagsterApiGrpcArgs"] == ["-m", "jutsu_assets.definitions"]
+    assert code["securityContext"]["runAsNonRoot"] is True
+    mounted = {mount["name"] for mount in code["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in code["volumes"]}
+    assert values["pythonLogs"]["managedPythonLoggers"] == ["jutsu"]
