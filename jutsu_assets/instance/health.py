@@ -17,6 +17,8 @@ SELECT runs.run_id, runs.status, tags.key, tags.value FROM runs JOIN run_tags AS
 WHERE runs.status IN ('STARTING', 'STARTED', 'CANCELING') AND tags.key IN (?, ?, ?)
 """
 _BUSY_SECONDS = 30.0
+_NO_DATABASE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+"""What SQLite says of a file that is damaged; whatever else it says, the file may be sound."""
 _MEND = "`jutsu doctor --mend`"
 
 
@@ -57,6 +59,11 @@ def _broken(database: Path) -> str | None:
     except StoreUnavailableError as error:  # what is beside the file cannot be read here
         return str(error)
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in _NO_DATABASE:
+            return (
+                f"{database} of the run history must be readable: {error}; make room on the disk, set its rights right,"
+                " or wait until whoever holds it has ended; nothing says that it is damaged"
+            )
         return (
             f"{database} of the run history must be a whole SQLite database: {error}; move it away, runs begin it anew"
         )

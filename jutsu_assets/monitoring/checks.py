@@ -218,6 +218,16 @@ def _stale(observed: Observed) -> Iterable[str]:
         yield f"{asset} of {listed(symbols)} is not made of the bars that are stored"
 
 
+def _nothing(observed: Observed) -> Iterable[str]:
+    if not observed.newest and observed.unasked:
+        yield f"none of the {len(observed.universe.symbols):,} symbols that are followed has a bar"
+
+
+def _unasked(observed: Observed) -> Iterable[str]:
+    if observed.newest and observed.unasked:
+        yield f"{listed(observed.unasked)}: nothing was ever asked of what the universe file follows"
+
+
 def _lag(observed: Observed) -> Iterable[str]:
     if behind := observed.behind:
         worst = sorted(behind, key=lambda symbol: (-behind[symbol], symbol))
@@ -263,6 +273,8 @@ CHECKS: tuple[Check, ...] = (
         gravity="warning",
     ),
     Check("partitions_are_made", _of_today(_partitions), "as the reason says; then `jutsu update`", tells=True),
+    Check("something_is_stored", _of_today(_nothing), "run `jutsu update`, which says what keeps it"),
+    Check("every_symbol_was_asked_for", _of_today(_unasked), "run `jutsu update`", gravity="warning"),
     Check("bars_are_sound", _of_today(_found(Severity.ERROR)), "mend or acknowledge it (`jutsu quality`)", tells=True),
     Check(
         "bars_are_usual",

@@ -233,6 +233,12 @@ class Observed:
         }
 
     @cached_property
+    def unasked(self) -> Sequence[str]:
+        """Return the followed symbols of which nothing is known: no bar, no failure, and no verdict of a rule."""
+        known = self.newest.keys() | self.verdicts.keys() | {failure.partition for failure in self.failures}
+        return [symbol for symbol in self.universe.symbols if symbol not in known]
+
+    @cached_property
     def newest(self) -> Mapping[str, date]:
         """Return the newest stored session of each followed symbol that has one."""
         held = self.holdings.partitions

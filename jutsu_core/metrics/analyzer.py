@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from decimal import localcontext
 from typing import Any, get_args
 
 import pandas as pd
@@ -15,6 +16,7 @@ from jutsu_core.metrics.figures import Scale, iso_time
 from jutsu_core.metrics.kernels import deepest_fall
 from jutsu_core.metrics.market import require_bars
 from jutsu_core.metrics.measures import Trials
+from jutsu_core.metrics.money import EXACT
 from jutsu_core.metrics.portfolio import Options, report_of
 from jutsu_core.metrics.rhythm import REFUSED_FROM, disagreement, rhythm_of
 from jutsu_core.metrics.risk import sharpe_ratio
@@ -120,7 +122,8 @@ class PerformanceAnalyzer:
                 the rows are of another period than ``periods_per_year`` says.
         """
         fills = trade_metrics.checked_fills("trades", trades)
-        return report_of(account_of(portfolio_history), fills, self._options)
+        with localcontext(EXACT):
+            return report_of(account_of(portfolio_history), fills, self._options)
 
     def calculate_sharpe_ratio(self, returns: pd.Series) -> float:
         """Return the annualised Sharpe ratio of ``returns``, however short (see ``sharpe_ratio``).

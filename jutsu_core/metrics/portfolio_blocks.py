@@ -136,7 +136,8 @@ def activity(account: Account, fills: Sequence[FillEvent]) -> Measured:
     span = int(account.stamps[-1] - account.stamps[0])
     if not span:
         return measured({"turnover": "no time has passed", "exposure": "no time has passed"})
-    traded = float(sum((fill.quantity * fill.fill_price for fill in fills), _ZERO))
+    with localcontext(EXACT):
+        traded = float(sum((fill.quantity * fill.fill_price for fill in fills), _ZERO))
     mean = float(account.equity.mean())
     a_year = mean * span / _DAY / DAYS_PER_YEAR
     return measured(

@@ -4,7 +4,7 @@ Without them a hundred shares bought at 89 and two hundred sold at 44.50 after a
 half and a short position that nobody has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
@@ -69,9 +69,13 @@ def split_suspects(fills: Sequence[FillEvent]) -> list[str]:
     One is a fill against the position, of so many times the shares at about so many times less, or at a price that
     is to two hundredths the last one over 2, 3, 4, 5, 7, 10 or 20.
     """
+    with localcontext(EXACT):
+        return list(_suspects(fills))
+
+
+def _suspects(fills: Sequence[FillEvent]) -> Iterator[str]:
     held: dict[str, Decimal] = {}
     last: dict[str, Decimal] = {}
-    found = []
     for fill in fills:
         before = held.get(fill.symbol, _ZERO)
         change = fill.quantity if fill.direction == "BUY" else -fill.quantity
@@ -83,11 +87,10 @@ def split_suspects(fills: Sequence[FillEvent]) -> list[str]:
                     text = (
                         f"{fill.symbol} was last traded at {last[fill.symbol]} and on {fill.timestamp.isoformat()} at"
                     )
-                    found.append(f"{text} {fill.fill_price}: if it was split {ratio}:1, give the split")
+                    yield f"{text} {fill.fill_price}: if it was split {ratio}:1, give the split"
                     break
         held[fill.symbol] = before + change
         last[fill.symbol] = fill.fill_price
-    return found
 
 
 def _restated(fill: FillEvent, splits: Sequence[Split]) -> FillEvent:

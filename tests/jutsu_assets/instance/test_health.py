@@ -50,6 +50,19 @@ def test_a_history_that_is_no_database_is_found(home: Path) -> None:
     assert "must be a whole SQLite database" in finding
 
 
+def test_a_history_that_somebody_holds_is_not_called_damaged(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with instance_of(home):
+        pass
+    monkeypatch.setattr("jutsu_assets.instance.beginning._BUSY_SECONDS", 0.01)
+    with closing(sqlite3.connect(home / DATABASES[0], isolation_level=None)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("CREATE TABLE held (id)")
+        findings = examined(home).findings
+    assert any("must be readable: database is locked" in finding for finding in findings)
+    assert not any("move it away" in finding for finding in findings)
+
+
 def test_runs_whose_process_is_gone_are_found_and_ended(home: Path) -> None:
     with instance_of(home) as instance:
         dead, living = run_in(instance, gone()), run_in(instance, RunProcess.current())

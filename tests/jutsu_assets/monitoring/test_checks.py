@@ -153,7 +153,20 @@ def symbol_behind(at: Installation) -> None:
     at.write("AAPL", "IBM", day=date(2013, 3, 5))
 
 
+def nothing_stored(at: Installation) -> None:
+    with at.market.database.writing() as connection:
+        for table in ("bars", "partition_versions", "coverage"):
+            connection.exec_driver_sql(f"delete from {table}")  # noqa: S608 - names of ours
+
+
+def added_symbol(at: Installation) -> None:
+    text = (at.folder / "universe.yaml").read_text(encoding="utf-8")
+    (at.folder / "universe.yaml").write_text(text.replace("AAPL", "NVDA, AAPL", 1), encoding="utf-8")
+
+
 WRONG = {
+    "something_is_stored": (nothing_stored, "none of the 3 symbols that are followed has a bar; run `jutsu update`"),
+    "every_symbol_was_asked_for": (added_symbol, "NVDA: nothing was ever asked of what the universe file follows; run"),
     "run_history_is_whole": (two_heads, "more than one head"),
     "no_run_is_dead": (dead_run, "run dead-run says STARTED"),
     "no_slot_is_held": (held_slot, "run ended has ended and holds a slot of schwab; `jutsu doctor --mend` frees it"),

@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
 from itertools import pairwise
 from typing import Any
 
@@ -237,3 +237,27 @@ def test_what_is_hardly_a_float_is_undefined_or_refused(values: list[float], pri
     ]
     analyzer = PerformanceAnalyzer(annualize_partial_years=True, benchmark=equity.abs() + 1e-320)
     json.dumps(analyzer.calculate_metrics(trades, rows_of(equity)), allow_nan=False)
+
+
+def test_whatever_precision_the_caller_calculates_with_the_report_is_the_same() -> None:
+    uneven = [
+        FillEvent(
+            symbol="A",
+            timestamp=datetime(2012, 1, day, 15, tzinfo=UTC),
+            direction=side,  # type: ignore[arg-type]
+            quantity=Decimal("1234.567891"),
+            fill_price=Decimal(price),
+            commission=Decimal("1.234567"),
+        )
+        for day, side, price in ((3, "BUY", "87.654321"), (9, "SELL", "88.123457"))
+    ]
+
+    def told() -> str:
+        return json.dumps(PerformanceAnalyzer(**SETTINGS).calculate_metrics(uneven, rows_of(EQUITY * 2_000)))
+
+    expected = told()
+    for precision in (3, 9):
+        with localcontext() as own:
+            own.prec = precision
+            own.traps[Inexact] = True
+            assert told() == expected
