@@ -1,6 +1,6 @@
 """The manifest of the lake: which file is the current one of each partition of a derived series."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import delete, insert, select
 
@@ -23,6 +23,8 @@ class SeriesFile:
         input_hash: Identifies what the file was computed from, and by which definitions.
         content_hash: Identifies what the file holds.
         rows: Number of rows.
+        recorded_at: When it became the current one, microseconds since 1970 UTC; 0 before that. What a file is does
+            not depend on it.
     """
 
     asset: str
@@ -31,6 +33,7 @@ class SeriesFile:
     input_hash: str
     content_hash: str
     rows: int
+    recorded_at: int = field(default=0, compare=False)
 
 
 class SeriesManifest:
@@ -59,12 +62,13 @@ class SeriesManifest:
         with self._database.reading() as connection:
             return list(connection.scalars(select(_FILES.c.path).where(_FILES.c.asset == asset)))
 
-    def publish(self, file: SeriesFile) -> None:
-        """Make ``file`` the current one of its partition."""
+    def publish(self, file: SeriesFile) -> SeriesFile:
+        """Make ``file`` the current one of its partition, and return it with when that was recorded."""
         key = (_FILES.c.asset == file.asset) & (_FILES.c.partition_key == file.partition_key)
         with self._database.writing() as connection:
             self._database.take_turn(connection, f"lake_files/{file.asset}/{file.partition_key}")
             connection.execute(delete(_FILES).where(key))
+            current = replace(file, recorded_at=to_epoch(self._clock.now()))
             connection.execute(
                 insert(_FILES),
                 {
@@ -74,9 +78,10 @@ class SeriesManifest:
                     "input_hash": file.input_hash,
                     "content_hash": file.content_hash,
                     "series_rows": file.rows,
-                    "recorded_at": to_epoch(self._clock.now()),
+                    "recorded_at": current.recorded_at,
                 },
             )
+        return current
 
     def _select(self, *conditions: object) -> list[SeriesFile]:
         query = (
@@ -87,6 +92,7 @@ class SeriesManifest:
                 _FILES.c.input_hash,
                 _FILES.c.content_hash,
                 _FILES.c.series_rows,
+                _FILES.c.recorded_at,
             )
             .where(*conditions)  # type: ignore[arg-type]
             .order_by(_FILES.c.asset, _FILES.c.partition_key)
@@ -100,6 +106,7 @@ class SeriesManifest:
                     input_hash=input_hash,
                     content_hash=content_hash,
                     rows=rows,
+                    recorded_at=recorded_at,
                 )
-                for asset, key, path, input_hash, content_hash, rows in connection.execute(query)
+                for asset, key, path, input_hash, content_hash, rows, recorded_at in connection.execute(query)
             ]
