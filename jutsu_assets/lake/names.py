@@ -9,12 +9,16 @@ A name is the partition's key and a mark: ``AAPL-s0a1b2c3d…``. The mark is put
 """
 
 import hashlib
+import os
 import re
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from jutsu_assets.store.manifest import SeriesFile
 
 _SHORT, _LONG = 8, 32
 _MARK = re.compile(rf"-([sp])([0-9a-f]{{{_SHORT}}})([0-9a-f]{{{_SHORT}}})([0-9a-f]{{{_LONG}}})\.parquet")
@@ -56,11 +60,16 @@ def name_of(partition_key: str, table: pa.Table, raw: bytes, content: str) -> st
 
 def mark_in(path: str) -> Mark | None:
     """Return what the name at the end of ``path`` says; None of the file of an earlier version, which says less."""
-    found = _MARK.search(path)
+    found = _MARK.fullmatch(path, max(0, len(path) - MARK_LENGTH))
     if found is None:
         return None
     letter, kind, outlined, sealed = found.groups()
     return Mark(letter == "s", kind, outlined, sealed)
+
+
+def path_of(root: Path, file: SeriesFile) -> str:
+    """Return where ``file`` of the lake at ``root`` is; ``Path`` would take ten times as long for many."""
+    return f"{root}{os.sep}{file.path}"
 
 
 def key_in(path: str) -> str:

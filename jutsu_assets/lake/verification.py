@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jutsu_assets.lake.names import mark_in, outline, seal
+from jutsu_assets.lake.names import mark_in, outline, path_of, seal
 from jutsu_assets.lake.tables import content_hash, from_parquet
 from jutsu_assets.store.manifest import SeriesFile
 
@@ -36,7 +36,7 @@ def is_sealed(file: SeriesFile) -> bool:
 
 def is_untouched(root: Path, file: SeriesFile) -> bool:
     """Return whether ``file`` of the lake at ``root`` looks as it did when it was written; no byte of it is read."""
-    mark, path = mark_in(file.path), f"{root}{os.sep}{file.path}"
+    mark, path = mark_in(file.path), path_of(root, file)
     try:
         found = os.stat(path)  # noqa: PTH116 - as fast as can be: it is done for every file of the lake
     except OSError:

@@ -10,6 +10,7 @@ from jutsu_core.bars import to_epoch
 from jutsu_core.ports import Clock
 
 _FILES = schema.lake_files
+_HASH_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,15 @@ class SeriesFile:
     content_hash: str
     rows: int
     recorded_at: int = field(default=0, compare=False)
+
+    def is_made_of(self, content_hash: str) -> bool:
+        """Return whether it was computed from the bars whose content hash is ``content_hash``."""
+        return self.input_hash.startswith(f"{content_hash[:_HASH_CHARACTERS]}-")
+
+
+def input_hash_of(content_hash: str, definitions: str) -> str:
+    """Return what identifies a series that is made of the bars ``content_hash`` by ``definitions``."""
+    return f"{content_hash[:_HASH_CHARACTERS]}-{definitions}"
 
 
 class SeriesManifest:

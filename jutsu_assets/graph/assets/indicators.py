@@ -11,14 +11,13 @@ from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.metadata import indicator_lineage, indicator_schema
 from jutsu_assets.graph.recording import Made
 from jutsu_assets.lake.files import Lake
-from jutsu_assets.store.manifest import SeriesFile
+from jutsu_assets.store.manifest import input_hash_of
 from jutsu_core.indicators.catalog import (
     IndicatorSpec,
     catalog_fingerprint,
     compute_indicators,
     indicator_columns,
 )
-from jutsu_core.ports import PartitionVersion
 
 DAILY_INDICATORS = "daily_indicators"
 
@@ -66,7 +65,7 @@ class IndicatorsUpdate:
             StoreError: The lake or its manifest could not be written; the former file stays current.
         """
         version = subject.held()
-        input_hash = f"{_bars_part(version)}-{self._fingerprint}"
+        input_hash = input_hash_of(version.content_hash, self._fingerprint)
         former = self._lake.manifest.current(DAILY_INDICATORS, subject.symbol)
         began = time.perf_counter()
         file, fault = self._lake.standing(DAILY_INDICATORS, subject.symbol, input_hash)
@@ -86,7 +85,7 @@ class IndicatorsUpdate:
                 "compute_seconds": round(time.perf_counter() - began, 3),
             }
         said = "unchanged" if is_current else "written"
-        if former is not None and is_made_of(former, version) and former.input_hash != input_hash:
+        if former is not None and former.is_made_of(version.content_hash) and former.input_hash != input_hash:
             metadata["recomputed"] = said = "written, because the indicators or their definitions changed"
         if fault is not None:
             metadata["mended"] = f"the former file {fault}"
@@ -97,12 +96,3 @@ class IndicatorsUpdate:
             said=f"{file.rows:,} rows, {said}",
             is_changed=not is_current,
         )
-
-
-def is_made_of(file: SeriesFile | None, version: PartitionVersion) -> bool:
-    """Return whether the series in ``file`` was computed from the bars of ``version``."""
-    return file is not None and file.input_hash.startswith(f"{_bars_part(version)}-")
-
-
-def _bars_part(version: PartitionVersion) -> str:
-    return version.content_hash[:32]
