@@ -70,6 +70,14 @@ class BarRows(ABC):
         row = run(self.connection, sql, of * 3).fetchone()
         return None if row is None else (row[0], row[1], row[2:])
 
+    def ranges(self, timeframe: str) -> list[tuple[str, int, int, int]]:
+        """Return of each symbol with bars the first and the last stamp, and how many there are; by symbol."""
+        sql = "select symbol, first_ts, last_ts, bars from partition_versions where timeframe = ? and bars > 0"
+        if self._as_of is not None:
+            sql = f"select symbol, min(ts), max(ts), count(*) from {self._table} where timeframe = ? group by symbol"
+        rows: list[tuple[str, int, int, int]] = run(self.connection, f"{sql} order by symbol", (timeframe,)).fetchall()
+        return rows
+
     def of_symbols(self, symbols: Sequence[str], timeframe: str, start: int, end: int) -> list[tuple[Any, ...]]:
         """Return the bars of several partitions, ``symbol`` first, by symbol and time, in one query."""
         condition, parameter = self._one_of(symbols)
