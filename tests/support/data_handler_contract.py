@@ -139,16 +139,13 @@ class DailyBoundsContract:
         assert handler.get_bars_batch(["AAPL"], start, end) == {"AAPL": expected}
         assert len(handler.get_frame(["AAPL"], start, end)) == len(expected) == 2
 
-    def test_a_bound_may_be_a_date_and_may_be_left_out(self, handler: DataHandler, history: History) -> None:
+    def test_a_bound_may_be_a_date(self, handler: DataHandler, history: History) -> None:
         """As it is typed in a notebook; a date is that of a session, whatever the hour is in UTC."""
-        whole = events_of(history, "AAPL")
-        assert handler.get_bars_range("AAPL") == handler.get_bars_batch(["AAPL"])["AAPL"] == whole
-        assert len(handler.get_frame(["AAPL"])) == len(whole)
-        for bound in ("2013-02-26", date(2013, 2, 26)):
-            assert handler.get_bars_range("AAPL", bound) == whole[2:]
-            assert handler.get_bars_range("AAPL", end=bound) == whole[:2]
-            assert handler.get_bars_batch(["AAPL"], bound, "2013-02-27") == {"AAPL": whole[2:3]}
-            assert list(handler.get_frame(["AAPL"], bound)["timestamp"].dt.date) == list(SESSIONS[2:])
+        whole = events_of(history, "AAPL", session_timestamp(SESSIONS[0]), session_timestamp(SESSIONS[4]))
+        for start, end in (("2013-02-22", "2013-02-28"), (SESSIONS[0], SESSIONS[4])):
+            assert handler.get_bars_range("AAPL", start, end) == whole
+            assert handler.get_bars_batch(["AAPL"], start, end) == {"AAPL": whole}
+            assert list(handler.get_frame(["AAPL"], start, end)["timestamp"].dt.date) == list(SESSIONS[:4])
 
     @pytest.mark.parametrize("ask", ASKS.values(), ids=list(ASKS))
     @pytest.mark.parametrize(
@@ -290,6 +287,13 @@ class DataHandlerContract(DailyBoundsContract):
     def test_asking_for_no_symbols_finds_nothing(self, handler: DataHandler) -> None:
         assert handler.get_bars_batch([], BEGIN, FAR) == {}
         assert handler.get_frame([], BEGIN, FAR).empty
+
+    def test_a_bound_may_be_left_out(self, handler: DataHandler, history: History) -> None:
+        whole = events_of(history, "AAPL")
+        assert handler.get_bars_range("AAPL") == handler.get_bars_batch(["AAPL"])["AAPL"] == whole
+        assert handler.get_bars_range("AAPL", "2013-02-26") == whole[2:]
+        assert handler.get_bars_range("AAPL", end="2013-02-26") == whole[:2]
+        assert len(handler.get_frame(["AAPL"])) == len(whole)
 
     def test_one_symbol_may_be_given_as_its_text(self, handler: DataHandler) -> None:
         assert handler.get_bars_batch("AAPL", BEGIN, FAR) == handler.get_bars_batch(["AAPL"], BEGIN, FAR)
