@@ -6,7 +6,6 @@ Both are read through the store's own library, never by DuckDB, since two SQLite
 from collections.abc import Mapping, Sequence
 
 import duckdb
-import pyarrow as pa
 
 from jutsu_assets.lake.tables import as_table
 from jutsu_assets.store.bars import SqlBarStore
@@ -22,7 +21,13 @@ BAR_TYPES = {
 }
 """The columns of bars, as SQL has them."""
 
-_WHOLE = ("first_session", "last_session", "closes", "first_close", "last_close")
+_WHOLE = {
+    "first_session": "date",
+    "last_session": "date",
+    "closes": "bigint",
+    "first_close": "double",
+    "last_close": "double",
+}
 _FIGURES = {
     "total_return": "double",
     "cagr": "double",
@@ -40,7 +45,6 @@ _FIGURES = {
     "worst_day": "double",
     "worst_day_date": "date",
 }
-_TYPES = dict(zip(_WHOLE, ("date", "date", "bigint", "double", "double"), strict=True)) | _FIGURES
 
 
 def indicator_types(indicators: Sequence[IndicatorSpec]) -> dict[str, str]:
@@ -57,7 +61,10 @@ def put_bars(connection: duckdb.DuckDBPyConnection, table: str, bars: SqlBarStor
     """Make ``table`` of the daily bars of ``symbols``, as the store has them now."""
     put_nothing(connection, table, BAR_TYPES)
     for symbol in symbols:
-        _append(connection, table, as_table(columns_to_frame(symbol, bars.columns(symbol, Timeframe.D1))))
+        came = as_table(columns_to_frame(symbol, bars.columns(symbol, Timeframe.D1)))
+        connection.register("came", came)
+        connection.execute(f"insert into {table} select * from came")  # noqa: S608 - our own name
+        connection.unregister("came")
 
 
 def put_figures(connection: duckdb.DuckDBPyConnection, view: str, table: str, reports: PerformanceReports) -> None:
@@ -67,20 +74,13 @@ def put_figures(connection: duckdb.DuckDBPyConnection, view: str, table: str, re
     """
     raw = reports.parts("since_inception", *_WHOLE)
     if not raw:
-        put_nothing(connection, view, {"symbol": "varchar"} | _TYPES)
+        put_nothing(connection, view, {"symbol": "varchar"} | _WHOLE | _FIGURES)
         return
-    put_nothing(connection, table, {"symbol": "varchar", "parts": "json"})
-    symbols, parts = zip(*raw, strict=True)
-    _append(connection, table, pa.table({"symbol": symbols, "parts": parts}))
-    places = {name: f"{place} ->> '$'" for place, name in enumerate(_WHOLE, start=1)}
-    places |= {name: f"0 ->> '{name}'" for name in _FIGURES}
-    figures = ", ".join(f"(parts -> {places[name]})::{kind} as {name}" for name, kind in _TYPES.items())
-    connection.execute(f"create view {view} as select symbol, {figures} from {table}")  # noqa: S608 - our own names
-
-
-def _append(connection: duckdb.DuckDBPyConnection, table: str, came: pa.Table) -> None:
-    connection.register("came", came)
-    try:
-        connection.execute(f"insert into {table} select * from came")  # noqa: S608 - our own names
-    finally:
-        connection.unregister("came")
+    symbols, parts = map(list, zip(*raw, strict=True))
+    columns = "unnest(?::varchar[]) as symbol, unnest(?::varchar[])::json as parts"
+    connection.execute(f"create table {table} as select {columns}", [symbols, parts])
+    whole = ", ".join(f"(parts ->> {place})::{_WHOLE[name]} as {name}" for place, name in enumerate(_WHOLE, start=1))
+    # One expression for all of them: DuckDB takes longer to understand many than to work them out.
+    figures = ", ".join(f'"{name}": "{kind}"' for name, kind in _FIGURES.items())
+    columns = f"symbol, {whole}, unnest(from_json(parts -> 0, '{{{figures}}}'))"
+    connection.execute(f"create view {view} as select {columns} from {table}")  # noqa: S608 - our own names
