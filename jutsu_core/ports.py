@@ -437,14 +437,23 @@ class BarStore(ABC):
     def version(self, symbol: str, timeframe: Timeframe) -> PartitionVersion | None:
         """Return what the partition holds, or None while it holds nothing."""
 
-    def refuse_untrue(self, symbol: str, timeframe: Timeframe) -> None:  # noqa: B027 - see below
-        """Make sure that what :meth:`version` says of a partition is what its bars say.
+    def true_columns(self, symbol: str, timeframe: Timeframe) -> BarColumns:
+        """Return all stored bars as arrays, ascending, after making sure that :meth:`version` says what they say.
 
         A store that works the version out of the bars has nothing to find; one that keeps it overrides this.
 
         Raises:
+            StoreError: It does not: something else wrote to the store, or a disk failed.
+        """
+        return self.columns(symbol, timeframe)
+
+    def refuse_untrue(self, symbol: str, timeframe: Timeframe) -> None:
+        """Make sure that what :meth:`version` says of a partition is what its bars say.
+
+        Raises:
             StoreError: It is not: something else wrote to the store, or a disk failed.
         """
+        self.true_columns(symbol, timeframe)
 
     @abstractmethod
     def revisions(self, symbol: str, timeframe: Timeframe) -> list[BarRevision]:

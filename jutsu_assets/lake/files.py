@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 
 from jutsu_assets.lake.names import name_of
 from jutsu_assets.lake.tables import as_table, content_hash, to_parquet
@@ -67,7 +68,7 @@ class Lake:
         # A file without a seal, of an earlier version, gets one.
         return Standing(file if fault is None and is_sealed(file) else None, fault)
 
-    def publish(self, asset: str, partition_key: str, frame: pd.DataFrame, *, input_hash: str) -> SeriesFile:
+    def publish(self, asset: str, partition_key: str, frame: pd.DataFrame | pa.Table, *, input_hash: str) -> SeriesFile:
         """Write ``frame`` to a new file and make it the current one of the partition.
 
         A reader sees the old file or the new one, whole; a killed writer leaves a stray file
@@ -76,14 +77,14 @@ class Lake:
         Args:
             asset: Name of the asset, and of its view.
             partition_key: The partition.
-            frame: ``timestamp``, OHLCV and one column per result; see
-                :func:`jutsu_assets.lake.tables.as_table`.
+            frame: ``timestamp``, OHLCV and one column per result, as a frame (see
+                :func:`jutsu_assets.lake.tables.as_table`) or as the table that is made of one.
             input_hash: Identifies what the frame was computed from.
 
         Raises:
             StoreUnavailableError: The file cannot be written; the old one stays current.
         """
-        table = as_table(frame)
+        table = as_table(frame) if isinstance(frame, pd.DataFrame) else frame
         raw, content = to_parquet(table), content_hash(table)
         path = Path(asset) / name_of(partition_key, table, raw, content)
         try:

@@ -6,10 +6,12 @@ from sqlalchemy import delete, insert, select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database
+from jutsu_assets.store.rows import run
 from jutsu_core.bars import to_epoch
 from jutsu_core.ports import Clock
 
 _FILES = schema.lake_files
+_COLUMNS = "asset, partition_key, path, input_hash, content_hash, series_rows, recorded_at"
 _HASH_CHARACTERS = 32
 
 
@@ -60,7 +62,7 @@ class SeriesManifest:
 
     def current(self, asset: str, partition_key: str) -> SeriesFile | None:
         """Return the current file of a partition, or None while there is none."""
-        found = self._select(_FILES.c.asset == asset, _FILES.c.partition_key == partition_key)
+        found = self._select("where asset = ? and partition_key = ?", asset, partition_key)
         return found[0] if found else None
 
     def all_current(self) -> list[SeriesFile]:
@@ -93,30 +95,20 @@ class SeriesManifest:
             )
         return current
 
-    def _select(self, *conditions: object) -> list[SeriesFile]:
-        query = (
-            select(
-                _FILES.c.asset,
-                _FILES.c.partition_key,
-                _FILES.c.path,
-                _FILES.c.input_hash,
-                _FILES.c.content_hash,
-                _FILES.c.series_rows,
-                _FILES.c.recorded_at,
-            )
-            .where(*conditions)  # type: ignore[arg-type]
-            .order_by(_FILES.c.asset, _FILES.c.partition_key)
-        )
+    def _select(self, condition: str = "", *parameters: str) -> list[SeriesFile]:
+        # On the driver's cursor: a run asks for every partition, and a reader for all of them.
+        sql = f"select {_COLUMNS} from lake_files {condition} order by asset, partition_key"  # noqa: S608 - our own
         with self._database.reading() as connection:
-            return [
-                SeriesFile(
-                    asset=asset,
-                    partition_key=key,
-                    path=path,
-                    input_hash=input_hash,
-                    content_hash=content_hash,
-                    rows=rows,
-                    recorded_at=recorded_at,
-                )
-                for asset, key, path, input_hash, content_hash, rows, recorded_at in connection.execute(query)
-            ]
+            rows = run(connection, sql, parameters).fetchall()
+        return [
+            SeriesFile(
+                asset=asset,
+                partition_key=key,
+                path=path,
+                input_hash=input_hash,
+                content_hash=content_hash,
+                rows=count,
+                recorded_at=recorded_at,
+            )
+            for asset, key, path, input_hash, content_hash, count, recorded_at in rows
+        ]

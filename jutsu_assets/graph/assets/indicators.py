@@ -5,17 +5,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+import numpy as np
+from numpy.typing import NDArray
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.metadata import indicator_lineage, indicator_schema
 from jutsu_assets.graph.recording import Made
 from jutsu_assets.lake.files import Lake
+from jutsu_assets.lake.tables import series_table
 from jutsu_assets.store.manifest import input_hash_of
+from jutsu_core.bars import MICROS_PER_UNIT, PRICE_COLUMNS, BarColumns
 from jutsu_core.indicators.catalog import (
     IndicatorSpec,
     catalog_fingerprint,
-    compute_indicators,
+    compute_arrays,
     indicator_columns,
 )
 
@@ -71,7 +75,8 @@ class IndicatorsUpdate:
         file, fault = self._lake.standing(DAILY_INDICATORS, subject.symbol, input_hash)
         is_current = file is not None
         if file is None:
-            series = compute_indicators(subject.frame, self._indicators)
+            bars = subject.true_columns
+            series = series_table(subject.symbol, bars, self._computed(subject.symbol, bars))
             file = self._lake.publish(DAILY_INDICATORS, subject.symbol, series, input_hash=input_hash)
         metadata: dict[str, Any] = {
             "was_rewritten": not is_current,
@@ -96,3 +101,11 @@ class IndicatorsUpdate:
             said=f"{file.rows:,} rows, {said}",
             is_changed=not is_current,
         )
+
+    def _computed(self, symbol: str, bars: BarColumns) -> dict[str, NDArray[np.float64]]:
+        """Compute on arrays: that stored bars are in order and finite is what the store holds, and not asked again."""
+        inputs = {name: getattr(bars, name) / MICROS_PER_UNIT for name in PRICE_COLUMNS}
+        inputs["volume"] = bars.volume.astype(np.float64)
+        for spec in self._indicators:
+            spec.definition.require_inputs(inputs, lambda name, row: f"{name} of {symbol} on {bars.sessions[row]}")
+        return compute_arrays(inputs, self._indicators)
