@@ -74,7 +74,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     for number in range(symbols):
         symbol = f"S{number:03d}"
         store.write(symbol, D1, asked)
-        input_hash = input_hash_of(store.content_hashes(D1)[symbol], "definitions")
+        input_hash = input_hash_of(store.versions(D1)[symbol].content_hash, "definitions")
         lake.publish("daily_indicators", symbol, series_table(symbol, bars, results), input_hash=input_hash)
     yield Filled(settings, store, lake, symbols, count)
     database.close()
