@@ -73,7 +73,7 @@ def read_indicators(
         pieces = _as_known(settings, wanted, columns, universe.daily_indicators, as_of)
     schema = pa.schema({name: _type_of(name) for name in columns})
     inside = [_between(piece.select(columns).cast(schema), start, end) for piece in pieces]
-    return finished(pa.concat_tables([schema.empty_table(), *inside]).combine_chunks())
+    return finished(pa.concat_tables([schema.empty_table(), *inside]))
 
 
 def _columns(names: str | Sequence[str] | None, chosen: Sequence[IndicatorSpec]) -> list[str]:
@@ -125,7 +125,8 @@ def _read(root: Path, file: SeriesFile, columns: Sequence[str]) -> pa.Table:
         # The files are read side by side; threads within one would only be in each other's way.
         opened = pq.ParquetFile(path_of(root, file), pre_buffer=False)
         lacking = [name for name in columns if name not in opened.schema_arrow.names]
-        table = None if lacking else opened.read(columns=list(columns), use_threads=False)
+        # The symbol of every row is the key, and need not be read.
+        table = None if lacking else opened.read(columns=[*columns[1:]], use_threads=False)
     except (pa.ArrowException, OSError) as error:
         message = f"{subject}: the file {root / file.path} must be readable: {error}; delete it, and materialize again"
         raise StoreUnavailableError(message) from error
@@ -133,7 +134,8 @@ def _read(root: Path, file: SeriesFile, columns: Sequence[str]) -> pa.Table:
         lacks = ", ".join(lacking)
         message = f"{subject} must have {lacks}, was made when another set was chosen; materialize {subject} again"
         raise StoreUnavailableError(message)
-    return _with_floats(table)
+    symbols = pa.repeat(pa.scalar(file.partition_key, pa.string()), table.num_rows)
+    return _with_floats(table).add_column(0, _KEY[0], symbols)
 
 
 def _with_floats(table: pa.Table) -> pa.Table:
