@@ -61,7 +61,7 @@ def build_defs(
     return dg.Definitions(
         assets=_linked_to_code(
             [
-                build_daily_assets(followed, symbol_partitions(followed), login),
+                build_daily_assets(followed, symbol_partitions(followed), login, portfolios.names),
                 build_backtests(followed, portfolios.strategies, named_partitions(portfolios.strategies)),
                 build_portfolios(followed, portfolios, named_partitions(portfolios.names)),
             ]

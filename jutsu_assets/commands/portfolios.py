@@ -13,7 +13,7 @@ from rich.table import Table
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.terminal import console, say_which_universe
 from jutsu_assets.portfolios.folders import Listed, listed
-from jutsu_assets.portfolios.report_files import ReportFiles
+from jutsu_assets.portfolios.report_files import REPORT_SUFFIX, ReportFiles
 from jutsu_assets.settings import Settings
 from jutsu_assets.universe import load_universe
 from jutsu_core.errors import ConfigurationError, InvalidInputError
@@ -22,7 +22,6 @@ from jutsu_core.metrics.stored_report import differences, places
 UP_TO_DATE, SOME_FAILED, WRONG_USE = 0, 1, 2
 SAME, DIFFERS = 0, 1
 NAMED_DIFFERENCES = 20
-REPORT_SUFFIX = ".json"
 _DASH = "-"
 _COLUMNS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "return": (("total_return",), "{:+.1%}"),

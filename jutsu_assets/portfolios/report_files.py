@@ -15,6 +15,7 @@ from urllib.parse import quote
 from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.metrics.stored_report import as_bytes
 
+REPORT_SUFFIX, ATTRIBUTION_SUFFIX = ".json", ".attribution.json"
 _MADE_OF, _DIGEST = "made_of", "digest"
 
 

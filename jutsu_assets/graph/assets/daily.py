@@ -14,6 +14,7 @@ import dagster as dg
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS, BarsUpdate, Fetched, HistoryConfig, bars_spec
 from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS, IndicatorsUpdate, indicators_spec
+from jutsu_assets.graph.assets.overview import Overview
 from jutsu_assets.graph.assets.performance import SYMBOL_PERFORMANCE, PerformanceUpdate, performance_spec
 from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.automation import follows_its_inputs, makes_tags
@@ -40,9 +41,9 @@ OWNERS = ("team:jutsu",)
 
 
 def build_daily_assets(
-    universe: Universe, partitions: dg.PartitionsDefinition[str], login: LoginCheck
+    universe: Universe, partitions: dg.PartitionsDefinition[str], login: LoginCheck, portfolios: Sequence[str]
 ) -> dg.AssetsDefinition:
-    """Return the daily assets, partitioned by symbol, with their checks."""
+    """Return the daily assets, partitioned by symbol, with their checks; the overview names ``portfolios``, too."""
     shared = {
         "partitions_def": partitions,
         "owners": list(OWNERS),
@@ -89,7 +90,9 @@ def build_daily_assets(
                 database,
                 {
                     DAILY_INDICATORS: IndicatorsUpdate(lake, database.source, universe.daily_indicators),
-                    SYMBOL_PERFORMANCE: PerformanceUpdate(universe, database, report_folder),
+                    SYMBOL_PERFORMANCE: PerformanceUpdate(
+                        universe, database, report_folder, Overview(universe, portfolios, database, report_folder)
+                    ),
                 },
                 first=universe.benchmark_symbol,
             )

@@ -9,6 +9,7 @@ import dagster as dg
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.assets.benchmark import BenchmarkCloses
+from jutsu_assets.graph.assets.overview import Overview
 from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.recording import Made
 from jutsu_assets.reports.folder import ReportFolder
@@ -56,9 +57,11 @@ class PerformanceUpdate:
         universe: Says how performance is measured.
         database: Keeps the reports.
         folder: Holds the pages.
+        overview: The page of them all.
     """
 
-    def __init__(self, universe: Universe, database: MarketDatabase, folder: ReportFolder) -> None:
+    def __init__(self, universe: Universe, database: MarketDatabase, folder: ReportFolder, overview: Overview) -> None:
+        self._overview = overview
         self._universe = universe
         self._database = database
         self._folder = folder
@@ -109,9 +112,8 @@ class PerformanceUpdate:
         Raises:
             StoreError: It could not be written; the former one is kept.
         """
-        if self._has_written or not self._folder.has_overview():
-            reports = self._database.reports.all_current()
-            self._folder.write_overview({name: reports[name] for name in self._universe.symbols if name in reports})
+        if self._has_written or not self._overview.is_there:
+            self._overview.write()
 
     def _write(self, subject: Subject, input_hash: str) -> dict[str, Any]:
         closes, settings = subject.closes, self._universe.performance

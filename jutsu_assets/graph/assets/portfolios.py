@@ -11,6 +11,7 @@ import numpy as np
 
 from jutsu_assets.graph.assets.backtests import BACKTESTS, PORTFOLIOS_GROUP
 from jutsu_assets.graph.assets.making import Maker, make_each
+from jutsu_assets.graph.assets.overview import Overview
 from jutsu_assets.graph.assets.portfolio_subject import CODE_VERSION, PortfolioSubject
 from jutsu_assets.graph.automation import follows_its_inputs
 from jutsu_assets.graph.checks.portfolios import RECONCILES, judged, reconciles_spec
@@ -19,7 +20,7 @@ from jutsu_assets.graph.recording import Made, Recorder
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.portfolios.explaining import TITLES
 from jutsu_assets.portfolios.folders import Listed
-from jutsu_assets.portfolios.report_files import ReportFiles
+from jutsu_assets.portfolios.report_files import ATTRIBUTION_SUFFIX, REPORT_SUFFIX, ReportFiles
 from jutsu_assets.reports.folder import ReportFolder
 from jutsu_assets.reports.portfolio_results import PortfolioResults
 from jutsu_assets.reports.sparkline import markdown_image, sparkline_svg
@@ -30,7 +31,6 @@ from jutsu_core.metrics.trades import match_fills
 
 PORTFOLIO_PERFORMANCE = "portfolio_performance"
 PORTFOLIO_ATTRIBUTION = "portfolio_attribution"
-REPORT_SUFFIX, ATTRIBUTION_SUFFIX = ".json", ".attribution.json"
 _SHOWN = (
     "total_return",
     "cagr",
@@ -107,6 +107,8 @@ def build_portfolios(
                 chosen = {asset: maker for asset, maker in makers.items() if asset in recorder.selected}
                 make_each(context, recorder, database, names, chosen)
             finally:
+                if update.has_written:
+                    Overview(universe, listed.names, database, report_folder).write()
                 if any(key.name == RECONCILES for key in context.selected_asset_check_keys):
                     for name in names:
                         recorder.judged(judged(PORTFOLIO_PERFORMANCE, name, update.findings(name)))
@@ -131,6 +133,7 @@ class PortfolioUpdate:
     ) -> None:
         self._universe, self._listed, self._database, self._lake = universe, listed, database, lake
         self._subject: PortfolioSubject | None = None
+        self.has_written = False
         self._files = ReportFiles(folder.root, REPORT_SUFFIX)
         self.attributions = ReportFiles(folder.root, ATTRIBUTION_SUFFIX)
         self.folder = folder
@@ -177,6 +180,7 @@ class PortfolioUpdate:
         if not is_current:
             stored = subject.stored
             self._files.write(name, stored, made_of=input_hash)
+            self.has_written = True
             page = self.folder.write_portfolio_page(_results(subject), made_of=input_hash)
             metadata |= _told(subject) | {
                 "report_file": dg.MetadataValue.path(str(page.resolve())),

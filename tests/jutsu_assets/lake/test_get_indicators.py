@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -227,10 +226,15 @@ def test_polars_is_asked_for_where_it_is_wanted_alone(restate: Restate, monkeypa
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(ConfigurationError, match="Polars must be installed for into='polars', is not; install it"):
         lake_room.get_indicators("AAPL", into="polars")
-    stand_in = ModuleType("polars")
-    monkeypatch.setattr(stand_in, "from_arrow", lambda table: ("polars", table), raising=False)
-    monkeypatch.setitem(sys.modules, "polars", stand_in)
-    assert lake_room.get_indicators("AAPL", into="polars") == ("polars", lake_room.get_indicators("AAPL", into="arrow"))
+    monkeypatch.undo()
+
+
+def test_a_frame_of_polars_holds_what_the_table_of_arrow_does(restate: Restate) -> None:
+    polars = pytest.importorskip("polars", reason="Polars is not installed")
+    restate("AAPL", 1.0)
+    frame = lake_room.get_indicators("AAPL", into="polars")
+    assert isinstance(frame, polars.DataFrame)
+    assert frame.to_arrow().to_pylist() == lake_room.get_indicators("AAPL", into="arrow").to_pylist()
 
 
 def test_prices_are_the_nearest_floats(restate: Restate) -> None:

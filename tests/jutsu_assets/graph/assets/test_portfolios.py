@@ -18,6 +18,7 @@ from jutsu_assets.graph.checks.portfolios import RECONCILES
 from jutsu_assets.graph.partitions import RANGE_END, RANGE_START
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.lake.verification import lake_findings
+from jutsu_assets.reports.folder import OVERVIEW
 from jutsu_assets.simulator.anomalies import restated
 from jutsu_assets.simulator.faults import FaultPlan
 from jutsu_core.backtest.loop import EventLoop
@@ -130,6 +131,17 @@ def said_of(graph: Graph, asset: str) -> dict[str | None, str]:
         assert observation is not None
         found[observation.partition] = str(observation.metadata["failed"].value)
     return found
+
+
+def test_the_overview_names_the_portfolios_that_were_measured(
+    ran: tuple[Graph, list[dg.ExecuteInProcessResult]],
+) -> None:
+    graph, _ = ran
+    page = (graph.settings.reports_path / OVERVIEW).read_text(encoding="utf-8")
+    assert "portfolio@sound.html" in page
+    assert "portfolio@cross.html" in page
+    assert "portfolio@torn.html" not in page
+    assert "AAPL" in page
 
 
 def test_partitions_are_the_files_of_the_two_folders(ran: Ran) -> None:
