@@ -34,7 +34,7 @@ $(VENV)/.dev: $(VENV)/.sample
 
 setup: $(VENV)/.dev  ## install everything that a developer needs
 
-demo: $(VENV)/.sample  ## real sample bars -> indicators -> performance, no credentials
+demo: $(VENV)/.sample  ## real sample bars -> indicators -> performance and a backtest, no credentials
 	@JUTSU_MAKE_BEGAN=$(BEGAN) $(BIN)/jutsu demo
 
 dev: $(VENV)/.sample  ## the Dagster UI with the graph and the reports, on http://127.0.0.1:3000
