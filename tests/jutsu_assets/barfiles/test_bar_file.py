@@ -436,6 +436,56 @@ CLOCKS = {
 }
 
 
+CLOCKS_WITH_ZONES = {
+    "a repeated hour": ("20241103  01:30:00 US/Eastern", "must be a time that US/Eastern has exactly once"),
+    "a skipped hour": ("2024-03-10 02:30 America/New_York", "a time that America/New_York has exactly once"),
+    "a skipped hour by its name": ("2024-03-10 02:30 EST", "has exactly once and calls EST"),
+    "the winter's name in summer": ("2024-07-01 09:30 EST", "has exactly once and calls EST"),
+    "another country's name": ("2024-07-01 09:30 CEST", "has exactly once and calls CEST"),
+    "no zone at all": ("2024-07-01 09:30 Mars/Phobos", "must be in a zone such as America/New_York, was '2024-07"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), CLOCKS_WITH_ZONES.values(), ids=CLOCKS_WITH_ZONES)
+def test_a_cell_that_names_its_zone_is_held_to_its_clocks(tmp_path: Path, text: str, problem: str) -> None:
+    path = write(tmp_path, PLAIN + f"{text},1,1,1,1,1\n")
+    with pytest.raises(InvalidInputError) as caught:
+        read(path, timeframe=Timeframe.M5, zone=NEW_YORK)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["EST", "EDT", "EST5EDT", "CET", "CEST", "MST", "HST", "EET", "MET", "WET", "JST"])
+def test_an_abbreviated_zone_is_no_guess_of_the_machine(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, PLAIN + f"2024-07-01 09:30 {name},1,1,1,1,1\n")
+    with pytest.raises(InvalidInputError, match=f"since {name} means different ones.*timezone='America/New_York'"):
+        list(bar_file(path, Reading(timeframe=Timeframe.M5)).rows())
+    assert [bar.timestamp for _, bar in read(path)] == [datetime(2024, 7, 1, tzinfo=UTC)]  # a date needs no zone
+
+
+NAMED = {
+    "2024-11-03 01:30 EDT": datetime(2024, 11, 3, 5, 30, tzinfo=UTC),
+    "2024-11-03 01:30 EST": datetime(2024, 11, 3, 6, 30, tzinfo=UTC),
+    "2024-07-01 09:30 EDT": datetime(2024, 7, 1, 13, 30, tzinfo=UTC),
+    "2024-07-01 09:30 UTC": datetime(2024, 7, 1, 9, 30, tzinfo=UTC),
+    "2024-07-01 09:30 gmt": datetime(2024, 7, 1, 9, 30, tzinfo=UTC),
+    "2024-07-01 09:30 Asia/Tokyo": datetime(2024, 7, 1, 0, 30, tzinfo=UTC),
+}
+
+
+@pytest.mark.parametrize(("text", "instant"), NAMED.items())
+def test_what_the_zone_that_was_said_calls_its_time_tells_which_one_is_meant(
+    tmp_path: Path, text: str, instant: datetime
+) -> None:
+    path = write(tmp_path, PLAIN + f"{text},1,1,1,1,1\n")
+    assert [bar.timestamp for _, bar in read(path, timeframe=Timeframe.M5, zone=NEW_YORK)] == [instant]
+
+
+def test_the_day_of_an_epoch_and_a_time_of_day_are_held_to_the_clocks_too(tmp_path: Path) -> None:
+    path = write(tmp_path, PLAIN.replace("Date", "Date,Time") + "1730606400,01:30,1,1,1,1,1\n")
+    with pytest.raises(InvalidInputError, match="must be a time that America/New_York has exactly once"):
+        read(path, timeframe=Timeframe.M5, zone=NEW_YORK)
+
+
 @pytest.mark.parametrize(("text", "problem"), CLOCKS.values(), ids=CLOCKS)
 def test_a_time_that_is_no_one_instant_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
