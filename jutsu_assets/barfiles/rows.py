@@ -42,7 +42,8 @@ _Columns = Sequence[Sequence[str]]
 _FOOTER = "Downloaded from Barchart"
 _UTC_ZONE = ZoneInfo("UTC")
 # Quantifiers give nothing back (++): no part of a cell could be read in another way.
-_TIME_OF_DAY = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?+(?:Z|[+-][0-9]{2}:[0-9]{2})?+"
+# A time of day is one even where only its date counts, so that both ways refuse the same cells.
+_TIME_OF_DAY = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?+(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?+"
 _PLAIN = {
     **dict.fromkeys(PRICE_COLUMNS, r"[0-9]{1,9}+(?:\.[0-9]{1,6}+)?+"),
     "volume": r"[0-9]{1,18}+(?:\.0)?+",
