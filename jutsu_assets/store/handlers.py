@@ -1,7 +1,7 @@
 """Bars through the interface that a backtesting engine reads: from the system of record, or from files."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import groupby, repeat
@@ -315,6 +315,8 @@ class CSVDataHandler(DataHandler):
         no_volume: ``zero`` takes a volume that is not there for 0; ``error`` refuses the row.
         weekends: ``keep`` takes daily bars of Saturdays and Sundays; ``error`` refuses them, unless the
             file has both days of all its weekends, two or more.
+        columns: What the files call ``symbol``, ``time``, ``open``, ``high``, ``low``, ``close`` and
+            ``volume``, where that is not what vendors usually do.
 
     Raises:
         InvalidInputError: ``path`` is neither a file nor a folder, ``symbol`` is given for a folder,
@@ -343,6 +345,7 @@ class CSVDataHandler(DataHandler):
         on_bad_row: OnBadRow = "error",
         no_volume: NoVolume = "error",
         weekends: Weekends = "error",
+        columns: Mapping[str, str] | None = None,
     ) -> None:
         reading = Reading(
             timeframe=timeframe,
@@ -354,6 +357,7 @@ class CSVDataHandler(DataHandler):
             no_volume=no_volume,
             weekends=weekends,
             round_to_scale=round_to_scale,
+            columns={} if columns is None else columns,
         )
         self.path = Path(path)
         self.timeframe = timeframe

@@ -53,7 +53,8 @@ def newest_first(rows: Sequence[tuple[str, Bar]]) -> str:
 
 def metatrader(rows: Sequence[tuple[str, Bar]]) -> str:
     cells = [
-        (symbol, f"{one.timestamp:%Y.%m.%d}", "00:00", *prices(one), "1", f"{one.volume}.0") for symbol, one in rows
+        (symbol, f"{one.timestamp:%Y.%m.%d}", "00:00", *prices(one), str(min(1, one.volume)), f"{one.volume}.0")
+        for symbol, one in rows
     ]
     header = "<TICKER>\t<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\r\n"
     return header + "".join("\t".join(row) + "\r\n" for row in cells)
@@ -222,6 +223,28 @@ def test_the_timeframe_and_the_zone_reach_the_events(tmp_path: Path) -> None:
     assert CSVDataHandler(path, symbol="BRK/B").get_latest_bar("BRK/B").timestamp == datetime(2013, 3, 1, tzinfo=UTC)
 
 
+METATRADER = "<DATE>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\n"
+TERMINAL = "time,open,high,low,close,tick_volume,spread,real_volume\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "ticks"),
+    [
+        (METATRADER + "2024.01.08\t1\t1\t1\t1\t7\t0\n2024.01.09\t1\t1\t1\t1\t9\t0\n", "<TICKVOL>"),
+        (TERMINAL + "2024-01-08,1,1,1,1,7,2,0\n2024-01-09,1,1,1,1,9,2,0\n", "tick_volume"),
+    ],
+)
+def test_ticks_are_no_shares_unless_that_is_said(tmp_path: Path, content: str, ticks: str) -> None:
+    path = tmp_path / "EURUSD.csv"
+    path.write_text(content)
+    with pytest.raises(InvalidInputError, match=rf"line 2, .* was 0 in every row, beside {ticks}.*no_volume='zero'"):
+        list(CSVDataHandler(path).get_next_bar())
+    assert [event.volume for event in CSVDataHandler(path, no_volume="zero").get_next_bar()] == [0, 0]
+    assert [event.volume for event in CSVDataHandler(path, columns={"volume": ticks}).get_next_bar()] == [7, 9]
+    path.write_text(content.replace("0\n2024", "5\n2024"))
+    assert [event.volume for event in CSVDataHandler(path).get_next_bar()] == [5, 0]
+
+
 def test_other_files_in_a_folder_are_not_read(folder: Path, history: History) -> None:
     for name in ("notes.txt", "._AAPL.csv", ".~lock.MSFT.csv#"):
         (folder / name).write_text("not bars")
@@ -317,10 +340,10 @@ def test_a_batch_of_one_file_is_one_pass(one_file: Path, monkeypatch: pytest.Mon
 
 
 def big_file(path: Path, rows: int, *, reverse: bool) -> Path:
-    """Write ``rows`` sound minute bars, and one in 2100 that is broken."""
+    """Write ``rows`` sound minute bars, and one in 2040 that is broken."""
     first = datetime(2000, 1, 1, tzinfo=UTC)
     numbers = range(rows - 1, -1, -1) if reverse else range(rows)
-    broken = "2100-01-01T00:00:00Z,1,1,1,broken,1\n"
+    broken = "2040-01-01T00:00:00Z,1,1,1,broken,1\n"
     with path.open("w") as file:
         file.write("timestamp,open,high,low,close,volume\n" + (broken if reverse else ""))
         file.writelines(f"{first + timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ},1.5,2.5,1,2,{n}\n" for n in numbers)
