@@ -91,6 +91,14 @@ class BarFile:
         """Whether there is any row with a time."""
         return bool(self._survey.latest)
 
+    def look(self) -> None:
+        """Look at every row, as everything that reads does before it reads the first one.
+
+        Raises:
+            InvalidInputError: They are no such bars.
+        """
+        _ = self._survey
+
     def first_row_fault(self, problem: str) -> InvalidInputError:
         """Return the error of the first row."""
         return self._lines.fault(self._lines.first, problem)

@@ -52,7 +52,7 @@ class Reading:
         decimal: Whether ``12,345`` has decimals (``,``) or thousands (``.``). If None, a decimal point is
             meant, and a row whose numbers could be meant either way is refused.
         on_bad_row: ``error`` refuses the file with the first row that is no bar, ``quarantine`` leaves
-            out such rows, and remembers them.
+            out such rows, and in a folder such files, and remembers them.
         no_volume: ``error`` refuses a row that names no volume, ``zero`` takes it for 0.
         weekends: ``error`` refuses daily bars of a Saturday or a Sunday, unless all of the file's
             weekends (two or more) have both; ``keep`` takes them.
@@ -107,13 +107,13 @@ class Reading:
 
 
 class LeftOutRow(NamedTuple):
-    """A row that is no bar, and was left out.
+    """A row that is no bar, or a whole file of a folder that is none of bars, and was left out.
 
     Attributes:
         path: The file.
-        line: Its line there, the first being 1.
+        line: Its line there, the first being 1; 0 for the whole file.
         reason: What is wrong with it.
-        row: Its text.
+        row: Its text, none of a file.
     """
 
     path: Path

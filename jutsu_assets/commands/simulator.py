@@ -168,9 +168,9 @@ def _history(folder: Path | None, reading: Reading) -> MarketHistory:
         return MarketHistory.from_sample()
     market = BarFolder(folder, reading)
     if market.left_out:
-        click.echo(f"{len(market.left_out):,} rows were left out:")
+        click.echo(f"{len(market.left_out):,} rows or files were left out:")
         for row in market.left_out[:_SHOWN_ROWS]:
-            click.echo(f"  {row.path}, line {row.line}, {row.reason}")
+            click.echo(f"  {row.path}, {f'line {row.line}' if row.line else 'all of it'}, {row.reason}")
         if len(market.left_out) > _SHOWN_ROWS:
             click.echo(f"  and {len(market.left_out) - _SHOWN_ROWS:,} more")
     return market.history

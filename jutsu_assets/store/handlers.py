@@ -310,8 +310,9 @@ class CSVDataHandler(DataHandler):
         date_order: ``day_first`` or ``month_first``: how 03/04/2013 is meant, where the file's own dates
             leave that open.
         decimal: ``.`` or ``,``: how 12,345 is meant.
-        on_bad_row: ``quarantine`` leaves out rows that are no bar, and keeps them in :attr:`left_out`;
-            ``error`` refuses the file.
+        on_bad_row: ``quarantine`` leaves out rows that are no bar, and whole files of a folder that are none of
+            bars unless they are named after what is asked for, and keeps them in :attr:`left_out`; ``error``
+            refuses the file.
         no_volume: ``zero`` takes a volume that is not there for 0; ``error`` refuses the row.
         weekends: ``keep`` takes daily bars of Saturdays and Sundays; ``error`` refuses them, unless the
             file has both days of all its weekends, two or more.
@@ -322,7 +323,9 @@ class CSVDataHandler(DataHandler):
         InvalidInputError: ``path`` is neither a file nor a folder, ``symbol`` is given for a folder,
             ``symbols`` is a string, or an option is none of those that it may be. Every method raises it
             for a file that it cannot read, for one whose rows are not in order or no such bars, and for the
-            first malformed row that it comes to.
+            first malformed row that it comes to. In a folder, who asks for some symbols needs the files that
+            are named after them and those with a column of symbols.
+        NoDataError: No file of the folder is called as files of bars are; raised by every method that reads.
 
     Examples:
         >>> bars = CSVDataHandler("AAPL.csv")  # doctest: +SKIP
@@ -367,7 +370,7 @@ class CSVDataHandler(DataHandler):
 
     @property
     def left_out(self) -> tuple[LeftOutRow, ...]:
-        """The rows that ``on_bad_row="quarantine"`` leaves out: file, line, reason and text. The files are read."""
+        """The rows and files that ``on_bad_row="quarantine"`` leaves out, with the reason. The files are read."""
         return tuple(self._collection.left_out())
 
     def get_next_bar(self, *, missing: Missing = "error") -> Iterator[MarketDataEvent]:
@@ -385,7 +388,7 @@ class CSVDataHandler(DataHandler):
         """
         bar = self._collection.newest(require_symbol(symbol))
         if bar is None:
-            raise self._none_of([symbol], self._collection.symbols())
+            raise self._none_of([symbol])
         return MarketDataEvent.of_bar(symbol, bar, self.timeframe)
 
     def get_bars_range(
@@ -424,12 +427,13 @@ class CSVDataHandler(DataHandler):
         return found
 
     def _refuse_missing(self, symbols: Sequence[str]) -> None:
-        stored = self._collection.symbols() if symbols else frozenset[str]()
+        stored = self._collection.holding(symbols) if symbols else frozenset[str]()
         if missing := [symbol for symbol in symbols if symbol not in stored]:
-            raise self._none_of(missing, stored)
+            raise self._none_of(missing)
 
-    def _none_of(self, symbols: Sequence[str], stored: Iterable[str]) -> NoDataError:
+    def _none_of(self, symbols: Sequence[str]) -> NoDataError:
         remedy = "add them there, or ask for a symbol as the files spell it"
+        stored = self._collection.about()
         return never_stored(symbols, stored, f"{self.timeframe.value} bars", str(self.path), remedy)
 
 

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jutsu_assets.barfiles.bar_file import BarFile
+from jutsu_assets.barfiles.folders import name_of
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.handlers import CSVDataHandler, DatabaseDataHandler
@@ -203,15 +204,97 @@ def test_nothing_stored_is_said_with_file_and_symbol(handler: CSVDataHandler) ->
         handler.get_bars_range("NONE", BEGIN, FAR)
 
 
-def test_an_empty_folder_and_a_header_alone_hold_no_bars(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "AAPL.csv"):
-        if path.suffix:
-            path.write_text(HEADER)
-        handler = CSVDataHandler(path)
-        assert list(handler.get_next_bar()) == []
-        assert list(handler.get_frame(["AAPL"], BEGIN, FAR, missing="skip").columns) == list(BAR_COLUMNS)
+@pytest.mark.parametrize("beside", ["", "MSFT.csv"])
+def test_a_header_alone_holds_no_bars_in_a_folder_or_by_itself(tmp_path: Path, beside: str) -> None:
+    path = tmp_path / "AAPL.csv"
+    path.write_text(HEADER.removeprefix("symbol,"))
+    if beside:
+        (tmp_path / beside).write_text(HEADER + "MSFT,2024-01-08,1,1,1,1,1\n")
+        path = tmp_path
+    handler = CSVDataHandler(path)
+    assert len(list(handler.get_next_bar())) == bool(beside)
+    assert list(handler.get_frame(["AAPL"], BEGIN, FAR, missing="skip").columns) == list(BAR_COLUMNS)
+    for ask in (
+        lambda: handler.get_latest_bar("AAPL"),
+        lambda: handler.get_bars_range("AAPL", BEGIN, FAR),
+        lambda: next(CSVDataHandler(path, symbols=["AAPL"]).get_next_bar()),
+    ):
+        with pytest.raises(NoDataError, match="symbol 'AAPL' must have 1d bars, has none"):
+            ask()
+
+
+def test_a_folder_without_a_file_of_bars_is_not_taken_for_one_without_bars(tmp_path: Path) -> None:
+    handler = CSVDataHandler(tmp_path)
+    with pytest.raises(NoDataError, match=r"must hold files of bars \(\.csv, \.csv\.gz\), holds none$"):
+        next(handler.get_next_bar())
+    (tmp_path / "aapl.us.txt").write_text("as Stooq calls them")
+    for ask in (
+        lambda: next(handler.get_next_bar()),
+        lambda: handler.get_latest_bar("AAPL"),
+        lambda: handler.get_bars_range("AAPL", BEGIN, FAR),
+        lambda: handler.get_frame(["AAPL"], BEGIN, FAR, missing="skip"),
+    ):
+        with pytest.raises(NoDataError, match=r"holds none; it has \.txt: rename them, or read each by itself"):
+            ask()
+
+
+STRANGE = {
+    "README.csv": b"just notes\n",
+    "IBM.csv": b"",
+    "GE.csv": (HEADER + "GE,2024-01-08,1,1,1,1,1\n").encode("utf-16"),
+    "T.csv.gz": b"no gzip",
+    "months.csv": HEADER.encode() + b"X,2024-01-08,1,1,1,1,1\nX,2024-02-08,1,1,1,1,1\nX,2024-03-08,1,1,1,1,1\n"
+    b"X,2024-04-08,1,1,1,1,1\n",
+    "F.csv": HEADER.encode() + b"GM,2024-01-08,1,1,1,1,1\n",
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_strange_file_keeps_nobody_from_the_others(folder: Path, history: History, name: str) -> None:
+    (folder / name).write_bytes(STRANGE[name])
+    symbol, bars = next(iter(history.items()))
+    expected = [event(symbol, one) for one in bars]
+    strict, lenient = CSVDataHandler(folder), CSVDataHandler(folder, on_bad_row="quarantine")
+    is_of_symbols = name == "months.csv"  # and might be of this one
+    for handler in (lenient,) if is_of_symbols else (lenient, strict):
+        assert handler.get_bars_range(symbol, BEGIN, FAR) == expected
+        assert handler.get_latest_bar(symbol) == expected[-1]
+        assert list(CSVDataHandler(folder, symbols=[symbol], on_bad_row="quarantine").get_next_bar()) == expected
         with pytest.raises(NoDataError):
-            handler.get_latest_bar("AAPL")
+            handler.get_bars_range("MISSING", BEGIN, FAR)
+    assert list(lenient.get_next_bar()) == [event(symbol, one) for symbol, one in in_time_order(history)]
+    assert [(row.path.name, row.line, row.row) for row in lenient.left_out] == [(name, 0, "")]
+    assert "must " in lenient.left_out[0].reason
+    with pytest.raises(InvalidInputError, match=name):
+        list(strict.get_next_bar())
+    if is_of_symbols:
+        with pytest.raises(InvalidInputError, match=name):
+            strict.get_bars_range(symbol, BEGIN, FAR)
+    else:
+        for handler in (lenient, strict):
+            with pytest.raises(InvalidInputError, match=name):  # it is named after what is asked for
+                handler.get_bars_range(name_of(Path(name)), BEGIN, FAR)
+
+
+def test_what_is_in_a_file_of_another_name_is_refused_to_those_who_ask_for_it(folder: Path) -> None:
+    (folder / "F.csv").write_bytes(STRANGE["F.csv"])
+    with pytest.raises(InvalidInputError, match="column symbol: must be F, was 'GM'"):
+        CSVDataHandler(folder).get_bars_range("GM", BEGIN, FAR)
+
+
+def test_two_files_of_one_symbol_disturb_only_those_who_ask_for_it(folder: Path, history: History) -> None:
+    symbol, *_ = history
+    for name in ("ZZZ.csv", "ZZZ.csv.gz"):
+        (folder / name).write_text(HEADER)
+    assert len(CSVDataHandler(folder).get_bars_range(symbol, BEGIN, FAR)) == len(history[symbol])
+    with pytest.raises(InvalidInputError, match=r"ZZZ\.csv\.gz must be the only file of ZZZ"):
+        CSVDataHandler(folder).get_latest_bar("ZZZ")
+
+
+def test_a_folder_of_strange_files_alone_is_refused_however_rows_are_treated(tmp_path: Path) -> None:
+    (tmp_path / "README.csv").write_text("just notes\n")
+    with pytest.raises(InvalidInputError, match=r"README\.csv, line 1, column timestamp: must be in the header"):
+        list(CSVDataHandler(tmp_path, on_bad_row="quarantine").get_next_bar())
 
 
 def test_the_timeframe_and_the_zone_reach_the_events(tmp_path: Path) -> None:
