@@ -95,6 +95,15 @@ class DailyHistory:
             return []
         return self._calendar.sessions(first, newest if last is None else min(last, newest))
 
+    def require_session(self, first: date, last: date | None = None) -> None:
+        """Refuse a window in which no session is complete by now.
+
+        Raises:
+            InvalidInputError: There is none; the message names the newest.
+        """
+        if not self.expected_sessions(first, last):
+            raise self._no_session(first, last)
+
     def missing_sessions(self, request: HistoryRequest) -> list[date]:
         """Return the expected sessions that must be asked for; all of them when verifying.
 
@@ -132,7 +141,7 @@ class DailyHistory:
         require_type("request", request, HistoryRequest, "a HistoryRequest")
         expected = self.expected_sessions(request.first, request.last)
         if not expected:
-            raise self._no_session(request)
+            raise self._no_session(request.first, request.last)
         window = window_around(self.missing_sessions(request))
         if window is None:
             return HistoryUpdate(calls=0, written=None)
@@ -173,11 +182,11 @@ class DailyHistory:
         ]
         return any(came.get(edge) != inside[edge] for edge in edges)
 
-    def _no_session(self, request: HistoryRequest) -> InvalidInputError:
+    def _no_session(self, first: date, last: date | None) -> InvalidInputError:
         newest = self._calendar.last_complete_session(self._clock.now())
         message = (
-            f"a complete session of {self._calendar.name} must lie from {request.first} to"
-            f" {request.last or 'now'}, but there is none; the newest complete one is {newest}:"
+            f"a complete session of {self._calendar.name} must lie from {first} to"
+            f" {last or 'now'}, but there is none; the newest complete one is {newest}:"
             " choose an earlier start, or a later end"
         )
         return InvalidInputError(message)

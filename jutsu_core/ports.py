@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Literal, Protocol
 
+import numpy as np
 import pandas as pd
 
 from jutsu_core.arguments import refuse, require_items, require_type, shown
-from jutsu_core.bars import Bar, BarColumns, RejectedBar, Timeframe, require_aware
+from jutsu_core.bars import Bar, BarColumns, RejectedBar, Timeframe
+from jutsu_core.bounds import Bound, instant_of
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.sessions import EXCHANGE_ZONE, SESSION_FRAMES, session_bound, zone_of
@@ -50,13 +52,15 @@ class DataHandler(ABC):
     """Reads bars, from wherever they are.
 
     Every time that goes in must be timezone-aware; every time that comes out is UTC. Ranges
-    are half-open: ``start ≤ timestamp < end``. Bars of a day or longer are keyed by the date of a
+    are half-open: ``start ≤ timestamp < end``; a bound may be a date, such as ``"2010-01-04"``, which begins at
+    midnight on the exchange's clocks, and may be left out. Bars of a day or longer are keyed by the date of a
     session, and so are the bounds of a range of them: a bound means the first session whose daily bar
     is not final at that instant (:func:`jutsu_core.sessions.session_bound`). So midnight in UTC and on
     the exchange's clocks mean the same session, and no range holds a daily bar that was not made at its end.
 
     A symbol of which nothing was ever stored is an error of every method, since nobody means one;
-    ``missing="skip"`` leaves it out instead. One that is stored, but has no bar in the range, is none.
+    ``missing="skip"`` leaves it out instead. One that is stored, but has no bar in the range, is none. Where several
+    symbols are asked for, one may be given as its text.
     """
 
     @abstractmethod
@@ -80,7 +84,7 @@ class DataHandler(ABC):
 
     @abstractmethod
     def get_bars_range(
-        self, symbol: str, start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbol: str, start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> list[MarketDataEvent]:
         """Return the bars of ``symbol`` with ``start ≤ timestamp < end``, ascending.
 
@@ -94,7 +98,7 @@ class DataHandler(ABC):
 
     @abstractmethod
     def get_bars_batch(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> dict[str, list[MarketDataEvent]]:
         """Return :meth:`get_bars_range` for each of ``symbols``, by symbol.
 
@@ -107,7 +111,7 @@ class DataHandler(ABC):
 
     @abstractmethod
     def get_frame(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> pd.DataFrame:
         """Return the bars of ``symbols`` with ``start ≤ timestamp < end`` as columns.
 
@@ -119,16 +123,79 @@ class DataHandler(ABC):
             NoDataError: Symbols were never stored; with ``missing="skip"`` they have no rows.
         """
 
+    def symbols(self) -> pd.DataFrame:
+        """Return which symbols :meth:`get_next_bar` streams, and from when until when there are bars of each.
 
-def checked_symbols(symbols: Sequence[str]) -> tuple[str, ...]:
+        Returns:
+            A row a symbol, by name: ``first`` and ``last`` are the timestamps of its first and last bar
+            (datetime64[us, UTC]), ``bars`` is how many there are.
+        """
+        found: dict[str, tuple[datetime, datetime, int]] = {}
+        for bar in self.get_next_bar(missing="skip"):
+            first, _, count = found.get(bar.symbol, (bar.timestamp, bar.timestamp, 0))
+            found[bar.symbol] = (first, bar.timestamp, count + 1)
+        return ranges_frame((symbol, *found[symbol]) for symbol in sorted(found))
+
+    def get_closes(
+        self,
+        symbols: str | Sequence[str] | None = None,
+        start: Bound = None,
+        end: Bound = None,
+        *,
+        missing: Missing = "error",
+    ) -> pd.DataFrame:
+        """Return the closes of ``symbols`` with ``start ≤ timestamp < end`` beside each other.
+
+        Args:
+            symbols: Which symbols, in the order of the columns; all that :meth:`symbols` names if None.
+            start: The first bound; from the first bar on if None.
+            end: The second one; to the last bar if None.
+            missing: What becomes of a symbol that was never stored.
+
+        Returns:
+            A column of float64 for each symbol, a row for each time at which one of them has a bar, ascending;
+            NaN where a symbol has none. The index is ``timestamp`` (datetime64[us, UTC]).
+
+        Raises:
+            InvalidInputError: A bound is naive, or ``end`` is before ``start``.
+            NoDataError: Symbols were never stored; with ``missing="skip"`` their columns are NaN.
+        """
+        wanted = checked_symbols(tuple(self.symbols().index) if symbols is None else symbols)
+        frame = self.get_frame(wanted, start, end, missing=missing)
+        rows, times = pd.factorize(frame["timestamp"], sort=True)
+        columns = pd.Index(wanted, dtype="str", name="symbol")
+        closes = np.full((len(times), len(wanted)), np.nan)
+        closes[rows, columns.get_indexer(pd.Index(frame["symbol"]))] = frame["close"]
+        return pd.DataFrame(closes, index=pd.DatetimeIndex(times, name="timestamp"), columns=columns, copy=False)
+
+
+def ranges_frame(ranges: Iterable[tuple[str, datetime, datetime, int]]) -> pd.DataFrame:
+    """Return what :meth:`DataHandler.symbols` does.
+
+    Args:
+        ranges: Of each symbol its name, the timestamps of its first and last bar, and how many there are.
+    """
+    names, firsts, lasts, counts = zip(*rows, strict=True) if (rows := list(ranges)) else ((), (), (), ())
+    columns = {
+        "first": pd.DatetimeIndex(firsts, dtype="datetime64[us, UTC]"),
+        "last": pd.DatetimeIndex(lasts, dtype="datetime64[us, UTC]"),
+        "bars": np.array(counts, dtype=np.int64),
+    }
+    return pd.DataFrame(columns, index=pd.Index(names, dtype="str", name="symbol"))
+
+
+def checked_symbols(symbols: str | Sequence[str]) -> tuple[str, ...]:
     """Return ``symbols``, each once, in their order.
 
     Raises:
-        InvalidInputError: ``symbols`` is a string, whose letters would be taken for symbols, or no list of texts.
+        InvalidInputError: ``symbols`` is neither a text, which is one symbol, nor a list of texts.
+
+    Examples:
+        >>> checked_symbols("AAPL"), checked_symbols(["IBM", "AAPL", "IBM"])
+        (('AAPL',), ('IBM', 'AAPL'))
     """
     if isinstance(symbols, str):
-        message = f"symbols must be a list of symbols, was the string {symbols!r}; write [{symbols!r}]"
-        raise InvalidInputError(message)
+        return (symbols,)
     return tuple(dict.fromkeys(require_items("symbols", symbols, str, "a text such as 'AAPL'")))
 
 
@@ -142,30 +209,33 @@ def require_symbol(symbol: object) -> str:
 
 
 def checked_window(
-    start: datetime, end: datetime, timeframe: Timeframe | None = None, *, exchange_zone: str = EXCHANGE_ZONE
+    start: Bound, end: Bound, timeframe: Timeframe | None = None, *, exchange_zone: str = EXCHANGE_ZONE
 ) -> tuple[datetime, datetime]:
     """Return the window ``start ≤ t < end`` that holds the keys of the bars that a range means.
 
     Args:
-        start: The first bound.
-        end: The second one.
+        start: The first bound; the beginning of time if None.
+        end: The second one; the end of time if None.
         timeframe: How long the bars last: bounds of bars of a day or longer become those of sessions.
             Without it, the bounds stay the instants that they are.
         exchange_zone: Where the exchange's clocks are.
 
     Raises:
-        InvalidInputError: A bound is naive, or ``end`` is before ``start``.
+        InvalidInputError: A bound is naive or none, or ``end`` is before ``start``.
 
     Examples:
         >>> from zoneinfo import ZoneInfo
         >>> june = [datetime(2012, 6, day, tzinfo=ZoneInfo("America/New_York")) for day in (4, 5)]
         >>> [bound.isoformat() for bound in checked_window(*june, Timeframe.D1)]
         ['2012-06-04T00:00:00+00:00', '2012-06-05T00:00:00+00:00']
+        >>> checked_window("2012-06-04", None, Timeframe.D1)[0].isoformat()
+        '2012-06-04T00:00:00+00:00'
     """
     if timeframe is not None:
         require_type("timeframe", timeframe, Timeframe, "a Timeframe such as Timeframe.D1")
     zone_of(exchange_zone)
-    first, after = require_aware("start", start), require_aware("end", end)
+    first = instant_of("start", start, BEGINNING, exchange_zone=exchange_zone)
+    after = instant_of("end", end, END_OF_TIME, exchange_zone=exchange_zone)
     if after < first:
         message = f"end must be at or after start {first.isoformat()}, was {after.isoformat()}"
         raise InvalidInputError(message)
@@ -367,14 +437,23 @@ class BarStore(ABC):
     def version(self, symbol: str, timeframe: Timeframe) -> PartitionVersion | None:
         """Return what the partition holds, or None while it holds nothing."""
 
-    def refuse_untrue(self, symbol: str, timeframe: Timeframe) -> None:  # noqa: B027 - see below
-        """Make sure that what :meth:`version` says of a partition is what its bars say.
+    def true_columns(self, symbol: str, timeframe: Timeframe) -> BarColumns:
+        """Return all stored bars as arrays, ascending, after making sure that :meth:`version` says what they say.
 
         A store that works the version out of the bars has nothing to find; one that keeps it overrides this.
 
         Raises:
+            StoreError: It does not: something else wrote to the store, or a disk failed.
+        """
+        return self.columns(symbol, timeframe)
+
+    def refuse_untrue(self, symbol: str, timeframe: Timeframe) -> None:
+        """Make sure that what :meth:`version` says of a partition is what its bars say.
+
+        Raises:
             StoreError: It is not: something else wrote to the store, or a disk failed.
         """
+        self.true_columns(symbol, timeframe)
 
     @abstractmethod
     def revisions(self, symbol: str, timeframe: Timeframe) -> list[BarRevision]:

@@ -74,7 +74,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Shows our own errors as one line; anything else is a fault of ours and keeps its traceback."""
+    """Shows our own errors, and the machine's, as one line; any other is a fault of ours and keeps its traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -99,6 +99,26 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except JutsuError as error:
             raise click.ClickException(str(error)) from error
+        except Exception as error:
+            if (said := _of_the_machine(error)) is None:
+                raise
+            message = (
+                f"what lies in JUTSU_HOME and DAGSTER_HOME must be readable and writable, was not: {said}; make room on"
+                " the disk, set the rights of the folder right, or name another"
+            )
+            raise click.ClickException(message) from error
+
+
+def _of_the_machine(error: BaseException) -> str | None:
+    """Return what kept Dagster, or us, from a file or a database, in one line; None where it is another fault.
+
+    Of a database the error of the driver tells, of whichever library; Dagster raises it as SQLAlchemy's cause.
+    """
+    driver = getattr(error, "orig", error)
+    is_refused = isinstance(error, OSError) and error.errno is not None and error.filename is not None
+    if not is_refused and not any(kind.__name__ == "OperationalError" for kind in type(driver).__mro__):
+        return None
+    return f"{type(driver).__name__}: {' '.join(str(driver).split())}"
 
 
 def _load(module: str) -> object:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from jutsu_assets.graph.assets.daily import DAILY
-from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS, is_made_of
+from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS
 from jutsu_assets.graph.backfills import Wanted, launch
 from jutsu_assets.graph.jobs import DAILY_ASSETS
 from jutsu_assets.store.market import MarketDatabase
@@ -185,4 +185,8 @@ def _unfinished(database: MarketDatabase, universe: Universe) -> set[str]:
     """
     files = {file.partition_key: file for file in database.manifest.all_current() if file.asset == DAILY_INDICATORS}
     held = database.bars.versions(Timeframe.D1)
-    return {symbol for symbol in universe.symbols if symbol in held and not is_made_of(files.get(symbol), held[symbol])}
+    return {
+        symbol
+        for symbol in universe.symbols
+        if symbol in held and (symbol not in files or not files[symbol].is_made_of(held[symbol].content_hash))
+    }

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 
+from jutsu_assets.lake.names import name_of
 from jutsu_assets.lake.tables import as_table, content_hash, to_parquet
-from jutsu_assets.lake.verification import fault_of, is_sealed, seal
+from jutsu_assets.lake.verification import fault_of, is_sealed, is_untouched
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
 from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.ports import Clock
@@ -53,16 +55,20 @@ class Lake:
     def standing(self, asset: str, partition_key: str, input_hash: str) -> Standing:
         """Return whether the partition's current file was computed from ``input_hash``, and is what was written.
 
-        Every byte of the file is read.
+        Bytes are read where the file does not look as it did; where they are right, it does so from now on.
         """
         file = self.manifest.current(asset, partition_key)
         if file is None or file.input_hash != input_hash:
             return Standing(None, None)
+        if is_sealed(file) and is_untouched(self.root, file):
+            return Standing(file, None)
         fault = fault_of(self.root, file)
+        if fault is None:
+            self._give_time(file)
         # A file without a seal, of an earlier version, gets one.
         return Standing(file if fault is None and is_sealed(file) else None, fault)
 
-    def publish(self, asset: str, partition_key: str, frame: pd.DataFrame, *, input_hash: str) -> SeriesFile:
+    def publish(self, asset: str, partition_key: str, frame: pd.DataFrame | pa.Table, *, input_hash: str) -> SeriesFile:
         """Write ``frame`` to a new file and make it the current one of the partition.
 
         A reader sees the old file or the new one, whole; a killed writer leaves a stray file
@@ -71,16 +77,16 @@ class Lake:
         Args:
             asset: Name of the asset, and of its view.
             partition_key: The partition.
-            frame: ``timestamp``, OHLCV and one column per result; see
-                :func:`jutsu_assets.lake.tables.as_table`.
+            frame: ``timestamp``, OHLCV and one column per result, as a frame (see
+                :func:`jutsu_assets.lake.tables.as_table`) or as the table that is made of one.
             input_hash: Identifies what the frame was computed from.
 
         Raises:
             StoreUnavailableError: The file cannot be written; the old one stays current.
         """
-        table = as_table(frame)
-        raw, content, rows = to_parquet(table), content_hash(table), table.num_rows
-        path = Path(asset) / f"{_file_safe(partition_key)}-{seal(raw, content, rows)}.parquet"
+        table = as_table(frame) if isinstance(frame, pd.DataFrame) else frame
+        raw, content = to_parquet(table), content_hash(table)
+        path = Path(asset) / name_of(partition_key, table, raw, content)
         try:
             _write_whole(self.root / path, raw)
         except OSError as error:
@@ -92,12 +98,19 @@ class Lake:
             path=path.as_posix(),
             input_hash=input_hash,
             content_hash=content,
-            rows=rows,
+            rows=table.num_rows,
         )
         self._begin_grace_of_former(file)
-        self.manifest.publish(file)
+        file = self.manifest.publish(file)
+        self._give_time(file)
         self._sweep(file)
         return file
+
+    def _give_time(self, file: SeriesFile) -> None:
+        """Let ``file`` bear the time at which its row was recorded, by which it is known to be untouched."""
+        stamp = file.recorded_at * 1_000
+        with contextlib.suppress(OSError):  # bytes tell as well, and take longer
+            os.utime(self.root / file.path, ns=(stamp, stamp))
 
     def _begin_grace_of_former(self, file: SeriesFile) -> None:
         # The grace of a file counts from its replacement: a reader may have learned its name just now.
@@ -152,7 +165,3 @@ def _sweep_stray(path: Path, now: float) -> float:
             return over
         path.unlink()
     return now + grace
-
-
-def _file_safe(partition_key: str) -> str:
-    return "".join(c if c.isalnum() or c in "._" else f"%{ord(c):02X}" for c in partition_key)

@@ -1,14 +1,16 @@
 """A derived series as an Arrow table with exact prices, and as the bytes of a Parquet file."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from jutsu_core.bars import PRICE_COLUMNS
+from jutsu_core.bars import PRICE_COLUMNS, BarColumns
 
 _PRICE_TYPE = pa.decimal64(18, 6)
 
@@ -23,7 +25,7 @@ def as_table(frame: pd.DataFrame) -> pa.Table:
         values = frame[name]
         if name in PRICE_COLUMNS:
             micros = (values.to_numpy() * 1_000_000).round().astype("int64")
-            columns[name] = pa.Array.from_buffers(_PRICE_TYPE, len(micros), [None, pa.py_buffer(micros)])
+            columns[name] = _whole(micros, _PRICE_TYPE)
         elif name == "timestamp":
             columns[name] = pa.array(values, type=pa.timestamp("us", tz="UTC"))
         elif name == "symbol":
@@ -33,6 +35,26 @@ def as_table(frame: pd.DataFrame) -> pa.Table:
         else:
             columns[name] = pa.array(values.to_numpy())
     return pa.table(columns)
+
+
+def series_table(symbol: str, bars: BarColumns, computed: Mapping[str, NDArray[np.float64]]) -> pa.Table:
+    """Return ``bars`` with a column for each of ``computed``, as :func:`as_table` makes it of a frame of them.
+
+    Args:
+        symbol: Ticker.
+        bars: One row each.
+        computed: Results by column name, as long as ``bars``; NaN where there is none.
+    """
+    count = len(bars)
+    columns: dict[str, Any] = {
+        "symbol": pa.DictionaryArray.from_arrays(
+            np.zeros(count, dtype=np.int32), pa.array([symbol][:count], pa.string())
+        ),
+        "timestamp": _whole(bars.timestamps, pa.timestamp("us", tz="UTC")),
+    }
+    columns |= {name: _whole(getattr(bars, name), _PRICE_TYPE) for name in PRICE_COLUMNS}
+    columns["volume"] = _whole(bars.volume, pa.int64())
+    return pa.table(columns | {name: _floats(values) for name, values in computed.items()})
 
 
 def content_hash(table: pa.Table) -> str:
@@ -73,6 +95,13 @@ def from_parquet(raw: bytes) -> pa.Table:
     return table.replace_schema_metadata(None)
 
 
-def _floats(numbers: np.ndarray[Any, Any]) -> pa.Array:
+def _whole(numbers: NDArray[np.int64], kind: pa.DataType) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers))])
+
+
+def _floats(numbers: NDArray[np.float64]) -> pa.Array:
+    is_missing = np.isnan(numbers)
+    if not is_missing.any():
+        return pa.array(numbers)
     # A NaN's sign depends on the processor; no reader sees it, and it must not show in the hash.
-    return pa.array(np.where(np.isnan(numbers), np.nan, numbers), from_pandas=True)
+    return pa.array(np.where(is_missing, np.nan, numbers), from_pandas=True)

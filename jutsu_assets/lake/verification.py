@@ -1,13 +1,13 @@
 """Whether the files of the lake are what was written.
 
-The name of a file ends in its seal: a hash of its bytes and of what the manifest says of them. So a file that
-was overwritten, cut, emptied or exchanged for another is known at half a millisecond, without anything being
-kept beside it, and so is a row of the manifest that says something else than it did.
+The name of a file says how long it is and ends in its seal, a hash of its bytes, both together with what the
+manifest says (``names``); and a file bears the time at which its row was recorded. So a file that was overwritten,
+cut, emptied or exchanged for another is known by a look at the folder, and so is a row of the manifest that says
+something else than it did. Where length or time is another one, every byte decides: a copy that lost the time is as
+good as the file. What was overwritten at the same length, and given the former time, is found by looking deep alone.
 """
 
-import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +16,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jutsu_assets.lake.names import mark_in, outline, path_of, seal
 from jutsu_assets.lake.tables import content_hash, from_parquet
 from jutsu_assets.store.manifest import SeriesFile
 
-_SEAL_CHARACTERS = 32
-_SEAL = re.compile(rf"-([0-9a-f]{{{_SEAL_CHARACTERS}}})\.parquet")
 _NAMED = 5
 _READERS = 4
 _NO_PARQUET = "is cut short, or no Parquet at all"
@@ -30,37 +29,46 @@ Faults = dict[SeriesFile, str]
 """What is wrong with each file that is not what was written, in words that follow its name."""
 
 
-def seal(raw: bytes, content: str, rows: int) -> str:
-    """Return what the name of a file ends in that holds ``raw``, where the manifest says ``content`` and ``rows``."""
-    digest = hashlib.sha256(f"{content} {rows}\n".encode())
-    digest.update(raw)
-    return digest.hexdigest()[:_SEAL_CHARACTERS]
-
-
 def is_sealed(file: SeriesFile) -> bool:
-    """Return whether the name of ``file`` holds a seal; files of earlier versions had none."""
-    return _SEAL.search(file.path) is not None
+    """Return whether the name of ``file`` says what it must be; files of earlier versions are named otherwise."""
+    return mark_in(file.path) is not None
+
+
+def is_untouched(root: Path, file: SeriesFile) -> bool:
+    """Return whether ``file`` of the lake at ``root`` looks as it did when it was written; no byte of it is read."""
+    mark, path = mark_in(file.path), path_of(root, file)
+    try:
+        found = os.stat(path)  # noqa: PTH116 - as fast as can be: it is done for every file of the lake
+    except OSError:
+        return False
+    return (
+        mark is not None
+        and found.st_mtime_ns // 1_000 == file.recorded_at
+        and mark.outline == outline(file.content_hash, file.rows, found.st_size)
+        and stat.S_ISREG(found.st_mode)
+        and os.access(path, os.R_OK)
+    )
 
 
 def fault_of(root: Path, file: SeriesFile) -> str | None:
     """Return what is wrong with the current ``file`` of the lake at ``root``, in words that follow its name.
 
-    Every byte of it is read. None says that it is what was written.
+    None says that it is what was written: it looks so, or every byte of it was read.
     """
-    return _fault(root, file, _seal_fault)
+    return None if is_untouched(root, file) else _fault(root, file, _seal_fault)
 
 
 def deep_fault_of(root: Path, file: SeriesFile) -> str | None:
-    """Return the same, after every value was read and compared with the content that the manifest names."""
+    """Return the same, after every byte and every value was read and compared with what the manifest says."""
     return _fault(root, file, lambda raw, file: _seal_fault(raw, file) or _content_fault(raw, file))
 
 
 def faults_of(root: Path, files: Sequence[SeriesFile], *, deep: bool = False) -> Faults:
     """Return which of ``files`` are not what was written, and what is wrong with each."""
-    look = deep_fault_of if deep else fault_of
+    look, suspects = (deep_fault_of, files) if deep else (fault_of, [f for f in files if not is_untouched(root, f)])
     with ThreadPoolExecutor(_READERS) as pool:
-        found = pool.map(lambda file: look(root, file), files)
-        return {file: fault for file, fault in zip(files, found, strict=True) if fault is not None}
+        found = pool.map(lambda file: look(root, file), suspects)
+        return {file: fault for file, fault in zip(suspects, found, strict=True) if fault is not None}
 
 
 def lake_findings(root: Path, files: Sequence[SeriesFile], *, deep: bool = False) -> list[str]:
@@ -86,15 +94,16 @@ def left_out(root: Path, faults: Faults) -> str:
 
 
 def _sentences(root: Path, faults: Faults) -> list[str]:
-    kinds: dict[tuple[str, str], list[SeriesFile]] = {}
+    kinds: dict[tuple[str, str, bool], list[SeriesFile]] = {}
     for file, fault in faults.items():
-        kinds.setdefault((file.asset, fault), []).append(file)
+        # A run sees neither values that were wrong from the beginning nor bytes behind the former length and time.
+        is_hidden = fault == _VALUES_DIFFER or is_untouched(root, file)
+        kinds.setdefault((file.asset, fault, is_hidden), []).append(file)
     lines = []
-    for (asset, fault), files in kinds.items():
+    for (asset, fault, is_hidden), files in kinds.items():
         subject = f"{asset} of {_listed(file.partition_key for file in files)}"
         place = f"the file {root / files[0].path}" if len(files) == 1 else f"each file in {root / asset}"
-        # A run looks at the seal, which fits where values alone differ.
-        first = "delete it, and " if fault == _VALUES_DIFFER else ""
+        first = "delete it, and " if is_hidden else ""
         lines.append(f"{subject}: {place} {fault}; {first}materialize {subject} again")
     return lines
 
@@ -115,10 +124,10 @@ def _fault(root: Path, file: SeriesFile, look: Callable[[bytes, SeriesFile], str
 
 
 def _seal_fault(raw: bytes, file: SeriesFile) -> str | None:
-    named = _SEAL.search(file.path)
-    if named is None:
+    mark = mark_in(file.path)
+    if mark is None:
         return _footer_fault(raw, file)
-    if seal(raw, file.content_hash, file.rows) == named[1]:
+    if seal(raw, file.content_hash, file.rows) == mark.seal:
         return None
     return _footer_fault(raw, file) or "is not what the manifest says"
 

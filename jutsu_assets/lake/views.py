@@ -1,25 +1,36 @@
-"""DuckDB views over the current files of the lake."""
+"""DuckDB views over the current files of the lake, and beside them what the store alone knows."""
 
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 import duckdb
 import pandas as pd
 
 from jutsu_assets.clock import SystemClock
+from jutsu_assets.lake.beside import BAR_TYPES, indicator_types, put_bars, put_figures, put_nothing
+from jutsu_assets.lake.names import path_of
 from jutsu_assets.lake.sandbox import close_off
+from jutsu_assets.lake.selection import selection
 from jutsu_assets.lake.verification import faults_of, lake_findings, left_out
 from jutsu_assets.settings import Settings
+from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.existing import nothing_stored, stored_database
-from jutsu_assets.store.manifest import SeriesManifest
-from jutsu_core.errors import InvalidInputError, StoreUnavailableError
+from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
+from jutsu_assets.store.reports import PerformanceReports
+from jutsu_assets.universe import load_universe
+from jutsu_core.bars import Timeframe
+from jutsu_core.errors import ConfigurationError, InvalidInputError, StoreUnavailableError
+from jutsu_core.indicators.catalog import DEFAULT_INDICATORS, IndicatorSpec
+
+BARS, INDICATORS, PERFORMANCE = "daily_bars", "daily_indicators", "symbol_performance"
+_BARS_OF_THE_STORE, _REPORTS_OF_THE_STORE = "stored.bars", "stored.reports"
 
 
 def connect_to(
     settings: Settings, warn: Callable[[str], object] = warnings.warn, *, is_closed: bool = False
 ) -> duckdb.DuckDBPyConnection:
-    """Return an in-memory DuckDB with one view per lake asset of ``settings``.
+    """Return an in-memory DuckDB with one view per asset of ``settings``; see :func:`jutsu_assets.lake.connect`.
 
     A file that is not what was written costs its own partition: the views are of the others.
 
@@ -34,38 +45,78 @@ def connect_to(
     """
     with stored_database(settings) as database:
         files = SeriesManifest(database, SystemClock()).all_current()
-        if not files:
+        bars = SqlBarStore(database, settings.source, SystemClock())
+        held = {symbol: version.content_hash for symbol, version in bars.versions(Timeframe.D1).items()}
+        if not files and not held:
             raise nothing_stored(settings, database)
-    root = settings.lake_path
-    faults = faults_of(root, files)
-    if len(faults) == len(files):
-        message = f"the lake must hold what was written: {'; '.join(lake_findings(root, files))}"
-        raise StoreUnavailableError(message)
-    if faults:
-        warn(left_out(root, faults))
-    paths: dict[str, list[str]] = defaultdict(list)
-    for file in files:
-        if file not in faults:
-            paths[file.asset].append(str(root / file.path))
-    return _with_views(paths, is_closed=is_closed)
-
-
-def _with_views(paths: Mapping[str, list[str]], *, is_closed: bool) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(":memory:")
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        for asset, names in paths.items():
-            connection.read_parquet(names, union_by_name=True).create_view(asset)
-        if is_closed:
-            close_off(connection, [name for names in paths.values() for name in names])
-    except duckdb.Error as error:
-        connection.close()
-        message = (
-            f"the files of the lake must be readable together: {first_line(error)}; delete the file named here, and"
-            " materialize its asset and symbol again"
-        )
-        raise StoreUnavailableError(message) from error
+        faults = faults_of(settings.lake_path, files)
+        if files and len(faults) == len(files):
+            message = f"the lake must hold what was written: {'; '.join(lake_findings(settings.lake_path, files))}"
+            raise StoreUnavailableError(message)
+        if faults:
+            warn(left_out(settings.lake_path, faults))
+        sound = [file for file in files if file not in faults]
+        connection = duckdb.connect(":memory:")
+        try:
+            connection.execute("SET TimeZone = 'UTC'; create schema stored")
+            _put_series(connection, settings, sound)
+            _put_bars(connection, settings, sound, bars, held)
+            put_figures(connection, PERFORMANCE, _REPORTS_OF_THE_STORE, PerformanceReports(database, SystemClock()))
+            if is_closed:
+                close_off(connection, [path_of(settings.lake_path, file) for file in sound])
+        except duckdb.Error as error:
+            connection.close()
+            message = (
+                f"the files of the lake must be readable together: {first_line(error)}; delete the file named here,"
+                " and materialize its asset and symbol again"
+            )
+            raise StoreUnavailableError(message) from error
+        except BaseException:
+            connection.close()
+            raise
     return connection
+
+
+def _put_series(connection: duckdb.DuckDBPyConnection, settings: Settings, files: Sequence[SeriesFile]) -> None:
+    """Make a view of each asset that has files, named after it, and an empty table where the indicators have none."""
+    by_asset: defaultdict[str, list[SeriesFile]] = defaultdict(list)
+    for file in files:
+        by_asset[file.asset].append(file)
+    for asset, those in by_asset.items():
+        connection.execute(f"create view {_quoted(asset)} as {selection(settings.lake_path, those)}")
+    if INDICATORS not in by_asset:
+        put_nothing(connection, INDICATORS, indicator_types(_chosen(settings)))
+
+
+def _put_bars(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    files: Sequence[SeriesFile],
+    bars: SqlBarStore,
+    held: dict[str, str],
+) -> None:
+    """Make the view of the bars that the store has: from the series that were made of them, and of others from it."""
+    series = [file for file in files if file.asset == INDICATORS]
+    made = [file for file in series if file.partition_key in held and file.is_made_of(held[file.partition_key])]
+    others = sorted(held.keys() - {file.partition_key for file in made})
+    # That they are all is the rule, and spares DuckDB to know them twice.
+    parts = [INDICATORS if len(made) == len(series) else f"({selection(settings.lake_path, made)})"] if made else []
+    if others:
+        put_bars(connection, _BARS_OF_THE_STORE, bars, others)
+        parts.append(_BARS_OF_THE_STORE)
+    if not parts:
+        put_nothing(connection, BARS, BAR_TYPES)
+        return
+    rows = " union all ".join(f"select {', '.join(BAR_TYPES)} from {part}" for part in parts)  # noqa: S608 - our names
+    connection.execute(f"create view {BARS} as {rows}")
+
+
+def _chosen(settings: Settings) -> Sequence[IndicatorSpec]:
+    try:
+        return load_universe(settings.universe_path).daily_indicators
+    except ConfigurationError:
+        # Who asks about what is stored need not mend the file of what is to be stored.
+        return DEFAULT_INDICATORS
 
 
 def to_frame(relation: duckdb.DuckDBPyRelation | None) -> pd.DataFrame:

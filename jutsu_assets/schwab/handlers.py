@@ -17,6 +17,7 @@ from jutsu_assets.schwab.transport import transport_to
 from jutsu_assets.settings import LIVE_SOURCE, SAMPLE_SOURCE, SCHWAB_ORIGIN, Credentials
 from jutsu_core.access import AccessLedger, Limits
 from jutsu_core.bars import Bar, Timeframe, bars_to_frame, session_timestamp
+from jutsu_core.bounds import Bound
 from jutsu_core.calendar import TradingCalendar
 from jutsu_core.errors import ConfigurationError, NoDataError
 from jutsu_core.events import MarketDataEvent
@@ -54,7 +55,8 @@ class SchwabDataHandler(DataHandler):
     """A :class:`jutsu_core.ports.DataHandler` that asks Schwab; every read costs a request.
 
     Schwab does not tell a symbol that it does not know from one without a bar in the range: both come
-    as no bars, whatever ``missing`` says. :meth:`get_latest_bar` refuses both.
+    as no bars, whatever ``missing`` says. :meth:`get_latest_bar` refuses both. A range without bounds is the market's
+    history until today; :meth:`symbols` asks for all of it.
 
     Args:
         fetcher: Asks Schwab.
@@ -97,21 +99,21 @@ class SchwabDataHandler(DataHandler):
         return bars[-1]
 
     def get_bars_range(
-        self, symbol: str, start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbol: str, start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> list[MarketDataEvent]:
         """Return the daily bars of ``symbol`` with ``start ≤ timestamp < end``, in one request."""
         skips_missing(missing)
         return [MarketDataEvent.of_bar(symbol, bar, Timeframe.D1) for bar in self._bars(symbol, start, end)]
 
     def get_bars_batch(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the daily bars of each of ``symbols``, one request a symbol."""
         skips_missing(missing)
         return {symbol: self.get_bars_range(symbol, start, end) for symbol in checked_symbols(symbols)}
 
     def get_frame(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> pd.DataFrame:
         """Return the daily bars of ``symbols`` as columns, one request a symbol."""
         skips_missing(missing)
@@ -122,7 +124,10 @@ class SchwabDataHandler(DataHandler):
         # A bound within today would hide the bar of a half day until the usual hour; what is not final never comes.
         return session_timestamp(self.clock.now().astimezone(UTC).date() + timedelta(days=1))
 
-    def _bars(self, symbol: str, start: datetime, end: datetime) -> tuple[Bar, ...]:
+    def _bars(self, symbol: str, start: Bound, end: Bound) -> tuple[Bar, ...]:
+        # Without bounds, what the market's history is.
+        start = session_timestamp(self._market.history_start) if start is None else start
+        end = self._tomorrow() if end is None else end
         first, after = checked_window(start, end, Timeframe.D1, exchange_zone=self.calendar.zone)
         if first == after:
             return ()

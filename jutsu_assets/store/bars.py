@@ -229,10 +229,10 @@ class SqlBarStore(BarStore):
             found = run(connection, _OWNER).fetchone()
             self._check_owner(found[0] if found else None)
 
-    def refuse_untrue(self, symbol: str, timeframe: Timeframe) -> None:
-        """Make sure that what is recorded of a partition is what its bars say, before anything is made of it.
+    def true_columns(self, symbol: str, timeframe: Timeframe) -> BarColumns:
+        """Return all stored bars as arrays, after making sure that what is recorded of them is what they say.
 
-        All of its bars are read. What is derived is known by the recorded hash: if a bar was changed past
+        Both are read in one transaction. What is derived is known by the recorded hash: if a bar was changed past
         the store, nothing would be made anew of it.
 
         Raises:
@@ -255,6 +255,7 @@ class SqlBarStore(BarStore):
                 " both"
             )
             raise StoreError(message)
+        return BarColumns(held)
 
     def _believed(self) -> int:
         """Return until when a question may be said to be asked, microseconds since 1970 UTC."""

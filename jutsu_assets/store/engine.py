@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from jutsu_assets.store.unwritable import UnwritableFile, is_cut_off, unwritable
+from jutsu_assets.store.unwritable import UnwritableFile, has_room, is_cut_off, unwritable
 from jutsu_assets.store.upgrade import is_current, revision_of, upgrade
 from jutsu_assets.store.urls import database_url, shown_url, sqlite_file
 from jutsu_core.errors import ConfigurationError, NoDataError, StoreError, StoreUnavailableError
@@ -304,10 +304,11 @@ class Database:
             cursor.execute(_BUSY_TIMEOUT)
 
     def _translated(self, cause: BaseException) -> StoreError:
-        message = (
-            f"the database {self.shown_url} must be reachable and writable:"
-            f" {type(cause).__name__}: {' '.join(str(cause).split())}; nothing was half written"
-        )
+        said = f"{type(cause).__name__}: {' '.join(str(cause).split())}"
+        if self.is_sqlite and (folder := sqlite_file(self.url).absolute().parent).is_dir() and not has_room(folder):
+            message = f"the disk of {folder} must have room, is full: {said}; make room there; nothing was half written"
+        else:
+            message = f"the database {self.shown_url} must be reachable and writable: {said}; nothing was half written"
         return StoreUnavailableError(message)
 
 

@@ -32,6 +32,7 @@ from jutsu_core.bars import (
     require_aware,
     to_epoch,
 )
+from jutsu_core.bounds import Bound
 from jutsu_core.errors import InvalidInputError, NoDataError
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import (
@@ -42,6 +43,7 @@ from jutsu_core.ports import (
     checked_window,
     merge_in_time_order,
     never_stored,
+    ranges_frame,
     require_symbol,
     skips_missing,
 )
@@ -87,7 +89,7 @@ class DatabaseDataHandler(DataHandler):
         db_url: str,
         *,
         timeframe: Timeframe = Timeframe.D1,
-        symbols: Sequence[str] | None = None,
+        symbols: str | Sequence[str] | None = None,
         as_of: datetime | None = None,
         cache_size: int = 1000,
         clock: Clock | None = None,
@@ -161,7 +163,7 @@ class DatabaseDataHandler(DataHandler):
         return latest
 
     def get_bars_range(
-        self, symbol: str, start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbol: str, start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> list[MarketDataEvent]:
         """Return the bars of ``symbol`` with ``start ≤ timestamp < end``, ascending."""
         require_symbol(symbol)
@@ -173,7 +175,7 @@ class DatabaseDataHandler(DataHandler):
         return list(self._events(symbol, found))
 
     def get_bars_batch(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the bars of each of ``symbols`` with ``start ≤ timestamp < end``, in one query."""
         window, skips = self._window(start, end), skips_missing(missing)
@@ -189,7 +191,7 @@ class DatabaseDataHandler(DataHandler):
         return events
 
     def get_frame(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> pd.DataFrame:
         """Return the bars of ``symbols`` with ``start ≤ timestamp < end`` as columns, of one state of the store."""
         window, skips = self._window(start, end), skips_missing(missing)
@@ -201,6 +203,17 @@ class DatabaseDataHandler(DataHandler):
                 empty = [symbol for symbol, bars in zip(wanted, arrays, strict=True) if not len(bars)]
                 self._refuse_missing(rows, empty)
         return _as_frame(wanted, arrays)
+
+    def symbols(self) -> pd.DataFrame:
+        """Return which symbols :meth:`get_next_bar` streams, and from when until when there are bars of each."""
+        with self._asking() as rows:
+            ranges = rows.ranges(self.timeframe.value)
+        chosen = None if self._symbols is None else set(self._symbols)
+        return ranges_frame(
+            (symbol, from_epoch(first), from_epoch(last), bars)
+            for symbol, first, last, bars in ranges
+            if chosen is None or symbol in chosen
+        )
 
     @contextmanager
     def _rows(self) -> Iterator[BarRows]:
@@ -220,7 +233,7 @@ class DatabaseDataHandler(DataHandler):
             self.database.await_writers()
             self._awaits_writers = False
 
-    def _window(self, start: datetime, end: datetime) -> tuple[int, int]:
+    def _window(self, start: Bound, end: Bound) -> tuple[int, int]:
         first, after = checked_window(start, end, self.timeframe, exchange_zone=self._exchange_zone)
         return to_epoch(first), to_epoch(after)
 
@@ -321,7 +334,7 @@ class CSVDataHandler(DataHandler):
 
     Raises:
         InvalidInputError: ``path`` is neither a file nor a folder, ``symbol`` is given for a folder,
-            ``symbols`` is a string, or an option is none of those that it may be. Every method raises it
+            ``symbols`` is no list of texts, or an option is none of those that it may be. Every method raises it
             for a file that it cannot read, for one whose rows are not in order or no such bars, and for the
             first malformed row that it comes to. In a folder, who asks for some symbols needs the files that
             are named after them and those with a column of symbols.
@@ -339,7 +352,7 @@ class CSVDataHandler(DataHandler):
         *,
         symbol: str | None = None,
         timeframe: Timeframe = Timeframe.D1,
-        symbols: Sequence[str] | None = None,
+        symbols: str | Sequence[str] | None = None,
         timezone: str | None = None,
         round_to_scale: bool = False,
         exchange_zone: str = EXCHANGE_ZONE,
@@ -392,21 +405,21 @@ class CSVDataHandler(DataHandler):
         return MarketDataEvent.of_bar(symbol, bar, self.timeframe)
 
     def get_bars_range(
-        self, symbol: str, start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbol: str, start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> list[MarketDataEvent]:
         """Return the bars of ``symbol`` with ``start ≤ timestamp < end``, ascending."""
         require_symbol(symbol)
         return self.get_bars_batch((symbol,), start, end, missing=missing)[symbol]
 
     def get_bars_batch(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> dict[str, list[MarketDataEvent]]:
         """Return the bars of each of ``symbols`` with ``start ≤ timestamp < end``, reading each file once."""
         between = self._between(symbols, start, end, missing)
         return {symbol: events_of(repeat(symbol), bars, self.timeframe) for symbol, bars in between.items()}
 
     def get_frame(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> pd.DataFrame:
         """Return the bars of ``symbols`` with ``start ≤ timestamp < end`` as columns, reading each file once."""
         between = self._between(symbols, start, end, missing)
@@ -414,7 +427,7 @@ class CSVDataHandler(DataHandler):
         return pd.concat(frames, ignore_index=True) if frames else bars_to_frame("", [])
 
     def _between(
-        self, symbols: Sequence[str], start: datetime, end: datetime, missing: Missing
+        self, symbols: str | Sequence[str], start: Bound, end: Bound, missing: Missing
     ) -> dict[str, list[Bar]]:
         first, after = checked_window(start, end, self.timeframe, exchange_zone=self._exchange_zone)
         skips = skips_missing(missing)

@@ -1,15 +1,18 @@
 """The manifest of the lake: which file is the current one of each partition of a derived series."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import delete, insert, select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database
+from jutsu_assets.store.rows import run
 from jutsu_core.bars import to_epoch
 from jutsu_core.ports import Clock
 
 _FILES = schema.lake_files
+_COLUMNS = "asset, partition_key, path, input_hash, content_hash, series_rows, recorded_at"
+_HASH_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class SeriesFile:
         input_hash: Identifies what the file was computed from, and by which definitions.
         content_hash: Identifies what the file holds.
         rows: Number of rows.
+        recorded_at: When it became the current one, microseconds since 1970 UTC; 0 before that. What a file is does
+            not depend on it.
     """
 
     asset: str
@@ -31,6 +36,16 @@ class SeriesFile:
     input_hash: str
     content_hash: str
     rows: int
+    recorded_at: int = field(default=0, compare=False)
+
+    def is_made_of(self, content_hash: str) -> bool:
+        """Return whether it was computed from the bars whose content hash is ``content_hash``."""
+        return self.input_hash.startswith(f"{content_hash[:_HASH_CHARACTERS]}-")
+
+
+def input_hash_of(content_hash: str, definitions: str) -> str:
+    """Return what identifies a series that is made of the bars ``content_hash`` by ``definitions``."""
+    return f"{content_hash[:_HASH_CHARACTERS]}-{definitions}"
 
 
 class SeriesManifest:
@@ -47,7 +62,7 @@ class SeriesManifest:
 
     def current(self, asset: str, partition_key: str) -> SeriesFile | None:
         """Return the current file of a partition, or None while there is none."""
-        found = self._select(_FILES.c.asset == asset, _FILES.c.partition_key == partition_key)
+        found = self._select("where asset = ? and partition_key = ?", asset, partition_key)
         return found[0] if found else None
 
     def all_current(self) -> list[SeriesFile]:
@@ -59,12 +74,13 @@ class SeriesManifest:
         with self._database.reading() as connection:
             return list(connection.scalars(select(_FILES.c.path).where(_FILES.c.asset == asset)))
 
-    def publish(self, file: SeriesFile) -> None:
-        """Make ``file`` the current one of its partition."""
+    def publish(self, file: SeriesFile) -> SeriesFile:
+        """Make ``file`` the current one of its partition, and return it with when that was recorded."""
         key = (_FILES.c.asset == file.asset) & (_FILES.c.partition_key == file.partition_key)
         with self._database.writing() as connection:
             self._database.take_turn(connection, f"lake_files/{file.asset}/{file.partition_key}")
             connection.execute(delete(_FILES).where(key))
+            current = replace(file, recorded_at=to_epoch(self._clock.now()))
             connection.execute(
                 insert(_FILES),
                 {
@@ -74,32 +90,25 @@ class SeriesManifest:
                     "input_hash": file.input_hash,
                     "content_hash": file.content_hash,
                     "series_rows": file.rows,
-                    "recorded_at": to_epoch(self._clock.now()),
+                    "recorded_at": current.recorded_at,
                 },
             )
+        return current
 
-    def _select(self, *conditions: object) -> list[SeriesFile]:
-        query = (
-            select(
-                _FILES.c.asset,
-                _FILES.c.partition_key,
-                _FILES.c.path,
-                _FILES.c.input_hash,
-                _FILES.c.content_hash,
-                _FILES.c.series_rows,
-            )
-            .where(*conditions)  # type: ignore[arg-type]
-            .order_by(_FILES.c.asset, _FILES.c.partition_key)
-        )
+    def _select(self, condition: str = "", *parameters: str) -> list[SeriesFile]:
+        # On the driver's cursor: a run asks for every partition, and a reader for all of them.
+        sql = f"select {_COLUMNS} from lake_files {condition} order by asset, partition_key"  # noqa: S608 - our own
         with self._database.reading() as connection:
-            return [
-                SeriesFile(
-                    asset=asset,
-                    partition_key=key,
-                    path=path,
-                    input_hash=input_hash,
-                    content_hash=content_hash,
-                    rows=rows,
-                )
-                for asset, key, path, input_hash, content_hash, rows in connection.execute(query)
-            ]
+            rows = run(connection, sql, parameters).fetchall()
+        return [
+            SeriesFile(
+                asset=asset,
+                partition_key=key,
+                path=path,
+                input_hash=input_hash,
+                content_hash=content_hash,
+                rows=count,
+                recorded_at=recorded_at,
+            )
+            for asset, key, path, input_hash, content_hash, count, recorded_at in rows
+        ]

@@ -9,7 +9,6 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ _COLUMNS = f"symbol, timeframe, {VALUES}, source, recorded_at"
 _OF_PARTITION = "symbol = ? and timeframe = ?"
 _BAR_TABLES = ("bars", "bar_revisions")
 _WIDTH = 6
-_FETCHED_AT_A_TIME = 20_000
 _FEW = 20
 
 
@@ -69,6 +67,14 @@ class BarRows(ABC):
         )
         row = run(self.connection, sql, of * 3).fetchone()
         return None if row is None else (row[0], row[1], row[2:])
+
+    def ranges(self, timeframe: str) -> list[tuple[str, int, int, int]]:
+        """Return of each symbol with bars the first and the last stamp, and how many there are; by symbol."""
+        sql = "select symbol, first_ts, last_ts, bars from partition_versions where timeframe = ? and bars > 0"
+        if self._as_of is not None:
+            sql = f"select symbol, min(ts), max(ts), count(*) from {self._table} where timeframe = ? group by symbol"
+        rows: list[tuple[str, int, int, int]] = run(self.connection, f"{sql} order by symbol", (timeframe,)).fetchall()
+        return rows
 
     def of_symbols(self, symbols: Sequence[str], timeframe: str, start: int, end: int) -> list[tuple[Any, ...]]:
         """Return the bars of several partitions, ``symbol`` first, by symbol and time, in one query."""
@@ -141,13 +147,11 @@ class SqliteBarRows(BarRows):
     """Rows in SQLite: one statement, run once a row inside the process."""
 
     def array(self, symbol: str, timeframe: str, start: int, end: int) -> NDArray[np.int64]:  # noqa: D102
-        sql = f"select {VALUES} from {self._table} where {_OF_PARTITION} and ts >= ? and ts < ? order by ts"
-        cursor = run(self.connection, sql, (symbol, timeframe, start, end))
-        parts = [np.empty((0, _WIDTH), dtype=np.int64)]
-        while rows := cursor.fetchmany(_FETCHED_AT_A_TIME):
-            flat = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=len(rows) * _WIDTH)
-            parts.append(flat.reshape(-1, _WIDTH))
-        return np.concatenate(parts)
+        # One text a column, which NumPy reads: a third of the time that an object for each number takes.
+        texts = ", ".join(f"group_concat({name}, ' ')" for name in VALUES.split(", "))
+        rows = f"select {VALUES} from {self._table} where {_OF_PARTITION} and ts >= ? and ts < ? order by ts"
+        found = run(self.connection, f"select {texts} from ({rows})", (symbol, timeframe, start, end)).fetchone()
+        return np.stack([np.fromstring(text or "", dtype=np.int64, sep=" ") for text in found], axis=1)
 
     def put(self, symbol: str, timeframe: str, values: NDArray[np.int64], source: str, now: int) -> None:  # noqa: D102
         sql = f"insert into bars ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -1,4 +1,4 @@
-"""SQLite files that this process may read and not write: on a read-only mount, or another user's.
+"""SQLite files that this process can read and not write: on a read-only mount, another user's, on a full disk.
 
 SQLite reads a file in WAL mode with the help of files beside it, which it makes where they are not. Where
 it may not, a file that nobody has open can still be read as one that does not change; and since others
@@ -6,6 +6,7 @@ may write it meanwhile, each transaction looks before and after whether it has s
 """
 
 import os
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -14,6 +15,8 @@ from sqlalchemy import URL
 
 from jutsu_core.errors import StoreUnavailableError
 
+_LEAST_ROOM_BYTES = 2**20
+"""What SQLite makes beside a file takes 32 kB at first, and a page or two of the log."""
 _AS_WHO_RUNS = os.access in os.supports_effective_ids
 
 
@@ -75,7 +78,7 @@ def unwritable(file: Path) -> UnwritableFile | None:
     Raises:
         StoreUnavailableError: What belongs to the file stands in a log beside it that cannot be read here.
     """
-    if not file.exists() or all(os.access(path, os.W_OK, effective_ids=_AS_WHO_RUNS) for path in (file, file.parent)):
+    if not file.exists() or (_may_be_written(file) and has_room(file.parent)):
         return None
     log, index = (file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm"))
     if log.exists() and index.exists():
@@ -99,6 +102,15 @@ def reading_uri(file: Path) -> str:
 def is_cut_off(file: Path) -> bool:
     """Return whether there is a file and nothing in it: a store is never that small, whatever becomes of it."""
     return file.is_file() and not file.stat().st_size
+
+
+def has_room(folder: Path) -> bool:
+    """Return whether the disk of ``folder`` has room for what is made beside a database, and a little more."""
+    return shutil.disk_usage(folder).free >= _LEAST_ROOM_BYTES
+
+
+def _may_be_written(file: Path) -> bool:
+    return all(os.access(path, os.W_OK, effective_ids=_AS_WHO_RUNS) for path in (file, file.parent))
 
 
 def _look_at(file: Path) -> Seen:

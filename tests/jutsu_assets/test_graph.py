@@ -268,6 +268,16 @@ def test_history_config_limits_what_is_asked(tmp_path: Path) -> None:
         assert "start must be on or after the universe's history_start 2000-03-01, was 1999-01-04" in str(early.error)
 
 
+def test_a_window_without_a_session_is_refused_before_any_partition_is_touched(tmp_path: Path) -> None:
+    with open_graph(tmp_path, symbols=("IBM",)) as graph:
+        assert graph.run("IBM").success
+        refused = graph.run("IBM", config={"start": "2012-01-07", "end": "2012-01-08"})
+        failure = refused.failure_data_for_node("daily")
+        assert failure is not None
+        assert "a complete session of XNYS must lie from 2012-01-07 to 2012-01-08" in str(failure.error)
+        assert graph.database.failures.all_standing() == []
+
+
 def test_a_universe_that_starts_after_the_sample_ends_is_refused_by_name(tmp_path: Path) -> None:
     with (
         pytest.raises(ConfigurationError, match=r"history_start must be on or before today, which is 2013-03-02"),

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 import jutsu_core
-from jutsu_core import access, answers, bars, calendar, events, history, ports, sessions, windows
+from jutsu_core import access, answers, bars, bounds, calendar, events, history, ports, sessions, windows
 from jutsu_core.backtest import orders, portfolio
 from jutsu_core.backtest.book import OrderBook
 from jutsu_core.backtest.loop import EventLoop
@@ -63,6 +63,7 @@ from tests.support.bad_values import (
     BARS,
     BELOW,
     BELOW_FIRST,
+    BOUNDS,
     CHOICES,
     CODES,
     COSTS,
@@ -172,6 +173,7 @@ ELAPSED = optional((400, INTEGERS))
 SPAN: dict[str, Kind] = {"elapsed_days": ELAPSED, "annualize_partial_years": FLAG}
 SYMBOL = ("AAPL", SYMBOLS)
 ZONE = ("America/New_York", ZONES)
+SEVERAL = {name: bad for name, bad in LISTS.items() if name != "text"} | {"one None": ["AAPL", None]}
 SPECS = ([indicator_catalog.indicator("rsi")], LISTS)
 ACCUMULATOR = Accumulator([indicator_catalog.indicator("sma", period=2)])
 COUNTS = INTEGERS | {"negative": -1}
@@ -265,6 +267,9 @@ TABLE: dict[str, Row] = {
     "bars.columns_to_frame": row(
         bars.columns_to_frame, symbol=SYMBOL, columns=(BarColumns.of([bar(FRIDAY)]), ANYTHING)
     ),
+    "bounds.instant_of": row(
+        bounds.instant_of, name=("start", {}), bound=("2013-03-01", BOUNDS), absent=(NOON, {}), exchange_zone=ZONE
+    ),
     "calendar.TradingCalendar": row(
         TradingCalendar, name=("XNYS", CODES), first=(date(2013, 1, 1), DATES), last=(date(2013, 12, 31), DATES)
     ),
@@ -315,6 +320,9 @@ TABLE: dict[str, Row] = {
         first=(FRIDAY, DATES),
         last=optional((FRIDAY, DATES)),
         verify=FLAG,
+    ),
+    "history.DailyHistory.require_session": row(
+        HISTORY.require_session, first=(FRIDAY, DATES), last=optional((FRIDAY, DATES))
     ),
     "history.DailyHistory.expected_sessions": row(
         HISTORY.expected_sessions, first=(FRIDAY, DATES), last=optional((FRIDAY, DATES))
@@ -497,12 +505,12 @@ TABLE: dict[str, Row] = {
     "metrics.trades.average_win": row(trades.average_win, trips=(TRIP, TRIPS)),
     "metrics.trades.average_loss": row(trades.average_loss, trips=(TRIP, TRIPS)),
     "metrics.trades.expectancy": row(trades.expectancy, trips=(TRIP, TRIPS)),
-    "ports.checked_symbols": row(ports.checked_symbols, symbols=(["AAPL"], LISTS | {"one None": ["AAPL", None]})),
+    "ports.checked_symbols": row(ports.checked_symbols, symbols=(["AAPL"], SEVERAL)),
     "ports.require_symbol": row(ports.require_symbol, symbol=SYMBOL),
     "ports.checked_window": row(
         ports.checked_window,
-        start=A_MOMENT,
-        end=(NOON, MOMENTS | {"before the start": NOON - timedelta(1)}),
+        start=(NOON, BOUNDS),
+        end=(NOON, BOUNDS | {"before the start": NOON - timedelta(1)}),
         timeframe=(Timeframe.D1, {"text": "1d", "a number": 7, "a list": [Timeframe.D1]}),
         exchange_zone=ZONE,
     ),
@@ -553,6 +561,7 @@ def indicator_rows() -> dict[str, Row]:
 TABLE = indicator_rows() | TABLE
 CALLED = {
     ("bars.Timeframe.parse", "text"): "timeframe",
+    ("bounds.instant_of", "bound"): "start",
     ("indicators.records.ParameterDefinition.check", "value"): "period",
 }
 """What a message calls a parameter that its caller does not spell."""
@@ -624,6 +633,7 @@ WITHOUT_ROW = {
         "Clock Sleeper DataHandler BarSource BarStore": PORT,
         "FetchedBars CoverageWindow PartitionVersion WriteResult BarRevision": RECORD,
         "never_stored": "makes an error",
+        "ranges_frame": KERNEL,
     },
     "quoted": {"QuotedSession": RECORD, "QuoteSource": PORT, "QuotedUpdates": PARTS},
     "windows": {"SessionWindow": RECORD},

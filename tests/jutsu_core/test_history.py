@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from jutsu_core.bars import Bar, RejectedBar, Timeframe, session_timestamp
 from jutsu_core.calendar import SETTLING_TIME, TradingCalendar
-from jutsu_core.errors import MalformedResponseError, SourceError, SourceUnavailableError, UnknownSymbolError
+from jutsu_core.errors import (
+    InvalidInputError,
+    MalformedResponseError,
+    SourceError,
+    SourceUnavailableError,
+    UnknownSymbolError,
+)
 from jutsu_core.history import DailyHistory, HistoryRequest, HistoryUpdate, sessions_without_bar
 from jutsu_core.ports import FetchedBars, PartitionVersion, WriteResult
 from jutsu_core.windows import BELIEVED_AFTER, BELIEVED_FOR
@@ -308,6 +314,12 @@ def test_what_another_process_wrote_meanwhile_is_neither_lost_nor_in_the_way(
 def test_before_the_first_session_has_settled_nothing_is_expected(world: World) -> None:
     world.clock.moment = datetime(2013, 1, 2, 12, tzinfo=UTC)
     assert world.history().expected_sessions(date(2013, 1, 1)) == []
+
+
+def test_a_window_without_a_complete_session_is_refused(world: World) -> None:
+    world.history().require_session(FIRST, FIRST)
+    with pytest.raises(InvalidInputError, match="a complete session of XNYS must lie from 2013-01-05 to 2013-01-06"):
+        world.history().require_session(date(2013, 1, 5), date(2013, 1, 6))
 
 
 def test_expected_sessions_end_with_the_newest_complete_one(world: World) -> None:

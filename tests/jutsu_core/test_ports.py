@@ -1,7 +1,7 @@
 """What stands beside the interfaces: one stream of many, and what a reader may be asked."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jutsu_core.bars import Timeframe, session_timestamp
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.events import MarketDataEvent
-from jutsu_core.ports import checked_symbols, checked_window, merge_in_time_order
+from jutsu_core.ports import BEGINNING, END_OF_TIME, checked_symbols, checked_window, merge_in_time_order
+from jutsu_core.sessions import SESSION_FRAMES
 from tests.support.builders import NOON, event
 
 DAY = timedelta(days=1)
@@ -46,9 +48,8 @@ def test_symbols_are_asked_for_once_each_in_their_order() -> None:
     assert checked_symbols([]) == ()
 
 
-def test_a_string_is_no_list_of_symbols() -> None:
-    with pytest.raises(InvalidInputError, match=r"^symbols must be a list of symbols, was the string 'AAPL'; write"):
-        checked_symbols("AAPL")
+def test_a_text_is_one_symbol() -> None:
+    assert checked_symbols("AAPL") == ("AAPL",)
 
 
 def test_a_window_comes_back_in_utc_and_may_be_empty() -> None:
@@ -69,3 +70,24 @@ def test_a_naive_bound_is_refused_by_its_name(name: str) -> None:
     bounds[name] = NOON.replace(tzinfo=None)
     with pytest.raises(InvalidInputError, match=f"^{name} must be timezone-aware, was the naive 2013-03-04T12:00:00"):
         checked_window(bounds["start"], bounds["end"])
+
+
+@pytest.mark.parametrize("timeframe", [None, *Timeframe])
+def test_a_date_begins_at_midnight_on_the_exchange_and_means_its_session(timeframe: Timeframe | None) -> None:
+    """On both sides of a change of the clocks, and of any exchange; a text and a date say the same."""
+    for zone in ("America/New_York", "Asia/Tokyo", "UTC"):
+        for day in (date(2013, 3, 8), date(2013, 3, 10), date(2013, 3, 11)):
+            midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
+            expected = checked_window(midnight, midnight + DAY, timeframe, exchange_zone=zone)[0]
+            for bound in (day, day.isoformat()):
+                assert checked_window(bound, None, timeframe, exchange_zone=zone) == (expected, END_OF_TIME)
+                assert checked_window(None, bound, timeframe, exchange_zone=zone) == (BEGINNING, expected)
+            if timeframe in SESSION_FRAMES:
+                assert expected == session_timestamp(day)
+
+
+@pytest.mark.parametrize("bound", ["2010", "2010-1-4", "04.01.2010", "", "2010-01-04 ", "2010-02-30", 20100104])
+def test_what_is_no_date_is_refused_by_its_name_and_says_what_one_is(bound: object) -> None:
+    expected = f"^end must be a date such as '2010-01-04' or a timezone-aware datetime, was {bound!r}$"
+    with pytest.raises(InvalidInputError, match=expected):
+        checked_window(None, bound)  # type: ignore[arg-type]  # the point

@@ -159,6 +159,15 @@ DATE_LISTS: Bad = {
     "one None": [None],
 }
 MOMENTS: Bad = {"None": None, "text": "2013-03-01", "a date": FRIDAY, "naive": datetime(2013, 3, 1), "NaT": pd.NaT}  # noqa: DTZ001
+BOUNDS: Bad = {name: bad for name, bad in MOMENTS.items() if name in ("naive", "NaT")} | {
+    "a word": "yesterday",
+    "a month": "2013-03",
+    "no such date": "2013-02-30",
+    "a time without a zone": "2013-03-01T09:30",
+    "a number": 20130301,
+    "a list": ["2013-03-01"],
+    "NumPy's date": np.datetime64("2013-03-01"),
+}
 SYMBOLS: Bad = {"None": None, "a number": 7, "a list": ["AAPL"]}
 NAMES: Bad = SYMBOLS | {"unknown": "no such"}
 ZONES: Bad = SYMBOLS | {"unknown": "Mars/Olympus", "a path": "/etc/passwd", "empty": ""}

@@ -139,6 +139,14 @@ class DailyBoundsContract:
         assert handler.get_bars_batch(["AAPL"], start, end) == {"AAPL": expected}
         assert len(handler.get_frame(["AAPL"], start, end)) == len(expected) == 2
 
+    def test_a_bound_may_be_a_date(self, handler: DataHandler, history: History) -> None:
+        """As it is typed in a notebook; a date is that of a session, whatever the hour is in UTC."""
+        whole = events_of(history, "AAPL", session_timestamp(SESSIONS[0]), session_timestamp(SESSIONS[4]))
+        for start, end in (("2013-02-22", "2013-02-28"), (SESSIONS[0], SESSIONS[4])):
+            assert handler.get_bars_range("AAPL", start, end) == whole
+            assert handler.get_bars_batch(["AAPL"], start, end) == {"AAPL": whole}
+            assert list(handler.get_frame(["AAPL"], start, end)["timestamp"].dt.date) == list(SESSIONS[:4])
+
     @pytest.mark.parametrize("ask", ASKS.values(), ids=list(ASKS))
     @pytest.mark.parametrize(
         ("window", "problem"),
@@ -146,11 +154,16 @@ class DailyBoundsContract:
             ((BEGIN.replace(tzinfo=None), FAR), "start must be timezone-aware"),
             ((BEGIN, FAR.replace(tzinfo=None)), "end must be timezone-aware"),
             ((FAR, BEGIN), "end must be at or after start"),
+            (
+                ("2013-02-30", FAR),
+                "start must be a date such as '2010-01-04' or a timezone-aware datetime, was '2013-02",
+            ),
+            ((BEGIN, "2013-02"), "end must be a date such as '2010-01-04' or a timezone-aware datetime, was '2013-02'"),
         ],
-        ids=["naive start", "naive end", "end before start"],
+        ids=["naive start", "naive end", "end before start", "no such date", "a month"],
     )
     def test_bounds_that_mean_no_range_are_refused(
-        self, handler: DataHandler, ask: Ask, window: Window, problem: str
+        self, handler: DataHandler, ask: Callable[..., object], window: tuple[object, object], problem: str
     ) -> None:
         with pytest.raises(InvalidInputError, match=problem):
             ask(handler, *window)
@@ -275,7 +288,47 @@ class DataHandlerContract(DailyBoundsContract):
         assert handler.get_bars_batch([], BEGIN, FAR) == {}
         assert handler.get_frame([], BEGIN, FAR).empty
 
-    def test_a_string_is_no_list_of_symbols(self, handler: DataHandler) -> None:
-        for ask in (handler.get_bars_batch, handler.get_frame):
-            with pytest.raises(InvalidInputError, match="symbols must be a list of symbols, was the string 'AAPL'"):
-                ask("AAPL", BEGIN, FAR)
+    def test_a_bound_may_be_left_out(self, handler: DataHandler, history: History) -> None:
+        whole = events_of(history, "AAPL")
+        assert handler.get_bars_range("AAPL") == handler.get_bars_batch(["AAPL"])["AAPL"] == whole
+        assert handler.get_bars_range("AAPL", "2013-02-26") == whole[2:]
+        assert handler.get_bars_range("AAPL", end="2013-02-26") == whole[:2]
+        assert len(handler.get_frame(["AAPL"])) == len(whole)
+
+    def test_one_symbol_may_be_given_as_its_text(self, handler: DataHandler) -> None:
+        assert handler.get_bars_batch("AAPL", BEGIN, FAR) == handler.get_bars_batch(["AAPL"], BEGIN, FAR)
+        pd.testing.assert_frame_equal(handler.get_frame("AAPL", BEGIN, FAR), handler.get_frame(["AAPL"], BEGIN, FAR))
+        pd.testing.assert_frame_equal(handler.get_closes("AAPL"), handler.get_closes(["AAPL"]))
+
+    def test_closes_stand_beside_each_other_by_symbol_and_time(self, handler: DataHandler, history: History) -> None:
+        closes = handler.get_closes(["MSFT", "BRK/B", "AAPL"])
+        assert (list(closes), closes.columns.name) == (["MSFT", "BRK/B", "AAPL"], "symbol")
+        assert (list(closes.index), closes.index.name) == ([session_timestamp(day) for day in SESSIONS], "timestamp")
+        assert str(closes.index.dtype) == "datetime64[us, UTC]"
+        for symbol, bars in history.items():
+            expected = {one.timestamp: one.close / 1_000_000 for one in bars}
+            assert closes[symbol].dropna().to_dict() == expected
+        assert list(handler.get_closes()) == ["AAPL", "BRK/B", "MSFT"]
+        assert list(handler.get_closes("MSFT", "2013-02-26", "2013-02-27").index) == [session_timestamp(SESSIONS[2])]
+
+    def test_closes_of_nothing_have_their_columns(self, handler: DataHandler) -> None:
+        for symbols, columns in (([], []), (["NONE"], ["NONE"]), ("AAPL", ["AAPL"])):
+            closes = handler.get_closes(symbols, FAR, FAR, missing="skip")
+            assert (list(closes), len(closes), str(closes.index.dtype)) == (columns, 0, "datetime64[us, UTC]")
+        beside = handler.get_closes(["NONE", "AAPL"], missing="skip")
+        assert (len(beside), int(beside["NONE"].count()), int(beside["AAPL"].count())) == (5, 0, 5)
+        with pytest.raises(NoDataError, match=r"^symbol 'NONE' must have"):
+            handler.get_closes(["NONE", "AAPL"])
+
+    def test_symbols_come_with_the_dates_from_and_until_which_there_are_bars(
+        self, handler: DataHandler, history: History
+    ) -> None:
+        symbols = handler.symbols()
+        assert (list(symbols.index), symbols.index.name) == (["AAPL", "BRK/B", "MSFT"], "symbol")
+        assert {str(name): str(kind) for name, kind in symbols.dtypes.items()} == {
+            "first": "datetime64[us, UTC]",
+            "last": "datetime64[us, UTC]",
+            "bars": "int64",
+        }
+        for symbol, bars in history.items():
+            assert list(symbols.loc[symbol]) == [bars[0].timestamp, bars[-1].timestamp, len(bars)]

@@ -1,13 +1,14 @@
 """A handler over bars in memory, for whoever reads nothing but the stream of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import NoReturn
 
 import pandas as pd
 
 from jutsu_core.bars import session_timestamp
+from jutsu_core.bounds import Bound
 from jutsu_core.events import MarketDataEvent
 from jutsu_core.ports import DataHandler, Missing, merge_in_time_order
 from tests.support.builders import event
@@ -43,16 +44,18 @@ class StreamedBars(DataHandler):
     def get_latest_bar(self, symbol: str) -> NoReturn:
         raise AssertionError(symbol)
 
-    def get_bars_range(self, symbol: str, start: datetime, end: datetime, *, missing: Missing = "error") -> NoReturn:
+    def get_bars_range(
+        self, symbol: str, start: Bound = None, end: Bound = None, *, missing: Missing = "error"
+    ) -> NoReturn:
         raise AssertionError((symbol, start, end, missing))
 
     def get_bars_batch(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> NoReturn:
         raise AssertionError((symbols, start, end, missing))
 
     def get_frame(
-        self, symbols: Sequence[str], start: datetime, end: datetime, *, missing: Missing = "error"
+        self, symbols: str | Sequence[str], start: Bound = None, end: Bound = None, *, missing: Missing = "error"
     ) -> pd.DataFrame:
         raise AssertionError((symbols, start, end, missing))
 

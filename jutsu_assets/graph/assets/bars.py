@@ -99,7 +99,7 @@ class BarsUpdate:
         schwab: Where they come from.
 
     Raises:
-        ConfigurationError: The configured part is no part of the history.
+        InvalidInputError: The configured part is no part of the history, or holds no session.
     """
 
     def __init__(
@@ -123,6 +123,8 @@ class BarsUpdate:
         if self._last is not None and self._last < self._first:
             message = f"end must be on or after start {self._first}, was {self._last}; exchange them, or leave one out"
             raise ConfigurationError(message)
+        if config.start or config.end:
+            self.history.require_session(self._first, self._last)
 
     def ask_for_quotes(self, symbols: Sequence[str]) -> str | None:
         """Ask once for the newest session of all symbols that lack nothing else; return what went wrong, if it did."""

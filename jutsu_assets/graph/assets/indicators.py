@@ -5,20 +5,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+import numpy as np
+from numpy.typing import NDArray
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.metadata import indicator_lineage, indicator_schema
 from jutsu_assets.graph.recording import Made
 from jutsu_assets.lake.files import Lake
-from jutsu_assets.store.manifest import SeriesFile
+from jutsu_assets.lake.tables import series_table
+from jutsu_assets.store.manifest import input_hash_of
+from jutsu_core.bars import MICROS_PER_UNIT, PRICE_COLUMNS, BarColumns
 from jutsu_core.indicators.catalog import (
     IndicatorSpec,
     catalog_fingerprint,
-    compute_indicators,
+    compute_arrays,
     indicator_columns,
 )
-from jutsu_core.ports import PartitionVersion
 
 DAILY_INDICATORS = "daily_indicators"
 
@@ -66,13 +69,14 @@ class IndicatorsUpdate:
             StoreError: The lake or its manifest could not be written; the former file stays current.
         """
         version = subject.held()
-        input_hash = f"{_bars_part(version)}-{self._fingerprint}"
+        input_hash = input_hash_of(version.content_hash, self._fingerprint)
         former = self._lake.manifest.current(DAILY_INDICATORS, subject.symbol)
         began = time.perf_counter()
         file, fault = self._lake.standing(DAILY_INDICATORS, subject.symbol, input_hash)
         is_current = file is not None
         if file is None:
-            series = compute_indicators(subject.frame, self._indicators)
+            bars = subject.true_columns
+            series = series_table(subject.symbol, bars, self._computed(subject.symbol, bars))
             file = self._lake.publish(DAILY_INDICATORS, subject.symbol, series, input_hash=input_hash)
         metadata: dict[str, Any] = {
             "was_rewritten": not is_current,
@@ -86,7 +90,7 @@ class IndicatorsUpdate:
                 "compute_seconds": round(time.perf_counter() - began, 3),
             }
         said = "unchanged" if is_current else "written"
-        if former is not None and is_made_of(former, version) and former.input_hash != input_hash:
+        if former is not None and former.is_made_of(version.content_hash) and former.input_hash != input_hash:
             metadata["recomputed"] = said = "written, because the indicators or their definitions changed"
         if fault is not None:
             metadata["mended"] = f"the former file {fault}"
@@ -98,11 +102,10 @@ class IndicatorsUpdate:
             is_changed=not is_current,
         )
 
-
-def is_made_of(file: SeriesFile | None, version: PartitionVersion) -> bool:
-    """Return whether the series in ``file`` was computed from the bars of ``version``."""
-    return file is not None and file.input_hash.startswith(f"{_bars_part(version)}-")
-
-
-def _bars_part(version: PartitionVersion) -> str:
-    return version.content_hash[:32]
+    def _computed(self, symbol: str, bars: BarColumns) -> dict[str, NDArray[np.float64]]:
+        """Compute on arrays: that stored bars are in order and finite is what the store holds, and not asked again."""
+        inputs = {name: getattr(bars, name) / MICROS_PER_UNIT for name in PRICE_COLUMNS}
+        inputs["volume"] = bars.volume.astype(np.float64)
+        for spec in self._indicators:
+            spec.definition.require_inputs(inputs, lambda name, row: f"{name} of {symbol} on {bars.sessions[row]}")
+        return compute_arrays(inputs, self._indicators)

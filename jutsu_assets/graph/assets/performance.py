@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.assets.subject import Subject
@@ -107,8 +106,7 @@ class PerformanceUpdate:
             self._folder.write_overview({name: reports[name] for name in self._universe.symbols if name in reports})
 
     def _write(self, subject: Subject, input_hash: str) -> dict[str, Any]:
-        frame, settings = subject.frame, self._universe.performance
-        closes = pd.Series(frame["close"].to_numpy(), index=pd.DatetimeIndex(frame["timestamp"]), name=subject.symbol)
+        closes, settings = subject.closes, self._universe.performance
         report = symbol_performance(
             closes, periods_per_year=settings.periods_per_year, risk_free_rate=settings.risk_free_rate
         )

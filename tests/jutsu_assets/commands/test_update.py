@@ -1,6 +1,7 @@
 """``jutsu update``: what it does, says and returns, as a terminal or cron sees it."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -99,3 +100,27 @@ def test_ranges_are_as_few_as_the_gaps_allow() -> None:
     assert list(contiguous(symbols, symbols)) == [("A", "E")]
     assert list(contiguous(symbols, ["A", "C", "E"])) == [("A", "A"), ("C", "C"), ("E", "E")]
     assert list(contiguous(symbols, [])) == []
+
+
+@pytest.mark.parametrize("command", ["update", "demo", "init"])
+@pytest.mark.parametrize(("home", "problem"), [("a_file", "Not a directory|File exists"), ("/dev/null/x", "Not a dir")])
+def test_a_home_that_can_be_none_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: str, home: str, problem: str
+) -> None:
+    (folder / "a_file").touch()
+    monkeypatch.setenv("JUTSU_HOME", home)
+    result = CliRunner().invoke(main, [command])
+    assert result.exit_code != 0
+    (said,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+    assert re.search(problem, said)
+    assert isinstance(result.exception, SystemExit), "and no traceback"
+
+
+def test_a_history_that_cannot_be_written_is_one_line(folder: Path) -> None:
+    """As where the disk is full: of the database of runs no page can be added."""
+    (folder / "var" / "dagster" / "history").mkdir(parents=True)
+    (folder / "var" / "dagster" / "history" / "runs.db").mkdir()
+    result = update()
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert "must be readable and writable, was not: OperationalError: unable to open database file" in result.output

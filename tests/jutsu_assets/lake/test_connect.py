@@ -114,7 +114,7 @@ def test_a_partition_may_have_any_name(app_settings: Settings, publish: Publish,
             assert rows(connection, "select count(*) from daily") == [(6,)]
 
 
-@pytest.mark.parametrize("home", ["it's", "[data]", "star*", "what?", "{x}", "symbol=FOO", "a b", "Ünie"])
+@pytest.mark.parametrize("home", ["it's", "[data]", "star*", "what?", "{x}", "|a||b|", "symbol=FOO", "a b", "Ünie"])
 def test_the_lake_may_lie_in_a_folder_of_any_name(app_settings: Settings, publish: Publish) -> None:
     """DuckDB would read some of these as patterns, and one as a value of the column symbol."""
     publish()

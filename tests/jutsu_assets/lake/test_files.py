@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,18 +13,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from jutsu_assets.lake.files import SWEEP_GRACE, Lake, Standing
-from jutsu_assets.lake.tables import as_table
+from jutsu_assets.lake.tables import as_table, content_hash, series_table
 from jutsu_assets.lake.verification import lake_findings
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
-from jutsu_core.bars import Bar, bars_to_frame, from_micros
+from jutsu_core.bars import Bar, BarColumns, bars_to_frame, from_micros
 from jutsu_core.errors import StoreUnavailableError
-from tests.support.builders import NOON, RecordingSleeper, SettableClock
+from tests.support.builders import NOON, RecordingSleeper, SettableClock, bar, days
 
 Series = Callable[..., pd.DataFrame]
 Publish = Callable[..., SeriesFile]
@@ -47,6 +47,7 @@ def make_old(path: Path) -> None:
 
 
 @given(st.lists(st.integers(1, 3 * 10**15), min_size=1, max_size=50))
+@settings(deadline=None)
 def test_prices_become_exact_decimals(prices: list[int]) -> None:
     frame = bars_to_frame("AAPL", [Bar(NOON, micros, micros, micros, micros, 0) for micros in prices])
     table = as_table(frame)
@@ -107,6 +108,18 @@ def test_a_file_without_a_seal_is_readable_and_written_again(lake: Lake, publish
     assert lake_findings(lake.root, lake.manifest.all_current(), deep=True) == []
     assert lake.standing("daily", "AAPL", f"bars at {FIRST}") == Standing(None, None)
     assert publish() == file
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_table_made_of_arrays_is_the_one_made_of_a_frame(series: Series, rows: int) -> None:
+    """So that a series is known by the same hash, whichever way it was made."""
+    results = {"sma": np.array([np.nan, -0.0, 2.5])[:rows], "ema": np.arange(3.0)[:rows]}
+    frame = series("BRK/B", rows=rows, **results)
+    columns = BarColumns.of([bar(day, "100.1799") for day in days(date(2013, 3, 1), rows)])
+    made = series_table("BRK/B", columns, results)
+    assert made.equals(as_table(frame))
+    assert made.schema.equals(as_table(frame).schema)
+    assert content_hash(made) == content_hash(as_table(frame))
 
 
 def test_the_content_hash_depends_on_the_content_alone(lake: Lake, series: Series, clock: SettableClock) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from jutsu_assets.lake import verification
 from jutsu_assets.lake.files import Lake, Standing
 from jutsu_assets.lake.tables import as_table, content_hash, from_parquet, to_parquet
-from jutsu_assets.lake.verification import fault_of, faults_of, lake_findings
+from jutsu_assets.lake.verification import fault_of, faults_of, is_untouched, lake_findings
 from jutsu_assets.lake.views import connect_to
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.engine import Database
@@ -26,10 +26,16 @@ INPUT = "bars at 100.1799"
 
 
 def flip_a_bit(path: Path, _: Path) -> None:
-    """Change one bit of a value, and leave length, footer and time of change as they were."""
-    raw, was = bytearray(path.read_bytes()), path.stat()
+    """Change one bit of a value, and leave length and footer as they were."""
+    raw = bytearray(path.read_bytes())
     raw[len(raw) // 4] ^= 1
     path.write_bytes(raw)
+
+
+def cut_in_secret(path: Path, _: Path) -> None:
+    """Cut the file, and leave the time of change as it was."""
+    was = path.stat()
+    os.truncate(path, was.st_size - 1)
     os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
 
 
@@ -63,6 +69,7 @@ DAMAGE: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "garbage": (lambda path, _: path.write_bytes(b"\xa5" * path.stat().st_size), "no Parquet at all"),
     "cut": (lambda path, _: os.truncate(path, path.stat().st_size // 2), "is cut short"),
     "the last byte": (lambda path, _: os.truncate(path, path.stat().st_size - 1), "is cut short"),
+    "the last byte, in secret": (cut_in_secret, "is cut short"),
     "longer": (lambda path, _: path.write_bytes(path.read_bytes() + b"\0"), "is cut short"),
     "emptied": (lambda path, _: path.write_bytes(b""), "is empty"),
     "deleted": (lambda path, _: path.unlink(), "is missing"),
@@ -118,6 +125,38 @@ def test_a_sound_lake_has_nothing_to_mend(app_settings: Settings, lake: Lake, pu
     for deep in (False, True):
         assert lake_findings(lake.root, lake.manifest.all_current(), deep=deep) == []
     connect_to(app_settings).close()  # a warning would be an error
+
+
+def test_a_bit_behind_the_former_length_and_time_is_found_by_looking_deep(
+    app_settings: Settings, lake: Lake, publish: Publish
+) -> None:
+    """Who only looks at the folder cannot know it; the remedy works all the same."""
+    file = publish()
+    path = lake.root / file.path
+    was = path.stat()
+    flip_a_bit(path, path)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    files = lake.manifest.all_current()
+    assert lake_findings(lake.root, files) == []
+    connect_to(app_settings).close()
+    (finding,) = lake_findings(lake.root, files, deep=True)
+    assert finding.endswith("is not what the manifest says; delete it, and materialize daily of AAPL again")
+    path.unlink()
+    assert publish() == file
+    assert lake_findings(lake.root, files, deep=True) == []
+
+
+def test_a_copy_that_lost_its_time_is_as_good_and_gets_it_back_by_a_run(
+    app_settings: Settings, lake: Lake, publish: Publish
+) -> None:
+    file = publish()
+    path = lake.root / file.path
+    os.utime(path)
+    assert not is_untouched(lake.root, file)
+    assert lake_findings(lake.root, [file]) == []
+    connect_to(app_settings).close()  # a warning would be an error
+    assert lake.standing("daily", "AAPL", INPUT) == Standing(file, None)
+    assert is_untouched(lake.root, file)
 
 
 @pytest.mark.parametrize("change", ["content_hash = 'x'", "series_rows = 4", "path = 'daily/AAPL-0.parquet'"])
@@ -185,12 +224,15 @@ def test_a_file_that_may_not_be_read_is_named(lake: Lake, publish: Publish, monk
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # who runs as root may read everything
     assert fault_of(lake.root, file) == "cannot be read (Permission denied)"
     assert lake.standing("daily", "AAPL", INPUT) == Standing(None, "cannot be read (Permission denied)")
 
 
-def test_each_file_is_read_once(lake: Lake, publish: Publish, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a run pays for each unchanged partition is one look at its bytes, and no look at its values."""
+def test_no_file_is_read_that_looks_as_it_was_written_and_any_other_once(
+    lake: Lake, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run pays for each unchanged partition is one look at the folder."""
     files = [publish(symbol=symbol) for symbol in ("AAPL", "MSFT")]
     read: list[Path] = []
     whole = Path.read_bytes
@@ -202,7 +244,11 @@ def test_each_file_is_read_once(lake: Lake, publish: Publish, monkeypatch: pytes
     monkeypatch.setattr(Path, "read_bytes", noted)
     monkeypatch.setattr(verification, "from_parquet", lambda _: pytest.fail("no value is to be read"))
     assert faults_of(lake.root, files) == {}
-    assert sorted(read) == sorted(lake.root / file.path for file in files)
+    assert lake.standing("daily", "AAPL", INPUT) == Standing(files[0], None)
+    assert read == []
+    os.utime(lake.root / files[1].path)
+    assert faults_of(lake.root, files) == {}
+    assert read == [lake.root / files[1].path]
 
 
 def test_the_same_values_give_the_same_bytes_and_come_back_with_the_same_hash(series: Series) -> None:

@@ -216,6 +216,12 @@ class TestSchwabDataHandler(DailyBoundsContract):
         fetched = handler.fetcher.fetch("AAPL", Timeframe.D1, WEEK_START - timedelta(days=7), FAR)
         return {"AAPL": [bar for bar in fetched.bars if bar.timestamp >= BEGIN]}
 
+    def test_without_bounds_it_is_the_history_of_the_market_until_today(self, handler: SchwabDataHandler) -> None:
+        stream = list(handler.get_next_bar())
+        assert handler.get_bars_range("AAPL") == handler.get_bars_batch("AAPL")["AAPL"] == stream
+        assert list(handler.symbols().loc["AAPL"]) == [stream[0].timestamp, stream[-1].timestamp, len(stream)]
+        assert [float(bar.close) for bar in stream] == list(handler.get_closes()["AAPL"])
+
 
 def credentials_for(simulator: SchwabSimulator, path: Path) -> Credentials:
     return Credentials(

@@ -231,6 +231,10 @@ def assert_everything(database: Database, model: Model, moment: datetime | None)
     events = events_at(model, moment)
     in_order = sorted((one for found in events.values() for one in found), key=lambda one: (one.timestamp, one.symbol))
     assert list(handler.get_next_bar()) == in_order
+    ranges = {
+        symbol: (found[0].timestamp, found[-1].timestamp, len(found)) for symbol, found in events.items() if found
+    }
+    assert {str(row[0]): row[1:] for row in handler.symbols().itertuples(name=None)} == ranges
     chosen = ("MSFT", NEVER, "AAPL")
     streamed = handler_over(database, moment, symbols=chosen).get_next_bar(missing="skip")
     assert list(streamed) == [one for one in in_order if one.symbol in chosen]

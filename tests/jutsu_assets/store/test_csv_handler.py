@@ -368,8 +368,8 @@ def test_arguments_that_cannot_be_meant_are_refused(folder: Path, one_file: Path
         CSVDataHandler("/no/where")
     with pytest.raises(InvalidInputError, match="symbol must be None for a folder, was 'AAPL'"):
         CSVDataHandler(folder, symbol="AAPL")
-    with pytest.raises(InvalidInputError, match="symbols must be a list of symbols, was the string 'AAPL'"):
-        CSVDataHandler(one_file, symbols="AAPL")
+    with pytest.raises(InvalidInputError, match=r"symbols\[0\] must be a text such as 'AAPL', was 7"):
+        CSVDataHandler(one_file, symbols=[7])  # type: ignore[list-item]  # the point
     for zone in ("Mars/Phobos", "", "../UTC", "America"):
         with pytest.raises(InvalidInputError, match="timezone must be an IANA name"):
             CSVDataHandler(one_file, timezone=zone)

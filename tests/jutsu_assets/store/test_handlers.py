@@ -316,8 +316,8 @@ def test_a_choice_of_no_symbols_streams_nothing(store: SqlBarStore, opened: Open
 def test_arguments_that_cannot_be_meant_are_refused(opened: Opener) -> None:
     with pytest.raises(InvalidInputError, match="cache_size must be at least 0, was -1"):
         opened(cache_size=-1)
-    with pytest.raises(InvalidInputError, match="symbols must be a list of symbols, was the string 'AAPL'"):
-        opened(symbols="AAPL")
+    with pytest.raises(InvalidInputError, match=r"symbols\[0\] must be a text such as 'AAPL', was 7"):
+        opened(symbols=[7])
     with pytest.raises(InvalidInputError, match="as_of must be timezone-aware, was the naive 2013-03-04T12:00:00"):
         opened(as_of=NOON.replace(tzinfo=None))
 

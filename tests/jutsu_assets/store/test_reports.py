@@ -1,5 +1,6 @@
 """Performance reports in SQL: what is saved is read back, and replaced whole."""
 
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -119,3 +120,14 @@ def test_threads_that_save_one_subject_leave_one_whole_report(reports: Performan
         list(pool.map(lambda stored: reports.save("AAPL", stored), saved))
     assert reports.current("AAPL") in saved
     assert len(reports.all_current()) == 1
+
+
+def test_parts_of_every_report_come_as_json(reports: PerformanceReports) -> None:
+    """The same on both databases, also where a report lacks one."""
+    reports.save("MSFT", StoredReport("1", {"whole": {"cagr": 0.1 + 0.2, "peak": None}, "last": "2013-03-01"}))
+    reports.save("AAPL", StoredReport("1", {"whole": {"cagr": 5e-324, "name": "Ü \"quoted\" '📈'"}, "closes": 7}))
+    found = [(subject, json.loads(parts)) for subject, parts in reports.parts("whole", "closes", "last")]
+    assert found == [
+        ("AAPL", [{"cagr": 5e-324, "name": "Ü \"quoted\" '📈'"}, 7, None]),
+        ("MSFT", [{"cagr": 0.1 + 0.2, "peak": None}, None, "2013-03-01"]),
+    ]

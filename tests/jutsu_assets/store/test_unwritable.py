@@ -3,9 +3,10 @@
 import os
 import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -48,6 +49,27 @@ def file(folder: Path) -> Path:
     with closing(Database(f"sqlite:///{path}", RecordingSleeper())) as database:
         SqlBarStore(database, "scripted", SettableClock()).write("AAPL", D1, fetched(*AAPL))
     return path
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MB."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(tmp_path)], check=False, capture_output=True, text=True
+    ).returncode
+    if mounted != 0:
+        pytest.skip("no disk can be mounted here")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Fill ``disk``; return the file that does."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(2**12))
+    return filler
 
 
 @contextmanager
@@ -273,3 +295,21 @@ def test_more_streams_may_be_open_than_there_are_connections(sqlite_url: str) ->
         streams = [handler.get_next_bar() for _ in range(12)]
         assert {next(stream) for stream in streams} == {expected()[0]}
         assert handler.get_latest_bar("AAPL") == expected()[-1]
+
+
+@pytest.mark.skipif(not shutil.which("mount"), reason="a disk is mounted by mount")
+def test_a_store_on_a_full_disk_is_read_and_says_what_keeps_it_from_being_written(small_disk: Path) -> None:
+    url = f"sqlite:///{small_disk / 'jutsu.db'}"
+    with closing(Database(url, RecordingSleeper())) as database:
+        SqlBarStore(database, "scripted", SettableClock()).write("AAPL", D1, fetched(*AAPL))
+    filler = fill(small_disk)
+    with closing(DatabaseDataHandler(url)) as handler:
+        assert handler.get_bars_range("AAPL", BEGIN, FAR) == events_of(contract_history(), "AAPL")
+    with (
+        closing(Database(url, RecordingSleeper())) as database,
+        pytest.raises(StoreUnavailableError, match=rf"the disk of {small_disk} must have room, is full: .*; make room"),
+    ):
+        SqlBarStore(database, "scripted", SettableClock()).write("IBM", D1, fetched(*AAPL))
+    filler.unlink()
+    with closing(Database(url, RecordingSleeper())) as database:
+        assert tuple(SqlBarStore(database, "scripted", SettableClock()).read("AAPL", D1)) == tuple(AAPL)

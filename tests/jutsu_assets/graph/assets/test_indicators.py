@@ -11,7 +11,10 @@ import pytest
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS
+from jutsu_assets.lake.tables import as_table, content_hash
 from jutsu_assets.lake.verification import lake_findings
+from jutsu_core.bars import Timeframe, columns_to_frame
+from jutsu_core.indicators.catalog import compute_indicators, indicator_columns
 from tests.support.graph import Graph, metadata_of, open_graph
 
 
@@ -68,6 +71,18 @@ def test_a_file_that_is_not_what_was_written_is_written_again(graph: Graph, dama
     assert lake_findings(graph.settings.lake_path, graph.database.manifest.all_current(), deep=True) == []
     assert graph.first is not None
     assert version_of(result) == version_of(graph.first)
+
+
+def test_a_series_is_what_the_core_computes_of_the_bars_to_the_last_bit(graph: Graph) -> None:
+    """Made of arrays, not of a frame: the numbers and the hash are the same."""
+    columns = graph.database.bars.columns("IBM", Timeframe.D1)
+    frame = compute_indicators(columns_to_frame("IBM", columns), graph.universe.daily_indicators)
+    file = graph.database.manifest.current(DAILY_INDICATORS, "IBM")
+    assert file is not None
+    assert file.content_hash == content_hash(as_table(frame))
+    read = pd.read_parquet(file_of(graph, "IBM"))
+    names = [column.name for column in indicator_columns(graph.universe.daily_indicators)]
+    pd.testing.assert_frame_equal(read[names], frame[names], check_exact=True)
 
 
 SWING = {"indicator_sets": {"swing": ["rsi", {"wma": {"period": 5}}]}, "indicators": {"1d": "swing"}}

@@ -1,0 +1,200 @@
+"""Reading indicators by symbol, name and date: from the current files, or computed of the bars as they were.
+
+A file is asked for the columns that are wanted alone, and no file is opened but those of the symbols.
+"""
+
+import importlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jutsu_assets.clock import SystemClock
+from jutsu_assets.lake.names import path_of
+from jutsu_assets.lake.verification import faults_of, left_out
+from jutsu_assets.lake.views import INDICATORS
+from jutsu_assets.settings import Settings
+from jutsu_assets.store.existing import nothing_stored, stored_database
+from jutsu_assets.store.handlers import DatabaseDataHandler
+from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
+from jutsu_assets.universe import load_universe
+from jutsu_core.arguments import refuse, require_items, shown
+from jutsu_core.bars import BAR_COLUMNS, MICROS_PER_UNIT, PRICE_COLUMNS, Timeframe
+from jutsu_core.bounds import Bound
+from jutsu_core.calendar import exchange_zone
+from jutsu_core.errors import ConfigurationError, StoreUnavailableError
+from jutsu_core.indicators.catalog import IndicatorSpec, compute_indicators, indicator_columns
+from jutsu_core.ports import checked_symbols, checked_window, never_stored
+
+Into = Literal["pandas", "arrow", "polars"]
+"""What a table is returned as."""
+
+_KEY = BAR_COLUMNS[:2]
+_READERS = 4
+_D1 = Timeframe.D1
+
+
+def read_indicators(
+    settings: Settings,
+    symbols: str | Sequence[str] | None,
+    names: str | Sequence[str] | None,
+    window: tuple[Bound, Bound],
+    *,
+    as_of: datetime | None,
+    into: Into,
+    warn: Callable[[str], object],
+) -> Any:  # noqa: ANN401 - a frame of one of three libraries
+    """Return what :func:`jutsu_assets.lake.get_indicators` does, of the lake that ``settings`` name.
+
+    Args:
+        settings: Where store and lake are, and which indicators are chosen.
+        symbols: Which symbols.
+        names: Which columns.
+        window: The two bounds.
+        as_of: When what is read was known.
+        into: What is returned.
+        warn: Is told which symbols are left out, and why.
+    """
+    finished = _finisher(into)
+    wanted = None if symbols is None else checked_symbols(symbols)
+    universe = load_universe(settings.universe_path)
+    columns = _columns(names, universe.daily_indicators)
+    zone = exchange_zone(universe.calendar, SystemClock().now().year).key
+    start, end = checked_window(*window, _D1, exchange_zone=zone)
+    if as_of is None:
+        pieces = _of_files(settings, wanted, columns, warn)
+    else:
+        pieces = _as_known(settings, wanted, columns, universe.daily_indicators, as_of)
+    schema = pa.schema({name: _type_of(name) for name in columns})
+    inside = [_between(piece.select(columns).cast(schema), start, end) for piece in pieces]
+    return finished(pa.concat_tables([schema.empty_table(), *inside]))
+
+
+def _columns(names: str | Sequence[str] | None, chosen: Sequence[IndicatorSpec]) -> list[str]:
+    """Return the columns that ``names`` mean, each once, after symbol and time."""
+    every = [*BAR_COLUMNS, *(column.name for column in indicator_columns(chosen))]
+    means = {name: [name] for name in every}
+    for spec in chosen:
+        if spec.name not in every:
+            means.setdefault(spec.name, []).extend(spec.column_names)
+    if names is None:
+        return every
+    asked = require_items("names", [names] if isinstance(names, str) else names, str, "a text such as 'rsi_14'")
+    for name in asked:
+        if name not in means:
+            near = get_close_matches(name, means, 3) or list(means)[len(BAR_COLUMNS) :]
+            remedy = (
+                f"choose it in the universe file (indicator_sets) and materialize {INDICATORS},"
+                " or ask for one that there is"
+            )
+            refuse(
+                "names", f"among the columns and indicators of the chosen set, such as {', '.join(near)}", name, remedy
+            )
+    return list(dict.fromkeys([*_KEY, *(column for name in asked for column in means[name])]))
+
+
+def _of_files(
+    settings: Settings, symbols: Sequence[str] | None, columns: Sequence[str], warn: Callable[[str], object]
+) -> list[pa.Table]:
+    with stored_database(settings) as database:
+        files = SeriesManifest(database, SystemClock()).all_current()
+        current = {file.partition_key: file for file in files if file.asset == INDICATORS}
+        if not current:
+            raise nothing_stored(settings, database)
+        symbols = list(current) if symbols is None else symbols
+        if missing := [symbol for symbol in symbols if symbol not in current]:
+            raise never_stored(
+                missing, current, "stored indicators", str(settings.lake_path), f"materialize {INDICATORS}"
+            )
+    root, files = settings.lake_path, [current[symbol] for symbol in symbols]
+    if faults := faults_of(root, files):
+        warn(left_out(root, faults))
+    with ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(lambda file: _read(root, file, columns), [file for file in files if file not in faults]))
+
+
+def _read(root: Path, file: SeriesFile, columns: Sequence[str]) -> pa.Table:
+    subject = f"{INDICATORS} of {file.partition_key}"
+    try:
+        # The files are read side by side; threads within one would only be in each other's way.
+        opened = pq.ParquetFile(path_of(root, file), pre_buffer=False)
+        lacking = [name for name in columns if name not in opened.schema_arrow.names]
+        # The symbol of every row is the key, and need not be read.
+        table = None if lacking else opened.read(columns=[*columns[1:]], use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        message = f"{subject}: the file {root / file.path} must be readable: {error}; delete it, and materialize again"
+        raise StoreUnavailableError(message) from error
+    if table is None:
+        lacks = ", ".join(lacking)
+        message = f"{subject} must have {lacks}, was made when another set was chosen; materialize {subject} again"
+        raise StoreUnavailableError(message)
+    symbols = pa.repeat(pa.scalar(file.partition_key, pa.string()), table.num_rows)
+    return _with_floats(table).add_column(0, _KEY[0], symbols)
+
+
+def _with_floats(table: pa.Table) -> pa.Table:
+    """Return ``table`` with prices as the nearest floats: Arrow's own cast is off by one digit at the end."""
+    for place, name in enumerate(table.column_names):
+        if name in PRICE_COLUMNS:
+            prices = table.column(place).combine_chunks()
+            micros = np.frombuffer(prices.buffers()[1] or b"", dtype=np.int64)[prices.offset :][: len(prices)]
+            table = table.set_column(place, name, pa.array(micros / MICROS_PER_UNIT))
+    return table
+
+
+def _as_known(
+    settings: Settings,
+    symbols: Sequence[str] | None,
+    columns: Sequence[str],
+    chosen: Sequence[IndicatorSpec],
+    as_of: datetime,
+) -> list[pa.Table]:
+    """Return the series of ``symbols``, computed of the bars as they were known then."""
+    specs = [spec for spec in chosen if not set(spec.column_names).isdisjoint(columns)]
+    with stored_database(settings):
+        pass  # which says what to do where there is nothing
+    with DatabaseDataHandler(settings.database_url, as_of=as_of) as bars:
+        frames = [bars.get_frame(symbol) for symbol in (bars.symbols().index if symbols is None else symbols)]
+    tables = []
+    for frame in frames:
+        computed = frame if frame.empty else compute_indicators(frame, specs)
+        table = pa.Table.from_pandas(computed.reindex(columns=list(columns)), preserve_index=False)
+        tables.append(table.replace_schema_metadata(None))
+    return tables
+
+
+def _finisher(into: Into) -> Callable[[pa.Table], Any]:
+    """Return what makes of a table what is to be returned."""
+    if into == "pandas":
+        return lambda table: table.to_pandas()
+    if into == "arrow":
+        return lambda table: table
+    if into != "polars":
+        refuse("into", "'pandas', 'arrow' or 'polars'", shown(into))
+    try:
+        finished: Callable[[pa.Table], Any] = importlib.import_module("polars").from_arrow
+    except ImportError:
+        message = (
+            "Polars must be installed for into='polars', is not; install it: pip install polars, or leave into out"
+        )
+        raise ConfigurationError(message) from None
+    return finished
+
+
+def _type_of(column: str) -> pa.DataType:
+    kinds = {"symbol": pa.string(), "timestamp": pa.timestamp("us", tz="UTC"), "volume": pa.int64()}
+    return kinds.get(column, pa.float64())
+
+
+def _between(table: pa.Table, start: datetime, end: datetime) -> pa.Table:
+    if not table.num_rows:
+        return table
+    stamps = table["timestamp"].to_numpy().astype("datetime64[us]")
+    first, after = np.searchsorted(stamps, np.array([start.replace(tzinfo=None), end.replace(tzinfo=None)], "M8[us]"))
+    return table.slice(first, after - first)
