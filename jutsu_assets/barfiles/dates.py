@@ -51,7 +51,7 @@ _EPOCHS = (
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: number for number, name in enumerate(_NAMES, start=1)}
 _TIME = r"(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?|\d{4}(?:\d{2})?)(?:\s*(?P<half>[ap]m)(?![a-z]))?"
-_ZONE = r"(?P<zone>[A-Z]{3,4}(?:\d[A-Z]{3,4})?|[A-Z_]+/[A-Z_/+0-9-]+)"
+_ZONE = r"\(?(?P<zone>[A-Z][A-Z_]+(?:[/+0-9-][A-Z_/+0-9-]*)?)\)?"
 _OFFSET = rf"(?:(?P<offset>Z|[+-]\d{{2}}:?\d{{2}}(?::\d{{2}})?)|{_ZONE})"
 _CLOCK = rf"(?:[T ]\s*{_TIME}(?:\s*{_OFFSET})?)?"
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?"
@@ -72,6 +72,7 @@ _of_interactive_brokers = re.compile(r"(\d{8})-(\d{2}:\d{2}:\d{2})", re.ASCII).f
 _clock_alone = re.compile(_TIME, re.IGNORECASE | re.ASCII)
 _NOON = 12
 _NAMES_OF_UTC = ("UTC", "GMT")
+_is_abbreviation = re.compile(r"[A-Z]{2,4}(?:\d[A-Z]{3,4})?", re.IGNORECASE | re.ASCII).fullmatch
 
 
 class Written(NamedTuple):
@@ -80,7 +81,7 @@ class Written(NamedTuple):
     Attributes:
         moment: A time, naive if the cell names no offset.
         has_clock: Whether it names a time of day.
-        zone: The zone that it names instead of an offset, or an abbreviation such as ``EST``.
+        zone: What it says instead of an offset: a zone, an abbreviation such as ``EST``, or neither.
     """
 
     moment: datetime
@@ -132,6 +133,16 @@ def zone_named(name: str) -> ZoneInfo | None:
         return None
 
 
+def may_be_zone(name: str) -> bool:
+    """Return whether ``name`` is that of a zone, or an abbreviation such as clocks of some zone bear.
+
+    Examples:
+        >>> may_be_zone("America/New_York"), may_be_zone("EST"), may_be_zone("Mars/Phobos"), may_be_zone("total")
+        (True, True, False, False)
+    """
+    return zone_named(name) is not None or _is_abbreviation(name) is not None
+
+
 def instants_of(moment: datetime, zone: ZoneInfo, abbreviation: str | None = None) -> frozenset[datetime]:
     """Return when clocks of ``zone`` showed ``moment``: never or twice where they are put forward or back.
 
@@ -148,10 +159,16 @@ def instants_of(moment: datetime, zone: ZoneInfo, abbreviation: str | None = Non
     one, other = moment.replace(tzinfo=zone), moment.replace(tzinfo=zone, fold=1)
     if abbreviation is None and one.utcoffset() == other.utcoffset():  # nearly always
         return frozenset((one.astimezone(UTC),))
-    named = (aware for aware in (one, other) if abbreviation is None or aware.tzname() == abbreviation.upper())
+    named = (aware for aware in (one, other) if abbreviation is None or _is_called(aware, abbreviation.upper()))
     # Of a skipped time neither comes back as it was.
     instants = frozenset(aware.astimezone(UTC) for aware in named)
     return frozenset(at for at in instants if at.astimezone(zone).replace(tzinfo=None) == moment)
+
+
+def _is_called(aware: datetime, abbreviation: str) -> bool:
+    """Return whether a time is called so where it is: 09:30 EST is 09:30 ET as well."""
+    name = aware.tzname() or ""
+    return abbreviation in (name, f"{name[:1]}{name[-1:]}")
 
 
 def numeric_date(text: str) -> NumericDate | None:

@@ -20,6 +20,7 @@ from jutsu_assets.barfiles.dates import (
     Order,
     Written,
     instants_of,
+    may_be_zone,
     numeric_date,
     written_clock,
     written_time,
@@ -166,8 +167,9 @@ class RowReader:
             said = self._reading.date_order
             remedy = f"it was read with date_order={said!r}" if said and numeric_date(cell.strip()) else REMEDY
             self._refuse(self._stamp_at, MUST_BE, repr(cell), remedy)
-        if written.zone is not None and "/" in written.zone and zone_named(written.zone) is None:
-            self._refuse(self._stamp_at, "in a zone such as America/New_York", repr(cell), "correct its zone")
+        if written.zone is not None and not may_be_zone(written.zone):
+            remedy = "write its UTC offset, or leave the zone out and say timezone='America/New_York'"
+            self._refuse(self._stamp_at, "in a zone such as America/New_York", repr(cell), remedy)
         return written
 
     def stamp_cell(self, cells: Sequence[str]) -> str:

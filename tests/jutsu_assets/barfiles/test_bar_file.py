@@ -444,6 +444,9 @@ CLOCKS_WITH_ZONES = {
     "a skipped hour by its name": ("2024-03-10 02:30 EST", "has exactly once and calls EST"),
     "the winter's name in summer": ("2024-07-01 09:30 EST", "has exactly once and calls EST"),
     "another country's name": ("2024-07-01 09:30 CEST", "has exactly once and calls CEST"),
+    "a word": ("2024-07-01 09:30 Eastern", "write its UTC offset, or leave the zone out and say timezone="),
+    "an offset that nobody knows": ("2024-07-01 09:30 GMT+2", "write its UTC offset, or leave the zone out"),
+    "both hours of a repeated one": ("2024-11-03 01:30 ET", "has exactly once and calls ET"),
     "no zone at all": ("2024-07-01 09:30 Mars/Phobos", "must be in a zone such as America/New_York, was '2024-07"),
 }
 
@@ -468,6 +471,8 @@ NAMED = {
     "2024-11-03 01:30 EDT": datetime(2024, 11, 3, 5, 30, tzinfo=UTC),
     "2024-11-03 01:30 EST": datetime(2024, 11, 3, 6, 30, tzinfo=UTC),
     "2024-07-01 09:30 EDT": datetime(2024, 7, 1, 13, 30, tzinfo=UTC),
+    "2024-07-01 09:30 (EDT)": datetime(2024, 7, 1, 13, 30, tzinfo=UTC),
+    "2024-07-01 9:30 AM ET": datetime(2024, 7, 1, 13, 30, tzinfo=UTC),
     "2024-07-01 09:30 UTC": datetime(2024, 7, 1, 9, 30, tzinfo=UTC),
     "2024-07-01 09:30 gmt": datetime(2024, 7, 1, 9, 30, tzinfo=UTC),
     "2024-07-01 09:30 Asia/Tokyo": datetime(2024, 7, 1, 0, 30, tzinfo=UTC),
