@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jutsu_core.arguments import refuse, require_flag, require_type, shown
-from jutsu_core.bars import Timeframe
+from jutsu_core.bars import PRICE_COLUMNS, Timeframe
 
 DateOrder = Literal["day_first", "month_first"]
 DecimalMark = Literal[".", ","]
@@ -35,6 +35,7 @@ _SPELLINGS: Mapping[str, Mapping[str, str | None]] = MappingProxyType(
     }
 )
 """What may be said of each option, and what it comes to."""
+_COLUMNS = ("symbol", "time", *PRICE_COLUMNS, "volume")
 _MAY_BE_UNSAID = ("date_order", "decimal")
 
 
@@ -81,7 +82,12 @@ class Reading:
 
     def __post_init__(self) -> None:
         require_type("timeframe", self.timeframe, Timeframe, "a Timeframe")
-        require_type("columns", self.columns, dict, "a dict such as {'time': 'Zeit'}")
+        if self.symbol is not None and not require_type("symbol", self.symbol, str, "a text such as 'AAPL'").strip():
+            refuse("symbol", "a text such as 'AAPL'", shown(self.symbol))
+        for role, name in require_type("columns", self.columns, dict, "a dict such as {'time': 'Zeit'}").items():
+            if role not in _COLUMNS:
+                refuse("columns", f"of {', '.join(_COLUMNS)}", f"of {shown(role)}")
+            require_type(f"columns[{role!r}]", name, str, "a text such as 'Zeit'")
         object.__setattr__(self, "round_to_scale", require_flag("round_to_scale", self.round_to_scale))
         for name, spellings in _SPELLINGS.items():
             said: object = getattr(self, name)

@@ -22,6 +22,7 @@ from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.rows import BarRows, bar_rows, run
 from jutsu_core.answers import CLOCK_TOLERANCE
+from jutsu_core.arguments import refuse, require_flag, require_integer, require_type, shown
 from jutsu_core.bars import (
     MICROS_PER_UNIT,
     PRICE_COLUMNS,
@@ -79,7 +80,8 @@ class DatabaseDataHandler(DataHandler):
         exchange_zone: Where the exchange's clocks are: bounds of daily bars mean its sessions.
 
     Raises:
-        InvalidInputError: ``cache_size`` is below 0, ``as_of`` is naive or after now, or the zone is unknown.
+        InvalidInputError: ``cache_size`` is below 0, ``as_of`` is naive or after now, the zone is unknown, or an
+            argument is of another type.
         ConfigurationError: The URL cannot be understood.
         NoDataError: There is no store; raised by every method that reads.
     """
@@ -96,17 +98,14 @@ class DatabaseDataHandler(DataHandler):
         create: bool = False,
         exchange_zone: str = EXCHANGE_ZONE,
     ) -> None:
-        if cache_size < 0:
-            message = f"cache_size must be at least 0, was {cache_size}"
-            raise InvalidInputError(message)
-        self.database = Database(db_url, SystemSleeper(), create=create)
-        self.timeframe = timeframe
+        self._cache_size = require_integer("cache_size", cache_size, minimum=0)
+        self.timeframe = require_type("timeframe", timeframe, Timeframe, "a Timeframe", "such as Timeframe.D1")
+        self.database = Database(db_url, SystemSleeper(), create=require_flag("create", create))
         self._exchange_zone = zone_of(exchange_zone).key
         self._symbols = None if symbols is None else checked_symbols(symbols)
         now = (clock or SystemClock()).now()
         self._as_of = None if as_of is None else to_epoch(_past("as_of", as_of, now))
         self._awaits_writers = as_of is not None and as_of > now - CLOCK_TOLERANCE
-        self._cache_size = cache_size
         self._latest: OrderedDict[str, tuple[_Version, MarketDataEvent]] = OrderedDict()
 
     def __enter__(self) -> Self:
@@ -375,6 +374,8 @@ class CSVDataHandler(DataHandler):
             round_to_scale=round_to_scale,
             columns={} if columns is None else columns,
         )
+        if not isinstance(path, str | Path):
+            refuse("path", "that of a file or of a folder", shown(path))
         self.path = Path(path)
         self.timeframe = timeframe
         self._exchange_zone = zone_of(exchange_zone).key

@@ -375,6 +375,23 @@ def test_arguments_that_cannot_be_meant_are_refused(folder: Path, one_file: Path
             CSVDataHandler(one_file, timezone=zone)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"symbol": 5}, "symbol must be a text such as 'AAPL', was 5"),
+        ({"symbol": " "}, "symbol must be a text such as 'AAPL', was ' '"),
+        ({"path": None}, "path must be that of a file or of a folder, was None"),
+        ({"timeframe": "1d"}, "timeframe must be a Timeframe, was '1d'"),
+        ({"columns": {"volume": 5}}, r"columns\['volume'\] must be a text such as 'Zeit', was 5"),
+        ({"columns": {"shares": "Vol"}}, "columns must be of symbol, time, open, .*volume, was of 'shares'"),
+        ({"symbols": 5}, "symbols must be a list"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused(one_file: Path, arguments: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInputError, match=problem):
+        CSVDataHandler(**{"path": one_file, **arguments})
+
+
 def test_bounds_that_mean_no_range_are_refused(handler: CSVDataHandler) -> None:
     naive = BEGIN.replace(tzinfo=None)
     for start, end, problem in (
