@@ -135,11 +135,11 @@ class BarCollection:
         """Return whether a file that cannot be read is an error of the question."""
         if not self._is_folder or (wanted is not None and name_of(path) in wanted):
             return True
-        if self._quarantines or wanted is None:
-            return not self._quarantines
-        # A file without a header of bars is about nothing; one that has rows of several symbols may be about these.
         known = self._known.get(path)
-        return known is not None and known.identity == identity_of(path)
+        if wanted is None or known is None:  # without a header of bars, it is about nothing that is wanted
+            return wanted is None and not self._quarantines
+        # Of what its header says, or of several symbols and so perhaps of these.
+        return not known.has_symbols or not self._quarantines
 
     def _paths(self, wanted: Collection[str] | None = None) -> Iterator[Path]:
         if not self._is_folder:
@@ -170,6 +170,7 @@ class BarCollection:
     def _file(self, path: Path) -> BarFile:
         known = self._known.get(path)
         if known is None or known.identity != identity_of(path):
+            self._known.pop(path, None)
             known = self._known[path] = BarFile(path, self._reading, name_of(path))
         return known
 

@@ -143,7 +143,7 @@ def may_be_zone(name: str) -> bool:
     return zone_named(name) is not None or _is_abbreviation(name) is not None
 
 
-def instants_of(moment: datetime, zone: ZoneInfo, abbreviation: str | None = None) -> frozenset[datetime]:
+def instants_of(moment: datetime, zone: ZoneInfo, abbreviation: str | None = None) -> tuple[datetime, ...]:
     """Return when clocks of ``zone`` showed ``moment``: never or twice where they are put forward or back.
 
     Args:
@@ -153,16 +153,16 @@ def instants_of(moment: datetime, zone: ZoneInfo, abbreviation: str | None = Non
 
     Examples:
         >>> new_york, repeated = ZoneInfo("America/New_York"), datetime(2024, 11, 3, 1, 30)
-        >>> sorted(at.hour for at in instants_of(repeated, new_york)), instants_of(repeated, new_york, "CET")
-        ([5, 6], frozenset())
+        >>> [at.hour for at in instants_of(repeated, new_york)], instants_of(repeated, new_york, "CET")
+        ([5, 6], ())
     """
     one, other = moment.replace(tzinfo=zone), moment.replace(tzinfo=zone, fold=1)
     if abbreviation is None and one.utcoffset() == other.utcoffset():  # nearly always
-        return frozenset((one.astimezone(UTC),))
+        return (one.astimezone(UTC),)
     named = (aware for aware in (one, other) if abbreviation is None or _is_called(aware, abbreviation.upper()))
     # Of a skipped time neither comes back as it was.
-    instants = frozenset(aware.astimezone(UTC) for aware in named)
-    return frozenset(at for at in instants if at.astimezone(zone).replace(tzinfo=None) == moment)
+    instants = sorted({aware.astimezone(UTC) for aware in named})
+    return tuple(at for at in instants if at.astimezone(zone).replace(tzinfo=None) == moment)
 
 
 def _is_called(aware: datetime, abbreviation: str) -> bool:

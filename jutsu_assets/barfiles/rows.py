@@ -260,7 +260,8 @@ class RowReader:
             cell = cells[self._time_at]
             clock = written_clock(cell.strip())
             if clock is None:
-                self._refuse(self._time_at, "a time such as 09:30 or 093000", repr(cell), "correct it")
+                remedy = "correct it; where its clocks are, say with timezone='America/New_York'"
+                self._refuse(self._time_at, "a time such as 09:30 or 093000, without a zone", repr(cell), remedy)
             day_in = moment.tzinfo  # of an epoch, whose time of day is not meant, it is no more than where its day is
             moment = datetime.combine(moment, clock, None if isinstance(day_in, ZoneInfo) else day_in)
             zone = zone or (day_in.key if isinstance(day_in, ZoneInfo) else None)
@@ -279,7 +280,7 @@ class RowReader:
             self._refuse(self._stamp_at, *_zone_wanted(named, cell))
         instants = instants_of(moment, zone, abbreviation)
         if len(instants) == 1:
-            return next(iter(instants))
+            return instants[0]
         called = f" and calls {abbreviation}" if abbreviation else ""
         must_be, was = f"a time that {zone.key} has exactly once{called}", f"{moment:%Y-%m-%d %H:%M}"
         return self._refuse(self._stamp_at, must_be, was, "write it with its UTC offset")

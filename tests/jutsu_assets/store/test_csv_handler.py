@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from jutsu_assets.barfiles.bar_file import BarFile
 from jutsu_assets.barfiles.folders import name_of
+from jutsu_assets.barfiles.reading import OnBadRow
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.handlers import CSVDataHandler, DatabaseDataHandler
@@ -280,6 +281,14 @@ def test_what_is_in_a_file_of_another_name_is_refused_to_those_who_ask_for_it(fo
     (folder / "F.csv").write_bytes(STRANGE["F.csv"])
     with pytest.raises(InvalidInputError, match="column symbol: must be F, was 'GM'"):
         CSVDataHandler(folder).get_bars_range("GM", BEGIN, FAR)
+
+
+@pytest.mark.parametrize("on_bad_row", ["error", "quarantine"])
+def test_a_file_whose_header_names_what_is_asked_for_must_be_sound(folder: Path, on_bad_row: OnBadRow) -> None:
+    header = "Price,Close,High,Low,Open,Volume\nTicker,KO,KO,KO,KO,KO\nDate,,,,,\n"
+    (folder / "download.csv").write_text(header + "2024-01-08,1,1,1,1,1\n2224-01-08,1,1,1,1,1\n")
+    with pytest.raises(InvalidInputError, match=r"download\.csv, line [45], column Date: must be within 50 years"):
+        CSVDataHandler(folder, on_bad_row=on_bad_row).get_bars_range("KO", BEGIN, FAR)
 
 
 def test_two_files_of_one_symbol_disturb_only_those_who_ask_for_it(folder: Path, history: History) -> None:
