@@ -28,6 +28,7 @@ END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 Missing = Literal["error", "skip"]
 """What becomes of a symbol that was never stored."""
 
+_A_SYMBOL = "a text such as 'AAPL'"
 _NAMED = 3
 _LIKENESS = 0.5
 
@@ -195,17 +196,18 @@ def checked_symbols(symbols: str | Sequence[str]) -> tuple[str, ...]:
         (('AAPL',), ('IBM', 'AAPL'))
     """
     if isinstance(symbols, str):
-        return (symbols,)
-    return tuple(dict.fromkeys(require_items("symbols", symbols, str, "a text such as 'AAPL'")))
+        return (_as_symbol("symbols", symbols),)
+    items = dict.fromkeys(require_items("symbols", symbols, str, _A_SYMBOL))
+    return tuple(_as_symbol("symbols", symbol) for symbol in items)
 
 
 def require_symbol(symbol: object) -> str:
     """Return ``symbol``.
 
     Raises:
-        InvalidInputError: It is no text.
+        InvalidInputError: It is no text, or has a character that cannot be seen, which no symbol has.
     """
-    return require_type("symbol", symbol, str, "a text such as 'AAPL'")
+    return _as_symbol("symbol", symbol)
 
 
 def checked_window(
@@ -462,3 +464,10 @@ class BarStore(ABC):
     @abstractmethod
     def quarantined(self, symbol: str, timeframe: Timeframe) -> list[RejectedBar]:
         """Return the bars that broke a rule, oldest first."""
+
+
+def _as_symbol(name: str, symbol: object) -> str:
+    text = require_type(name, symbol, str, _A_SYMBOL)
+    if not text.isprintable():  # nor can a database be asked for it
+        refuse(name, _A_SYMBOL, shown(text))
+    return text

@@ -91,6 +91,14 @@ class BarFile:
         """Whether there is any row with a time."""
         return bool(self._survey.latest)
 
+    def look(self) -> None:
+        """Look at every row, as everything that reads does before it reads the first one.
+
+        Raises:
+            InvalidInputError: They are no such bars.
+        """
+        _ = self._survey
+
     def first_row_fault(self, problem: str) -> InvalidInputError:
         """Return the error of the first row."""
         return self._lines.fault(self._lines.first, problem)
@@ -160,11 +168,32 @@ class BarFile:
     @cached_property
     def _survey(self) -> Survey:
         survey = Surveyor(self._lines, self._reader, self.reading).survey()
+        self._refuse_ticks_alone()
         if self._quarantines:
             self._require_a_bar(survey)
         elif survey.weekend:
             self._refuse_weekend(survey)
         return survey
+
+    def _refuse_ticks_alone(self) -> None:
+        """Refuse a file that counts the ticks of each bar, and no share in any, unless the user said what is meant."""
+        volume_at, ticks_at = (self._layout.at.get(role) for role in ("volume", "tickvol"))
+        if volume_at is None or ticks_at is None or self.reading.no_volume == "zero":
+            return
+        first: int | None = None
+        for offset, raw in chain.from_iterable(lines_of(*block) for block in self._all_blocks()):
+            with suppress(RowFaultError):
+                if cells := self._reader.cells(raw):
+                    if _is_counted(cells[volume_at]):
+                        return
+                    first = offset if first is None and _is_counted(cells[ticks_at]) else first
+        if first is not None:
+            volume, ticks = (self._layout.names[at] for at in (volume_at, ticks_at))
+            problem = (
+                f"column {volume}: must be a number of shares, was 0 in every row, beside {ticks}, which counts changes"
+                f" of the price; say no_volume='zero' for none, or columns={{'volume': {ticks!r}}} to take those"
+            )
+            raise self._lines.fault(first, problem)
 
     def _refuse_weekend(self, survey: Survey) -> None:
         for offset, block in self._all_blocks():
@@ -285,6 +314,10 @@ class BarFile:
             raise self._lines.fault(0, problem) from None
         except InvalidInputError as error:
             raise self._lines.fault(0, str(error)) from None
+
+
+def _is_counted(cell: str) -> bool:
+    return any(digit in cell for digit in "123456789")
 
 
 def _stamp(row: Row) -> datetime:

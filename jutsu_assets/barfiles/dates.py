@@ -7,6 +7,7 @@ with the year last, is read only by whoever knows its order.
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -50,7 +51,8 @@ _EPOCHS = (
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: number for number, name in enumerate(_NAMES, start=1)}
 _TIME = r"(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?|\d{4}(?:\d{2})?)(?:\s*(?P<half>[ap]m)(?![a-z]))?"
-_OFFSET = r"(?P<offset>Z|[+-]\d{2}:?\d{2}(?::\d{2})?|[A-Z]{3}|[A-Z_]+/[A-Z_/+0-9-]+)"
+_ZONE = r"\(?(?P<zone>[A-Z][A-Z_]+(?:[/+0-9-][A-Z_/+0-9-]*)?)\)?"
+_OFFSET = rf"(?:(?P<offset>Z|[+-]\d{{2}}:?\d{{2}}(?::\d{{2}})?)|{_ZONE})"
 _CLOCK = rf"(?:[T ]\s*{_TIME}(?:\s*{_OFFSET})?)?"
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?"
 _MONTH = r"(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sept|sep|oct|nov|dec)[a-z]*\.?"
@@ -69,13 +71,22 @@ _SPELLINGS = tuple(
 _of_interactive_brokers = re.compile(r"(\d{8})-(\d{2}:\d{2}:\d{2})", re.ASCII).fullmatch  # which is UTC
 _clock_alone = re.compile(_TIME, re.IGNORECASE | re.ASCII)
 _NOON = 12
+_NAMES_OF_UTC = ("UTC", "GMT")
+_is_abbreviation = re.compile(r"[A-Z]{2,4}(?:\d[A-Z]{3,4})?", re.IGNORECASE | re.ASCII).fullmatch
 
 
 class Written(NamedTuple):
-    """What a cell says: a time, naive if it names no offset, and whether it names a time of day."""
+    """What a cell says.
+
+    Attributes:
+        moment: A time, naive if the cell names no offset.
+        has_clock: Whether it names a time of day.
+        zone: What it says instead of an offset: a zone, an abbreviation such as ``EST``, or neither.
+    """
 
     moment: datetime
     has_clock: bool
+    zone: str | None = None
 
 
 def written_time(text: str, zone: ZoneInfo, order: Order) -> Written | None:
@@ -84,8 +95,8 @@ def written_time(text: str, zone: ZoneInfo, order: Order) -> Written | None:
     An epoch comes back as a time in ``zone``; Interactive Brokers' ``20130301-14:30:00`` is UTC.
 
     Examples:
-        >>> written_time("20130301  09:30:00 US/Eastern", ZoneInfo("UTC"), lambda: "day_first").moment.isoformat()
-        '2013-03-01T09:30:00-05:00'
+        >>> written_time("20130301  09:30:00 US/Eastern", ZoneInfo("UTC"), lambda: "day_first").zone
+        'US/Eastern'
         >>> written_time("1362148200", ZoneInfo("America/New_York"), lambda: "day_first").moment.isoformat()
         '2013-03-01T09:30:00-05:00'
         >>> written_time("3/4/2013 4:00 PM", ZoneInfo("UTC"), lambda: "day_first").moment.isoformat()
@@ -100,8 +111,64 @@ def written_time(text: str, zone: ZoneInfo, order: Order) -> Written | None:
         if brokers := _of_interactive_brokers(text):
             return Written(datetime.fromisoformat(" ".join(brokers.groups())).replace(tzinfo=UTC), has_clock=True)
         return _of_epoch(text, zone)
-    except (ValueError, OverflowError, OSError, ZoneInfoNotFoundError):
+    except (ValueError, OverflowError, OSError):
         return None
+
+
+@lru_cache(maxsize=64)
+def zone_named(name: str) -> ZoneInfo | None:
+    """Return the zone of an IANA name, or of UTC's; None for any other, and for an abbreviation.
+
+    ``EST`` is New York's winter to one and has a summer to another, ``CST`` is Chicago's or Shanghai's.
+
+    Examples:
+        >>> zone_named("US/Eastern").key, zone_named("gmt").key, zone_named("EST"), zone_named("Mars/Phobos")
+        ('US/Eastern', 'UTC', None, None)
+    """
+    if name.upper() in _NAMES_OF_UTC:
+        return ZoneInfo("UTC")
+    try:
+        return ZoneInfo(name) if "/" in name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def may_be_zone(name: str) -> bool:
+    """Return whether ``name`` is that of a zone, or an abbreviation such as clocks of some zone bear.
+
+    Examples:
+        >>> may_be_zone("America/New_York"), may_be_zone("EST"), may_be_zone("Mars/Phobos"), may_be_zone("total")
+        (True, True, False, False)
+    """
+    return zone_named(name) is not None or _is_abbreviation(name) is not None
+
+
+def instants_of(moment: datetime, zone: ZoneInfo, abbreviation: str | None = None) -> tuple[datetime, ...]:
+    """Return when clocks of ``zone`` showed ``moment``: never or twice where they are put forward or back.
+
+    Args:
+        moment: What they showed, naive.
+        zone: Where they are.
+        abbreviation: What the time is called there; others are left out.
+
+    Examples:
+        >>> new_york, repeated = ZoneInfo("America/New_York"), datetime(2024, 11, 3, 1, 30)
+        >>> [at.hour for at in instants_of(repeated, new_york)], instants_of(repeated, new_york, "CET")
+        ([5, 6], ())
+    """
+    one, other = moment.replace(tzinfo=zone), moment.replace(tzinfo=zone, fold=1)
+    if abbreviation is None and one.utcoffset() == other.utcoffset():  # nearly always
+        return (one.astimezone(UTC),)
+    named = (aware for aware in (one, other) if abbreviation is None or _is_called(aware, abbreviation.upper()))
+    # Of a skipped time neither comes back as it was.
+    instants = sorted({aware.astimezone(UTC) for aware in named})
+    return tuple(at for at in instants if at.astimezone(zone).replace(tzinfo=None) == moment)
+
+
+def _is_called(aware: datetime, abbreviation: str) -> bool:
+    """Return whether a time is called so where it is: 09:30 EST is 09:30 ET as well."""
+    name = aware.tzname() or ""
+    return abbreviation in (name, f"{name[:1]}{name[-1:]}")
 
 
 def numeric_date(text: str) -> NumericDate | None:
@@ -137,15 +204,13 @@ def _of_match(found: re.Match[str], order: DateOrder | None) -> Written | None:
     moment = datetime.combine(day, time() if clock is None else _time(clock, said.get("half")))
     if offset is not None:
         moment = _with_offset(moment, offset)
-    return Written(moment, clock is not None)
+    return Written(moment, clock is not None, said.get("zone"))
 
 
 def _with_offset(moment: datetime, offset: str) -> datetime:
     if offset in ("Z", "z"):
         return moment.replace(tzinfo=UTC)
-    if offset[0] in "+-":
-        return datetime.fromisoformat(f"{moment.isoformat()}{offset}")
-    return moment.replace(tzinfo=ZoneInfo(offset))
+    return datetime.fromisoformat(f"{moment.isoformat()}{offset}")
 
 
 def _time(clock: str, half: str | None) -> time:

@@ -15,7 +15,8 @@ _SPELLINGS = {
     "high": "h hoch haut máximo maximo max máx",
     "low": "l tief bas mínimo minimo min mín",
     "close": "c close/last closing schluss schlusskurs clôture cierre fechamento",
-    "volume": "v vol volumen volumes",
+    "volume": "v vol volumen volumes real_volume",
+    "tickvol": "tick_volume",
 }
 _ROLES = MappingProxyType({word: role for role, words in _SPELLINGS.items() for word in words.split()})
 """What vendors call the columns, in small letters."""

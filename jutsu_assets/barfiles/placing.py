@@ -4,8 +4,9 @@ Nobody's order is trusted: every row of a file is looked at before one is given 
 symbol run oldest or newest first; symbols may come one after the other, or all of one time together.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from math import gcd
 from operator import attrgetter, ge, gt, le, lt
@@ -22,6 +23,12 @@ _MOST_RUNS = 20_000
 _MINUTES = {Timeframe.M1: 1, Timeframe.M5: 5, Timeframe.M10: 10, Timeframe.M15: 15, Timeframe.M30: 30}
 _LEAST_ROWS_ON_A_GRID = 3
 _HOUR = 60
+_LEAST_STEPS, _LEAST_DAYS = 6, 2
+"""So many distances between rows, on so many days, tell a frame; fewer may be those of a file with holes."""
+_MINUTE = timedelta(minutes=1)
+MOST_YEARS_APART = 50
+_MOST_APART = timedelta(days=MOST_YEARS_APART * 366)
+"""No market rests so long: one of two neighbours that lie further apart was mistyped."""
 _APART = {Timeframe.D1: ((25, 2, "a month"), (5, 4, "a week"))}
 """So many days between all rows, seen so often, say that bars are longer than they are said to be."""
 _AT_LEAST_APART = {Timeframe.W1: 5, Timeframe.MO1: 25}
@@ -48,6 +55,11 @@ class Misplaced(NamedTuple):
     spot: Spot
     other: Spot
     is_repeated: bool = False
+
+    @property
+    def is_far(self) -> bool:
+        """Whether they lie so far apart that the row was mistyped, in whatever order it stands."""
+        return _are_far(self.spot.stamp, self.other.stamp)
 
 
 class _Track:
@@ -89,7 +101,7 @@ class Order:
         """Return whether some rows follow those before them, without one that is not in its place."""
         if self._tail is not None and not self._ahead(stamps[0], self._tail):
             return False
-        if any(track.doubt for track in self._tracks.values()):
+        if any(track.doubt for track in self._tracks.values()) or self._leaps(symbols, stamps):
             return False
         ahead, behind = stamps[1:], stamps[:-1]
         if all(map(self._ahead, ahead, behind)):
@@ -126,6 +138,8 @@ class Order:
 
     def _wrong(self, track: _Track, spot: Spot) -> list[Misplaced]:
         last, doubt, before = track.last, track.doubt, track.before
+        if last is not None and self._ahead(spot.stamp, last.stamp) and _are_far(spot.stamp, last.stamp):
+            return self._leaping(track, spot, last)
         if last is None or self._ahead(spot.stamp, last.stamp):
             track.before, track.last, track.doubt = last, spot, None
             return [] if doubt is None or last is None else [Misplaced(doubt, last)]
@@ -140,10 +154,38 @@ class Order:
         track.before, track.last, track.doubt = doubt, spot, None
         return [Misplaced(last, doubt)]
 
+    def _leaping(self, track: _Track, spot: Spot, last: Spot) -> list[Misplaced]:
+        """Take a row far ahead of the one before: the next row tells which of them was mistyped."""
+        doubt = track.doubt
+        if doubt is None:
+            track.doubt = spot
+            return []
+        if track.before is None and self._ahead(spot.stamp, doubt.stamp) and not _are_far(spot.stamp, doubt.stamp):
+            track.before, track.last, track.doubt = doubt, spot, None
+            return [Misplaced(last, doubt)]
+        return [Misplaced(spot, last)]
+
+    def _leaps(self, symbols: Sequence[str], stamps: Sequence[datetime]) -> bool:
+        """Return whether a row may lie too far from the one of its symbol before it."""
+        if not _are_far(stamps[0], stamps[-1]):  # nearly always; of rows in order these are the furthest apart
+            known = (track.last for symbol in set(symbols) if (track := self._tracks.get(symbol)))
+            return any(last is not None and _are_far(last.stamp, stamps[-1]) for last in known)
+        lasts = {symbol: track.last.stamp for symbol, track in self._tracks.items() if track.last}
+        for symbol, stamp in zip(symbols, stamps, strict=True):
+            if _are_far(lasts.get(symbol, stamp), stamp):
+                return True
+            lasts[symbol] = stamp
+        return False
+
     def doubts(self) -> list[Misplaced]:
         """Return the last two rows of a symbol, each for the other, where no third one tells which is misplaced."""
-        pairs = [(track.doubt, track.last) for track in self._tracks.values() if track.doubt and track.last]
-        return [Misplaced(*rows) for doubt, last in pairs for rows in ((doubt, last), (last, doubt))]
+        found: list[Misplaced] = []
+        for track in self._tracks.values():
+            if track.doubt and track.last:
+                found.append(Misplaced(track.doubt, track.last))
+                if not found[-1].is_far or track.before is None:  # else the last one has a neighbour of its own
+                    found.append(Misplaced(track.last, track.doubt))
+        return found
 
     @property
     def is_scattered(self) -> bool:
@@ -182,6 +224,9 @@ class Calendar:
         self._grid = _MINUTES.get(timeframe)
         self._days: set[int] = set()
         self._minutes: set[int] = set()
+        self._frame, self._last = 0, datetime.min.replace(tzinfo=UTC)
+        self._steps = Counter[int]()
+        self._stepped: set[int] = set()
         self.rows = 0
 
     def is_on_grid(self, stamps: Iterable[datetime]) -> bool:
@@ -199,14 +244,35 @@ class Calendar:
             self._days.update(map(datetime.toordinal, stamps))
         else:
             self._minutes.update(map(attrgetter("minute"), stamps))
+            if self._frame != self._grid:  # else the first rows have told
+                self._measure(stamps)
+
+    def _measure(self, stamps: Sequence[datetime]) -> None:
+        """Measure the distances between neighbouring rows of a day."""
+        for before, after in pairwise((self._last, *stamps)):
+            if before.date() == after.date() and (step := abs(after - before) // _MINUTE):
+                self._frame = gcd(self._frame, step)
+                self._steps[step] += 1
+                if len(self._stepped) < _LEAST_DAYS:
+                    self._stepped.add(after.toordinal())
+        self._last = stamps[-1]
+
+    def _is_of_longer_steps(self) -> bool:
+        """Return whether all distances are multiples of one, the usual one, that is longer than the bars."""
+        steps = self._steps.total()
+        is_told = steps >= _LEAST_STEPS and len(self._stepped) >= _LEAST_DAYS
+        return is_told and self._frame != self._grid and self._steps[self._frame] > steps / 2
 
     def contradiction(self) -> str | None:
         """Return why the rows cannot be bars of this length, None if they can."""
         if self._grid is not None:
             step = gcd(_HOUR, *self._minutes)
-            if self.rows < _LEAST_ROWS_ON_A_GRID or step == self._grid:
-                return None
-            return f"all rows begin on a grid of {step} minutes"
+            if self.rows >= _LEAST_ROWS_ON_A_GRID and step != self._grid:
+                return f"all rows begin on a grid of {step} minutes"
+            # Hourly bars of New York begin at half past, as those of half an hour do.
+            if self._is_of_longer_steps():
+                return f"the rows of every day lie {self._frame} minutes apart"
+            return None
         gaps = [after - before for before, after in pairwise(sorted(self._days))]
         for days, times, words in _APART.get(self._timeframe, ()):
             if len(gaps) >= times and min(gaps) >= days:
@@ -239,6 +305,10 @@ class WeekendDays:
         never_closes = not half and sum(day + 1 in sundays for day in saturdays) >= _WHOLE_WEEKENDS
         traded = {day for day in saturdays if day < _NO_SATURDAYS_SINCE}
         self.stray = frozenset() if never_closes else frozenset((saturdays | sundays) - traded)
+
+
+def _are_far(one: datetime, other: datetime) -> bool:
+    return abs(one - other) > _MOST_APART
 
 
 def falls(symbols: Sequence[str], stamps: Sequence[datetime]) -> bool | None:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jutsu_core.arguments import refuse, require_flag, require_type, shown
-from jutsu_core.bars import Timeframe
+from jutsu_core.bars import PRICE_COLUMNS, Timeframe
 
 DateOrder = Literal["day_first", "month_first"]
 DecimalMark = Literal[".", ","]
@@ -35,6 +35,7 @@ _SPELLINGS: Mapping[str, Mapping[str, str | None]] = MappingProxyType(
     }
 )
 """What may be said of each option, and what it comes to."""
+_COLUMNS = ("symbol", "time", *PRICE_COLUMNS, "volume")
 _MAY_BE_UNSAID = ("date_order", "decimal")
 
 
@@ -52,7 +53,7 @@ class Reading:
         decimal: Whether ``12,345`` has decimals (``,``) or thousands (``.``). If None, a decimal point is
             meant, and a row whose numbers could be meant either way is refused.
         on_bad_row: ``error`` refuses the file with the first row that is no bar, ``quarantine`` leaves
-            out such rows, and remembers them.
+            out such rows, and in a folder such files, and remembers them.
         no_volume: ``error`` refuses a row that names no volume, ``zero`` takes it for 0.
         weekends: ``error`` refuses daily bars of a Saturday or a Sunday, unless all of the file's
             weekends (two or more) have both; ``keep`` takes them.
@@ -81,7 +82,12 @@ class Reading:
 
     def __post_init__(self) -> None:
         require_type("timeframe", self.timeframe, Timeframe, "a Timeframe")
-        require_type("columns", self.columns, dict, "a dict such as {'time': 'Zeit'}")
+        if self.symbol is not None and not require_type("symbol", self.symbol, str, "a text such as 'AAPL'").strip():
+            refuse("symbol", "a text such as 'AAPL'", shown(self.symbol))
+        for role, name in require_type("columns", self.columns, dict, "a dict such as {'time': 'Zeit'}").items():
+            if role not in _COLUMNS:
+                refuse("columns", f"of {', '.join(_COLUMNS)}", f"of {shown(role)}")
+            require_type(f"columns[{role!r}]", name, str, "a text such as 'Zeit'")
         object.__setattr__(self, "round_to_scale", require_flag("round_to_scale", self.round_to_scale))
         for name, spellings in _SPELLINGS.items():
             said: object = getattr(self, name)
@@ -107,13 +113,13 @@ class Reading:
 
 
 class LeftOutRow(NamedTuple):
-    """A row that is no bar, and was left out.
+    """A row that is no bar, or a whole file of a folder that is none of bars, and was left out.
 
     Attributes:
         path: The file.
-        line: Its line there, the first being 1.
+        line: Its line there, the first being 1; 0 for the whole file.
         reason: What is wrong with it.
-        row: Its text.
+        row: Its text, none of a file.
     """
 
     path: Path

@@ -14,7 +14,18 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from jutsu_assets.barfiles.dates import MUST_BE, REMEDY, Order, Written, numeric_date, written_clock, written_time
+from jutsu_assets.barfiles.dates import (
+    MUST_BE,
+    REMEDY,
+    Order,
+    Written,
+    instants_of,
+    may_be_zone,
+    numeric_date,
+    written_clock,
+    written_time,
+    zone_named,
+)
 from jutsu_assets.barfiles.layout import Layout, cells_of
 from jutsu_assets.barfiles.numbers import NumbersOfRow, is_missing, micros_of, volume_of
 from jutsu_assets.barfiles.reading import Reading
@@ -32,7 +43,8 @@ _Columns = Sequence[Sequence[str]]
 _FOOTER = "Downloaded from Barchart"
 _UTC_ZONE = ZoneInfo("UTC")
 # Quantifiers give nothing back (++): no part of a cell could be read in another way.
-_TIME_OF_DAY = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?+(?:Z|[+-][0-9]{2}:[0-9]{2})?+"
+# A time of day is one even where only its date counts, so that both ways refuse the same cells.
+_TIME_OF_DAY = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?+(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?+"
 _PLAIN = {
     **dict.fromkeys(PRICE_COLUMNS, r"[0-9]{1,9}+(?:\.[0-9]{1,6}+)?+"),
     "volume": r"[0-9]{1,18}+(?:\.0)?+",
@@ -155,6 +167,9 @@ class RowReader:
             said = self._reading.date_order
             remedy = f"it was read with date_order={said!r}" if said and numeric_date(cell.strip()) else REMEDY
             self._refuse(self._stamp_at, MUST_BE, repr(cell), remedy)
+        if written.zone is not None and not may_be_zone(written.zone):
+            remedy = "write its UTC offset, or leave the zone out and say timezone='America/New_York'"
+            self._refuse(self._stamp_at, "in a zone such as America/New_York", repr(cell), remedy)
         return written
 
     def stamp_cell(self, cells: Sequence[str]) -> str:
@@ -240,32 +255,35 @@ class RowReader:
         return datetime(written.year, written.month, written.day, tzinfo=UTC)
 
     def _instant(self, cells: Sequence[str]) -> datetime:
-        (moment, has_clock), cell = self.written(cells), cells[self._stamp_at]
+        (moment, has_clock, zone), cell = self.written(cells), cells[self._stamp_at]
         if self._time_at is not None:
             cell = cells[self._time_at]
             clock = written_clock(cell.strip())
             if clock is None:
-                self._refuse(self._time_at, "a time such as 09:30 or 093000", repr(cell), "correct it")
-            moment = datetime.combine(moment, clock, moment.tzinfo)
+                remedy = "correct it; where its clocks are, say with timezone='America/New_York'"
+                self._refuse(self._time_at, "a time such as 09:30 or 093000, without a zone", repr(cell), remedy)
+            day_in = moment.tzinfo  # of an epoch, whose time of day is not meant, it is no more than where its day is
+            moment = datetime.combine(moment, clock, None if isinstance(day_in, ZoneInfo) else day_in)
+            zone = zone or (day_in.key if isinstance(day_in, ZoneInfo) else None)
         elif not has_clock:
             self._refuse(self._stamp_at, "a date and a time", repr(cell), "say the timeframe 1d if they are daily")
-        if moment.tzinfo is None:
-            moment = self._localized(moment, cell)
         try:
-            return moment.astimezone(UTC)
+            return self._localized(moment, cell, zone) if moment.tzinfo is None else moment.astimezone(UTC)
         except OverflowError:
             self._refuse(self._stamp_at, "a time in the years 1 to 9999", repr(cell), "correct it")
 
-    def _localized(self, moment: datetime, cell: str) -> datetime:
-        if self._zone is None:
-            remedy = "say where its clocks are, such as timezone='America/New_York'"
-            self._refuse(self._stamp_at, "a time with its UTC offset", repr(cell), remedy)
-        aware = moment.replace(tzinfo=self._zone)
-        # Clocks that go forward skip an hour, clocks that go back repeat one; only there do the folds differ.
-        if aware.utcoffset() != aware.replace(fold=1).utcoffset():
-            must_be = f"a time that {self._zone.key} has exactly once"
-            self._refuse(self._stamp_at, must_be, f"{moment:%Y-%m-%d %H:%M}", "write it with its UTC offset")
-        return aware.astimezone(UTC)
+    def _localized(self, moment: datetime, cell: str, named: str | None = None) -> datetime:
+        """Return when it was ``moment`` in the zone that the row names, or else the reading."""
+        said = None if named is None else zone_named(named)
+        zone, abbreviation = said or self._zone, named if said is None else None
+        if zone is None:
+            self._refuse(self._stamp_at, *_zone_wanted(named, cell))
+        instants = instants_of(moment, zone, abbreviation)
+        if len(instants) == 1:
+            return instants[0]
+        called = f" and calls {abbreviation}" if abbreviation else ""
+        must_be, was = f"a time that {zone.key} has exactly once{called}", f"{moment:%Y-%m-%d %H:%M}"
+        return self._refuse(self._stamp_at, must_be, was, "write it with its UTC offset")
 
     def _price(self, numbers: NumbersOfRow, cells: Sequence[str], at: int) -> int:
         try:
@@ -299,6 +317,15 @@ class RowReader:
         name = (*self._layout.names, "beyond the last")[min(at, len(self._layout.names))]
         message = f"column {name}: must be {must_be}, was {was}; {remedy}"
         raise RowFaultError(message)
+
+
+def _zone_wanted(named: str | None, cell: str) -> tuple[str, str, str]:
+    """Return what a time must be whose zone nobody knows, what it was, and what to do."""
+    say = "say where its clocks are, such as timezone='America/New_York'"
+    if named is None:
+        return "a time with its UTC offset", repr(cell), say
+    must_be = f"a time with its UTC offset, since {named} means different ones"
+    return must_be, repr(cell), f"write the offset instead, or {say}"
 
 
 @lru_cache(maxsize=2**14)  # the sessions of one symbol are those of the next

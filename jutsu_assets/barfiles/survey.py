@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from jutsu_assets.barfiles.lines import Lines, lines_of
-from jutsu_assets.barfiles.placing import Calendar, Misplaced, Order, falls
+from jutsu_assets.barfiles.placing import MOST_YEARS_APART, Calendar, Misplaced, Order, falls
 from jutsu_assets.barfiles.reading import Reading
 from jutsu_assets.barfiles.rows import RowFaultError, RowReader
 from jutsu_core.bars import Bar
@@ -117,7 +117,10 @@ class Surveyor:
         """Refuse a row that is not in its place, or remember it."""
         spot, other, is_repeated = wrong
         line = self._lines.number(other.offset)
-        if not is_repeated:
+        if wrong.is_far:
+            must_be = f"within {MOST_YEARS_APART} years of {other.stamp.isoformat()} of line {line}, its neighbour"
+            remedy = "correct it, if a digit was mistyped"
+        elif not is_repeated:
             word = "before" if (spot.offset > other.offset) == self._falls else "after"
             must_be = f"{word} {other.stamp.isoformat()} of line {line}"
             remedy = "sort the file by time and remove repeated rows; if its bars are not daily, say their timeframe"

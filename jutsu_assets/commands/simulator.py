@@ -33,7 +33,7 @@ _READING: tuple[tuple[str, list[str] | None, str], ...] = (
     (
         "--on-bad-row",
         ["error", "quarantine"],
-        "Whether a row that is no bar refuses the file, or is left out and shown.",
+        "Whether a row that is no bar, or a file of none, is refused, or left out and shown.",
     ),
     ("--no-volume", ["error", "zero"], "Whether a row without a volume is refused, or has none."),
     ("--weekends", ["error", "keep"], "Whether daily bars of Saturdays and Sundays are refused."),
@@ -168,9 +168,10 @@ def _history(folder: Path | None, reading: Reading) -> MarketHistory:
         return MarketHistory.from_sample()
     market = BarFolder(folder, reading)
     if market.left_out:
-        click.echo(f"{len(market.left_out):,} rows were left out:")
+        what = "rows" if all(row.line for row in market.left_out) else "rows and files"
+        click.echo(f"{len(market.left_out):,} {what} were left out:")
         for row in market.left_out[:_SHOWN_ROWS]:
-            click.echo(f"  {row.path}, line {row.line}, {row.reason}")
+            click.echo(f"  {row.path}, {f'line {row.line}' if row.line else 'all of it'}, {row.reason}")
         if len(market.left_out) > _SHOWN_ROWS:
             click.echo(f"  and {len(market.left_out) - _SHOWN_ROWS:,} more")
     return market.history

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from jutsu_assets.barfiles.bar_file import BarFile
-from jutsu_assets.barfiles.folders import SUFFIXES, bar_file, files_in
+from jutsu_assets.barfiles.folders import SUFFIXES, bar_file, files_in, left_out_as_a_whole
 from jutsu_assets.barfiles.reading import LeftOutRow, Reading
 from jutsu_assets.simulator.intraday import EXCHANGE
 from jutsu_assets.simulator.market import DailyBar, MarketHistory, MinuteRow, Split
@@ -42,7 +42,7 @@ class BarFolder:
 
     Attributes:
         history: The market.
-        left_out: The rows that ``on_bad_row="quarantine"`` leaves out.
+        left_out: The rows and files that ``on_bad_row="quarantine"`` leaves out.
 
     Raises:
         ConfigurationError: There are no bars, or a file cannot be understood; the message names it.
@@ -57,9 +57,7 @@ class BarFolder:
         try:
             for path in files_in(folder, SUFFIXES):
                 if path.name != _SPLITS:
-                    file = self._file(path)
-                    self._take(path, file)
-                    left_out += file.left_out()
+                    left_out += self._read(path)
         except ConfigurationError:
             raise
         except InvalidInputError as error:
@@ -67,6 +65,7 @@ class BarFolder:
         self.left_out = tuple(left_out)
         if not self._daily and not self._minutes:
             message = f"the folder {folder} must hold files of bars ({', '.join(SUFFIXES)}), holds none"
+            message = f"{message}; {left_out[0].path}: {left_out[0].reason}" if left_out else message
             raise ConfigurationError(message)
         for symbol, sessions in self._minutes.items():
             known = self._daily.setdefault(symbol, {})
@@ -75,6 +74,18 @@ class BarFolder:
                     known.setdefault(session, _day_of(session, regular))
         bars = {symbol: days.values() for symbol, days in self._daily.items()}
         self.history = MarketHistory(bars, _splits(folder), self._minutes)
+
+    def _read(self, path: Path) -> list[LeftOutRow]:
+        """Take the bars of a file; return what of it was left out, perhaps the whole of it."""
+        try:
+            file = self._file(path)
+            left_out = list(file.left_out())
+        except InvalidInputError as fault:
+            if self._reading.on_bad_row == "error":
+                raise
+            return [left_out_as_a_whole(path, fault)]
+        self._take(path, file)
+        return left_out
 
     def _file(self, path: Path) -> BarFile:
         timeframe = bar_file(path, self._reading).timeframe()

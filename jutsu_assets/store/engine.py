@@ -26,6 +26,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from jutsu_assets.store.unwritable import UnwritableFile, has_room, is_cut_off, unwritable
 from jutsu_assets.store.upgrade import HEAD, is_current, revision_of, upgrade
 from jutsu_assets.store.urls import database_url, shown_url, sqlite_file
+from jutsu_core.arguments import require_type
 from jutsu_core.errors import ConfigurationError, NoDataError, StoreError, StoreUnavailableError
 from jutsu_core.ports import Sleeper
 
@@ -73,7 +74,7 @@ class Database:
     """
 
     def __init__(self, url: str, sleeper: Sleeper, *, create: bool = True) -> None:
-        self.url = database_url(url)
+        self.url = database_url(require_type("db_url", url, str, "a text such as 'sqlite:////data/jutsu.db'"))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._create = create
         self._lock = threading.RLock()

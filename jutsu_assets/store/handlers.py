@@ -1,7 +1,7 @@
 """Bars through the interface that a backtesting engine reads: from the system of record, or from files."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import groupby, repeat
@@ -22,6 +22,7 @@ from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.rows import BarRows, bar_rows, run
 from jutsu_core.answers import CLOCK_TOLERANCE
+from jutsu_core.arguments import refuse, require_flag, require_integer, require_type, shown
 from jutsu_core.bars import (
     MICROS_PER_UNIT,
     PRICE_COLUMNS,
@@ -79,7 +80,8 @@ class DatabaseDataHandler(DataHandler):
         exchange_zone: Where the exchange's clocks are: bounds of daily bars mean its sessions.
 
     Raises:
-        InvalidInputError: ``cache_size`` is below 0, ``as_of`` is naive or after now, or the zone is unknown.
+        InvalidInputError: ``cache_size`` is below 0, ``as_of`` is naive or after now, the zone is unknown, or an
+            argument is of another type.
         ConfigurationError: The URL cannot be understood.
         NoDataError: There is no store; raised by every method that reads.
     """
@@ -96,17 +98,14 @@ class DatabaseDataHandler(DataHandler):
         create: bool = False,
         exchange_zone: str = EXCHANGE_ZONE,
     ) -> None:
-        if cache_size < 0:
-            message = f"cache_size must be at least 0, was {cache_size}"
-            raise InvalidInputError(message)
-        self.database = Database(db_url, SystemSleeper(), create=create)
-        self.timeframe = timeframe
+        self._cache_size = require_integer("cache_size", cache_size, minimum=0)
+        self.timeframe = require_type("timeframe", timeframe, Timeframe, "a Timeframe", "such as Timeframe.D1")
+        self.database = Database(db_url, SystemSleeper(), create=require_flag("create", create))
         self._exchange_zone = zone_of(exchange_zone).key
         self._symbols = None if symbols is None else checked_symbols(symbols)
         now = (clock or SystemClock()).now()
         self._as_of = None if as_of is None else to_epoch(_past("as_of", as_of, now))
         self._awaits_writers = as_of is not None and as_of > now - CLOCK_TOLERANCE
-        self._cache_size = cache_size
         self._latest: OrderedDict[str, tuple[_Version, MarketDataEvent]] = OrderedDict()
 
     def __enter__(self) -> Self:
@@ -323,17 +322,22 @@ class CSVDataHandler(DataHandler):
         date_order: ``day_first`` or ``month_first``: how 03/04/2013 is meant, where the file's own dates
             leave that open.
         decimal: ``.`` or ``,``: how 12,345 is meant.
-        on_bad_row: ``quarantine`` leaves out rows that are no bar, and keeps them in :attr:`left_out`;
-            ``error`` refuses the file.
+        on_bad_row: ``quarantine`` leaves out rows that are no bar, and whole files of a folder that are none of
+            bars unless they are named after what is asked for, and keeps them in :attr:`left_out`; ``error``
+            refuses the file.
         no_volume: ``zero`` takes a volume that is not there for 0; ``error`` refuses the row.
         weekends: ``keep`` takes daily bars of Saturdays and Sundays; ``error`` refuses them, unless the
             file has both days of all its weekends, two or more.
+        columns: What the files call ``symbol``, ``time``, ``open``, ``high``, ``low``, ``close`` and
+            ``volume``, where that is not what vendors usually do.
 
     Raises:
         InvalidInputError: ``path`` is neither a file nor a folder, ``symbol`` is given for a folder,
             ``symbols`` is no list of texts, or an option is none of those that it may be. Every method raises it
             for a file that it cannot read, for one whose rows are not in order or no such bars, and for the
-            first malformed row that it comes to.
+            first malformed row that it comes to. In a folder, who asks for some symbols needs the files that
+            are named after them and those with a column of symbols.
+        NoDataError: No file of the folder is called as files of bars are; raised by every method that reads.
 
     Examples:
         >>> bars = CSVDataHandler("AAPL.csv")  # doctest: +SKIP
@@ -356,6 +360,7 @@ class CSVDataHandler(DataHandler):
         on_bad_row: OnBadRow = "error",
         no_volume: NoVolume = "error",
         weekends: Weekends = "error",
+        columns: Mapping[str, str] | None = None,
     ) -> None:
         reading = Reading(
             timeframe=timeframe,
@@ -367,7 +372,10 @@ class CSVDataHandler(DataHandler):
             no_volume=no_volume,
             weekends=weekends,
             round_to_scale=round_to_scale,
+            columns={} if columns is None else columns,
         )
+        if not isinstance(path, str | Path):
+            refuse("path", "that of a file or of a folder", shown(path))
         self.path = Path(path)
         self.timeframe = timeframe
         self._exchange_zone = zone_of(exchange_zone).key
@@ -376,7 +384,7 @@ class CSVDataHandler(DataHandler):
 
     @property
     def left_out(self) -> tuple[LeftOutRow, ...]:
-        """The rows that ``on_bad_row="quarantine"`` leaves out: file, line, reason and text. The files are read."""
+        """The rows and files that ``on_bad_row="quarantine"`` leaves out, with the reason. The files are read."""
         return tuple(self._collection.left_out())
 
     def get_next_bar(self, *, missing: Missing = "error") -> Iterator[MarketDataEvent]:
@@ -394,7 +402,7 @@ class CSVDataHandler(DataHandler):
         """
         bar = self._collection.newest(require_symbol(symbol))
         if bar is None:
-            raise self._none_of([symbol], self._collection.symbols())
+            raise self._none_of([symbol])
         return MarketDataEvent.of_bar(symbol, bar, self.timeframe)
 
     def get_bars_range(
@@ -433,12 +441,13 @@ class CSVDataHandler(DataHandler):
         return found
 
     def _refuse_missing(self, symbols: Sequence[str]) -> None:
-        stored = self._collection.symbols() if symbols else frozenset[str]()
+        stored = self._collection.holding(symbols) if symbols else frozenset[str]()
         if missing := [symbol for symbol in symbols if symbol not in stored]:
-            raise self._none_of(missing, stored)
+            raise self._none_of(missing)
 
-    def _none_of(self, symbols: Sequence[str], stored: Iterable[str]) -> NoDataError:
+    def _none_of(self, symbols: Sequence[str]) -> NoDataError:
         remedy = "add them there, or ask for a symbol as the files spell it"
+        stored = self._collection.about()
         return never_stored(symbols, stored, f"{self.timeframe.value} bars", str(self.path), remedy)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 
 from jutsu_assets.barfiles.bar_file import BarFile
 from jutsu_assets.barfiles.folders import bar_file
+from jutsu_assets.barfiles.layout import read_layout
 from jutsu_assets.barfiles.lines import BLOCK_BYTES, LONGEST_LINE, Lines
 from jutsu_assets.barfiles.reading import Reading
-from jutsu_assets.barfiles.rows import Row
+from jutsu_assets.barfiles.rows import Row, RowFaultError, RowReader
 from jutsu_core.bars import Bar, Timeframe
 from jutsu_core.errors import InvalidInputError
 
@@ -436,11 +438,173 @@ CLOCKS = {
 }
 
 
+CLOCKS_WITH_ZONES = {
+    "a repeated hour": ("20241103  01:30:00 US/Eastern", "must be a time that US/Eastern has exactly once"),
+    "a skipped hour": ("2024-03-10 02:30 America/New_York", "a time that America/New_York has exactly once"),
+    "a skipped hour by its name": ("2024-03-10 02:30 EST", "has exactly once and calls EST"),
+    "the winter's name in summer": ("2024-07-01 09:30 EST", "has exactly once and calls EST"),
+    "another country's name": ("2024-07-01 09:30 CEST", "has exactly once and calls CEST"),
+    "a word": ("2024-07-01 09:30 Eastern", "write its UTC offset, or leave the zone out and say timezone="),
+    "an offset that nobody knows": ("2024-07-01 09:30 GMT+2", "write its UTC offset, or leave the zone out"),
+    "both hours of a repeated one": ("2024-11-03 01:30 ET", "has exactly once and calls ET"),
+    "no zone at all": ("2024-07-01 09:30 Mars/Phobos", "must be in a zone such as America/New_York, was '2024-07"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), CLOCKS_WITH_ZONES.values(), ids=CLOCKS_WITH_ZONES)
+def test_a_cell_that_names_its_zone_is_held_to_its_clocks(tmp_path: Path, text: str, problem: str) -> None:
+    path = write(tmp_path, PLAIN + f"{text},1,1,1,1,1\n")
+    with pytest.raises(InvalidInputError) as caught:
+        read(path, timeframe=Timeframe.M5, zone=NEW_YORK)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["EST", "EDT", "EST5EDT", "CET", "CEST", "MST", "HST", "EET", "MET", "WET", "JST"])
+def test_an_abbreviated_zone_is_no_guess_of_the_machine(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, PLAIN + f"2024-07-01 09:30 {name},1,1,1,1,1\n")
+    with pytest.raises(InvalidInputError, match=f"since {name} means different ones.*timezone='America/New_York'"):
+        list(bar_file(path, Reading(timeframe=Timeframe.M5)).rows())
+    assert [bar.timestamp for _, bar in read(path)] == [datetime(2024, 7, 1, tzinfo=UTC)]  # a date needs no zone
+
+
+NAMED = {
+    "2024-11-03 01:30 EDT": datetime(2024, 11, 3, 5, 30, tzinfo=UTC),
+    "2024-11-03 01:30 EST": datetime(2024, 11, 3, 6, 30, tzinfo=UTC),
+    "2024-07-01 09:30 EDT": datetime(2024, 7, 1, 13, 30, tzinfo=UTC),
+    "2024-07-01 09:30 (EDT)": datetime(2024, 7, 1, 13, 30, tzinfo=UTC),
+    "2024-07-01 9:30 AM ET": datetime(2024, 7, 1, 13, 30, tzinfo=UTC),
+    "2024-07-01 09:30 UTC": datetime(2024, 7, 1, 9, 30, tzinfo=UTC),
+    "2024-07-01 09:30 gmt": datetime(2024, 7, 1, 9, 30, tzinfo=UTC),
+    "2024-07-01 09:30 Asia/Tokyo": datetime(2024, 7, 1, 0, 30, tzinfo=UTC),
+}
+
+
+@pytest.mark.parametrize(("text", "instant"), NAMED.items())
+def test_what_the_zone_that_was_said_calls_its_time_tells_which_one_is_meant(
+    tmp_path: Path, text: str, instant: datetime
+) -> None:
+    path = write(tmp_path, PLAIN + f"{text},1,1,1,1,1\n")
+    assert [bar.timestamp for _, bar in read(path, timeframe=Timeframe.M5, zone=NEW_YORK)] == [instant]
+
+
+def test_the_day_of_an_epoch_and_a_time_of_day_are_held_to_the_clocks_too(tmp_path: Path) -> None:
+    path = write(tmp_path, PLAIN.replace("Date", "Date,Time") + "1730606400,01:30,1,1,1,1,1\n")
+    with pytest.raises(InvalidInputError, match="must be a time that America/New_York has exactly once"):
+        read(path, timeframe=Timeframe.M5, zone=NEW_YORK)
+
+
 @pytest.mark.parametrize(("text", "problem"), CLOCKS.values(), ids=CLOCKS)
 def test_a_time_that_is_no_one_instant_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         read(write(tmp_path, PLAIN + f"{text},1,1,1,1,1\n"), timeframe=Timeframe.M5, zone=NEW_YORK)
     assert problem in str(caught.value)
+
+
+def intraday(minutes: Sequence[int], days: Sequence[int]) -> str:
+    return PLAIN + "".join(
+        f"2013-03-{day:02} {at // 60:02}:{at % 60:02}Z,1,1,1,1,1\n" for day in days for at in minutes
+    )
+
+
+LONGER = {
+    "hours that begin at half past": (Timeframe.M30, range(14 * 60 + 30, 21 * 60, 60), 60),
+    "half hours at a quarter past": (Timeframe.M15, range(14 * 60 + 15, 20 * 60, 30), 30),
+    "quarters at five past": (Timeframe.M5, range(14 * 60 + 5, 20 * 60, 15), 15),
+    "five minutes at one past": (Timeframe.M1, range(14 * 60 + 1, 20 * 60, 5), 5),
+    "two hours": (Timeframe.M30, range(30, 24 * 60, 120), 120),
+}
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize(("timeframe", "minutes", "apart"), LONGER.values(), ids=LONGER)
+def test_longer_bars_are_told_by_their_distances(
+    tmp_path: Path, timeframe: Timeframe, minutes: range, apart: int, *, newest_first: bool
+) -> None:
+    header, *rows = intraday(minutes, (4, 5)).splitlines(keepends=True)
+    path = write(tmp_path, header + "".join(rows[::-1] if newest_first else rows))
+    with pytest.raises(InvalidInputError, match=f"must hold bars of {timeframe.value}, but .* {apart} minutes"):
+        read(path, timeframe=timeframe)
+
+
+HONEST = {
+    "two neighbours": ((870, 930, 990, 1020, 1080), (4, 5)),
+    "few rows": ((870, 930, 990), (4, 5)),
+    "one day": (range(870, 1260, 60), (4,)),
+    "holes of every length": ((870, 930, 1050, 1230), (4, 5, 6)),
+}
+
+
+@pytest.mark.parametrize(("minutes", "days"), HONEST.values(), ids=HONEST)
+def test_half_hours_with_holes_are_half_hours(tmp_path: Path, minutes: Sequence[int], days: tuple[int, ...]) -> None:
+    found = read(write(tmp_path, intraday(minutes, days)), timeframe=Timeframe.M30)
+    assert len(found) == len(minutes) * len(days)
+
+
+MISTYPED = {
+    "the last row": ("2024-01-04 2024-01-05 2204-01-09", 4),
+    "the last one of newest first": ("2024-01-05 2024-01-04 1924-01-03", 4),
+    "the first row": ("1924-01-04 2024-01-05 2024-01-08 2024-01-09", 2),
+    "the first one of newest first": ("2204-01-09 2024-01-08 2024-01-05 2024-01-04", 2),
+    "one of two rows": ("2024-01-08 2204-01-09", 3),
+    "one within": ("2024-01-04 2204-01-05 2024-01-08 2024-01-09", 3),
+}
+
+
+@pytest.mark.parametrize(("dates", "line"), MISTYPED.values(), ids=MISTYPED)
+def test_a_date_a_lifetime_away_from_its_neighbours_was_mistyped(tmp_path: Path, dates: str, line: int) -> None:
+    path = write(tmp_path, PLAIN + "".join(f"{date},1,1,1,1,1\n" for date in dates.split()))
+    with pytest.raises(InvalidInputError, match=f"line {line}, column Date: must be within 50 years of .* of line"):
+        read(path)
+    kept = dates.split()[: line - 2] + dates.split()[line - 1 :]
+    if len(kept) > 1:
+        found = read(path, on_bad_row="quarantine")
+        assert [f"{bar.timestamp:%Y-%m-%d}" for _, bar in found] == sorted(kept)
+        assert [row.line for row in opened(path, on_bad_row="quarantine").left_out()] == [line]
+
+
+def test_a_mistyped_date_of_one_symbol_is_found_among_the_rows_of_others(tmp_path: Path) -> None:
+    rows = [f"{symbol},{year}-01-06,1,1,1,1,1\n" for year in range(1900, 2001) for symbol in ("A", "B", "C")]
+    stray = [row for row in rows if not row.startswith("B,19") or row.startswith(("B,1900", "B,1901"))]
+    sound = Reading(timeframe=Timeframe.MO1)
+    assert len(list(bar_file(write(tmp_path, WITH_SYMBOL + "".join(rows)), sound).rows())) == 303
+    with pytest.raises(InvalidInputError, match=r"column timestamp: must be within 50 years of 1901-01-06"):
+        list(bar_file(write(tmp_path, WITH_SYMBOL + "".join(stray)), sound).rows())
+
+
+CLOCK_CELL = st.builds(
+    "{:02}:{:02}{}{}".format,
+    st.integers(0, 25) | st.just(99),
+    st.sampled_from([0, 30, 59, 60, 99]),
+    st.sampled_from(["", ":00", ":59", ":60", ":99"]),
+    st.sampled_from(["", "Z", "+05:30", "-23:59", "+24:00", "+05:99"]),
+)
+PRICE_CELL = st.sampled_from(["1", "1.5", "000001", "1.123456", "999999999.999999", "0", "2."])
+PLAIN_ROW = st.builds(
+    "{}{}{},{},{},{},{},{}".format,
+    st.sampled_from(["2024-01-08", "2024-02-30", "0000-01-08", "2024-13-01", "2024-03-10", "2024-11-03"]),
+    st.sampled_from([" ", "T"]),
+    CLOCK_CELL,
+    *[PRICE_CELL] * 4,
+    st.sampled_from(["0", "5.0", "999999999999999999", "7.00"]),
+)
+
+
+@pytest.mark.parametrize("timeframe", [Timeframe.D1, Timeframe.M1])
+@given(row=PLAIN_ROW)
+@settings(max_examples=150, deadline=None)
+def test_what_is_read_at_once_is_read_alike_one_by_one(timeframe: Timeframe, row: str) -> None:
+    names = ("Date", "Open", "High", "Low", "Close", "Volume")
+    layout = read_layout(iter([",".join(names)]).__next__)
+    reader = RowReader(layout, Reading(timeframe=timeframe, timezone=NEW_YORK.key), lambda: "day_first", "AAPL")
+    at_once, places = reader.rows(row.encode()), reader.places(row.encode())
+    place: tuple[str, datetime] | None = None
+    cells = reader.cells(row.encode())
+    with suppress(RowFaultError):
+        place = reader.place(cells)
+    assert places is None or [place] == list(zip(*places, strict=True))
+    if at_once is not None:
+        assert place is not None
+        assert at_once == [(place[0], reader.bar(place[1], cells))]
 
 
 def test_a_time_of_day_must_be_one(tmp_path: Path) -> None:
@@ -453,7 +617,7 @@ def long_file(folder: Path, rows: int, *, newest_first: bool = False, end: str =
     """Write a file of many blocks whose last row is broken, last in time that is."""
     first = datetime(2000, 1, 1, tzinfo=UTC)
     lines = [f"{first + timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ},1,2,1,2,{n}{end}" for n in range(rows)]
-    lines.append(f"2100-01-01T00:00:00Z,1,broken,1,2,5{end}")
+    lines.append(f"2040-01-01T00:00:00Z,1,broken,1,2,5{end}")
     return write(folder, PLAIN.replace("\n", end) + "".join(reversed(lines) if newest_first else lines))
 
 
@@ -471,7 +635,7 @@ def test_every_row_of_many_blocks_comes_once_and_lines_are_counted_right(
 
 def test_reading_stops_at_the_end_asked_for(tmp_path: Path) -> None:
     bars = opened(long_file(tmp_path, 10), Timeframe.M1)
-    assert len(list(bars.rows(end=datetime(2100, 1, 1, tzinfo=UTC)))) == 10
+    assert len(list(bars.rows(end=datetime(2040, 1, 1, tzinfo=UTC)))) == 10
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
@@ -509,7 +673,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
     path = long_file(tmp_path, 2 * BLOCK_BYTES // 30)
     bars = opened(path, Timeframe.M1).rows()
     next(bars)
-    replacement = write(tmp_path, path.read_bytes() + b"2100-01-02T00:00:00Z,1,1,1,1,1\n", "new.csv")
+    replacement = write(tmp_path, path.read_bytes() + b"2040-01-02T00:00:00Z,1,1,1,1,1\n", "new.csv")
     replacement.replace(path)
     with pytest.raises(InvalidInputError, match="must stay as it is while it is read"):
         list(bars)

@@ -242,6 +242,18 @@ def test_what_was_left_out_can_be_asked_for(write: Write) -> None:
     assert all("must be a" in row.reason for row in market.left_out)
 
 
+def test_a_strange_file_is_left_out_and_said(write: Write) -> None:
+    folder = write(README__csv="just notes", X__csv=HEAD + MONDAY, IBM__csv="")
+    with pytest.raises(ConfigurationError, match=r"IBM\.csv, line 1, column timestamp: must be in the header"):
+        BarFolder(folder, Reading())
+    market = BarFolder(folder, Reading(on_bad_row="quarantine"))
+    assert closes(market.history) == {"X": BOTH[:1]}
+    assert [(row.path.name, row.line) for row in market.left_out] == [("IBM.csv", 0), ("README.csv", 0)]
+    (folder / "X.csv").unlink()
+    with pytest.raises(ConfigurationError, match=r"holds none; .*IBM\.csv: line 1, column timestamp"):
+        BarFolder(folder, Reading(on_bad_row="quarantine"))
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -16,6 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jutsu_assets.barfiles.bar_file import BarFile
+from jutsu_assets.barfiles.folders import name_of
+from jutsu_assets.barfiles.reading import OnBadRow
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.handlers import CSVDataHandler, DatabaseDataHandler
@@ -53,7 +55,8 @@ def newest_first(rows: Sequence[tuple[str, Bar]]) -> str:
 
 def metatrader(rows: Sequence[tuple[str, Bar]]) -> str:
     cells = [
-        (symbol, f"{one.timestamp:%Y.%m.%d}", "00:00", *prices(one), "1", f"{one.volume}.0") for symbol, one in rows
+        (symbol, f"{one.timestamp:%Y.%m.%d}", "00:00", *prices(one), str(min(1, one.volume)), f"{one.volume}.0")
+        for symbol, one in rows
     ]
     header = "<TICKER>\t<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\r\n"
     return header + "".join("\t".join(row) + "\r\n" for row in cells)
@@ -202,15 +205,105 @@ def test_nothing_stored_is_said_with_file_and_symbol(handler: CSVDataHandler) ->
         handler.get_bars_range("NONE", BEGIN, FAR)
 
 
-def test_an_empty_folder_and_a_header_alone_hold_no_bars(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "AAPL.csv"):
-        if path.suffix:
-            path.write_text(HEADER)
-        handler = CSVDataHandler(path)
-        assert list(handler.get_next_bar()) == []
-        assert list(handler.get_frame(["AAPL"], BEGIN, FAR, missing="skip").columns) == list(BAR_COLUMNS)
+@pytest.mark.parametrize("beside", ["", "MSFT.csv"])
+def test_a_header_alone_holds_no_bars_in_a_folder_or_by_itself(tmp_path: Path, beside: str) -> None:
+    path = tmp_path / "AAPL.csv"
+    path.write_text(HEADER.removeprefix("symbol,"))
+    if beside:
+        (tmp_path / beside).write_text(HEADER + "MSFT,2024-01-08,1,1,1,1,1\n")
+        path = tmp_path
+    handler = CSVDataHandler(path)
+    assert len(list(handler.get_next_bar())) == bool(beside)
+    assert list(handler.get_frame(["AAPL"], BEGIN, FAR, missing="skip").columns) == list(BAR_COLUMNS)
+    for ask in (
+        lambda: handler.get_latest_bar("AAPL"),
+        lambda: handler.get_bars_range("AAPL", BEGIN, FAR),
+        lambda: next(CSVDataHandler(path, symbols=["AAPL"]).get_next_bar()),
+    ):
+        with pytest.raises(NoDataError, match="symbol 'AAPL' must have 1d bars, has none"):
+            ask()
+
+
+def test_a_folder_without_a_file_of_bars_is_not_taken_for_one_without_bars(tmp_path: Path) -> None:
+    handler = CSVDataHandler(tmp_path)
+    with pytest.raises(NoDataError, match=r"must hold files of bars \(\.csv, \.csv\.gz\), holds none$"):
+        next(handler.get_next_bar())
+    (tmp_path / "aapl.us.txt").write_text("as Stooq calls them")
+    for ask in (
+        lambda: next(handler.get_next_bar()),
+        lambda: handler.get_latest_bar("AAPL"),
+        lambda: handler.get_bars_range("AAPL", BEGIN, FAR),
+        lambda: handler.get_frame(["AAPL"], BEGIN, FAR, missing="skip"),
+    ):
+        with pytest.raises(NoDataError, match=r"holds none; it has \.txt: rename them, or read each by itself"):
+            ask()
+
+
+STRANGE = {
+    "README.csv": b"just notes\n",
+    "IBM.csv": b"",
+    "GE.csv": (HEADER + "GE,2024-01-08,1,1,1,1,1\n").encode("utf-16"),
+    "T.csv.gz": b"no gzip",
+    "months.csv": HEADER.encode() + b"X,2024-01-08,1,1,1,1,1\nX,2024-02-08,1,1,1,1,1\nX,2024-03-08,1,1,1,1,1\n"
+    b"X,2024-04-08,1,1,1,1,1\n",
+    "F.csv": HEADER.encode() + b"GM,2024-01-08,1,1,1,1,1\n",
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_strange_file_keeps_nobody_from_the_others(folder: Path, history: History, name: str) -> None:
+    (folder / name).write_bytes(STRANGE[name])
+    symbol, bars = next(iter(history.items()))
+    expected = [event(symbol, one) for one in bars]
+    strict, lenient = CSVDataHandler(folder), CSVDataHandler(folder, on_bad_row="quarantine")
+    is_of_symbols = name == "months.csv"  # and might be of this one
+    for handler in (lenient,) if is_of_symbols else (lenient, strict):
+        assert handler.get_bars_range(symbol, BEGIN, FAR) == expected
+        assert handler.get_latest_bar(symbol) == expected[-1]
+        assert list(CSVDataHandler(folder, symbols=[symbol], on_bad_row="quarantine").get_next_bar()) == expected
         with pytest.raises(NoDataError):
-            handler.get_latest_bar("AAPL")
+            handler.get_bars_range("MISSING", BEGIN, FAR)
+    assert list(lenient.get_next_bar()) == [event(symbol, one) for symbol, one in in_time_order(history)]
+    assert [(row.path.name, row.line, row.row) for row in lenient.left_out] == [(name, 0, "")]
+    assert "must " in lenient.left_out[0].reason
+    with pytest.raises(InvalidInputError, match=name):
+        list(strict.get_next_bar())
+    if is_of_symbols:
+        with pytest.raises(InvalidInputError, match=name):
+            strict.get_bars_range(symbol, BEGIN, FAR)
+    else:
+        for handler in (lenient, strict):
+            with pytest.raises(InvalidInputError, match=name):  # it is named after what is asked for
+                handler.get_bars_range(name_of(Path(name)), BEGIN, FAR)
+
+
+def test_what_is_in_a_file_of_another_name_is_refused_to_those_who_ask_for_it(folder: Path) -> None:
+    (folder / "F.csv").write_bytes(STRANGE["F.csv"])
+    with pytest.raises(InvalidInputError, match="column symbol: must be F, was 'GM'"):
+        CSVDataHandler(folder).get_bars_range("GM", BEGIN, FAR)
+
+
+@pytest.mark.parametrize("on_bad_row", ["error", "quarantine"])
+def test_a_file_whose_header_names_what_is_asked_for_must_be_sound(folder: Path, on_bad_row: OnBadRow) -> None:
+    header = "Price,Close,High,Low,Open,Volume\nTicker,KO,KO,KO,KO,KO\nDate,,,,,\n"
+    (folder / "download.csv").write_text(header + "2024-01-08,1,1,1,1,1\n2224-01-08,1,1,1,1,1\n")
+    with pytest.raises(InvalidInputError, match=r"download\.csv, line [45], column Date: must be within 50 years"):
+        CSVDataHandler(folder, on_bad_row=on_bad_row).get_bars_range("KO", BEGIN, FAR)
+
+
+def test_two_files_of_one_symbol_disturb_only_those_who_ask_for_it(folder: Path, history: History) -> None:
+    symbol, *_ = history
+    for name in ("ZZZ.csv", "ZZZ.csv.gz"):
+        (folder / name).write_text(HEADER)
+    assert len(CSVDataHandler(folder).get_bars_range(symbol, BEGIN, FAR)) == len(history[symbol])
+    with pytest.raises(InvalidInputError, match=r"ZZZ\.csv\.gz must be the only file of ZZZ"):
+        CSVDataHandler(folder).get_latest_bar("ZZZ")
+
+
+def test_a_folder_of_strange_files_alone_is_refused_however_rows_are_treated(tmp_path: Path) -> None:
+    (tmp_path / "README.csv").write_text("just notes\n")
+    with pytest.raises(InvalidInputError, match=r"README\.csv, line 1, column timestamp: must be in the header"):
+        list(CSVDataHandler(tmp_path, on_bad_row="quarantine").get_next_bar())
 
 
 def test_the_timeframe_and_the_zone_reach_the_events(tmp_path: Path) -> None:
@@ -220,6 +313,28 @@ def test_the_timeframe_and_the_zone_reach_the_events(tmp_path: Path) -> None:
     latest = handler.get_latest_bar("AAPL")
     assert (latest.timeframe, latest.timestamp) == (Timeframe.M5, datetime(2013, 3, 1, 14, 30, tzinfo=UTC))
     assert CSVDataHandler(path, symbol="BRK/B").get_latest_bar("BRK/B").timestamp == datetime(2013, 3, 1, tzinfo=UTC)
+
+
+METATRADER = "<DATE>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\n"
+TERMINAL = "time,open,high,low,close,tick_volume,spread,real_volume\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "ticks"),
+    [
+        (METATRADER + "2024.01.08\t1\t1\t1\t1\t7\t0\n2024.01.09\t1\t1\t1\t1\t9\t0\n", "<TICKVOL>"),
+        (TERMINAL + "2024-01-08,1,1,1,1,7,2,0\n2024-01-09,1,1,1,1,9,2,0\n", "tick_volume"),
+    ],
+)
+def test_ticks_are_no_shares_unless_that_is_said(tmp_path: Path, content: str, ticks: str) -> None:
+    path = tmp_path / "EURUSD.csv"
+    path.write_text(content)
+    with pytest.raises(InvalidInputError, match=rf"line 2, .* was 0 in every row, beside {ticks}.*no_volume='zero'"):
+        list(CSVDataHandler(path).get_next_bar())
+    assert [event.volume for event in CSVDataHandler(path, no_volume="zero").get_next_bar()] == [0, 0]
+    assert [event.volume for event in CSVDataHandler(path, columns={"volume": ticks}).get_next_bar()] == [7, 9]
+    path.write_text(content.replace("0\n2024", "5\n2024"))
+    assert [event.volume for event in CSVDataHandler(path).get_next_bar()] == [5, 0]
 
 
 def test_other_files_in_a_folder_are_not_read(folder: Path, history: History) -> None:
@@ -267,6 +382,23 @@ def test_arguments_that_cannot_be_meant_are_refused(folder: Path, one_file: Path
     for zone in ("Mars/Phobos", "", "../UTC", "America"):
         with pytest.raises(InvalidInputError, match="timezone must be an IANA name"):
             CSVDataHandler(one_file, timezone=zone)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"symbol": 5}, "symbol must be a text such as 'AAPL', was 5"),
+        ({"symbol": " "}, "symbol must be a text such as 'AAPL', was ' '"),
+        ({"path": None}, "path must be that of a file or of a folder, was None"),
+        ({"timeframe": "1d"}, "timeframe must be a Timeframe, was '1d'"),
+        ({"columns": {"volume": 5}}, r"columns\['volume'\] must be a text such as 'Zeit', was 5"),
+        ({"columns": {"shares": "Vol"}}, "columns must be of symbol, time, open, .*volume, was of 'shares'"),
+        ({"symbols": 5}, "symbols must be a list"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused(one_file: Path, arguments: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInputError, match=problem):
+        CSVDataHandler(**{"path": one_file, **arguments})
 
 
 def test_bounds_that_mean_no_range_are_refused(handler: CSVDataHandler) -> None:
@@ -317,10 +449,10 @@ def test_a_batch_of_one_file_is_one_pass(one_file: Path, monkeypatch: pytest.Mon
 
 
 def big_file(path: Path, rows: int, *, reverse: bool) -> Path:
-    """Write ``rows`` sound minute bars, and one in 2100 that is broken."""
+    """Write ``rows`` sound minute bars, and one in 2040 that is broken."""
     first = datetime(2000, 1, 1, tzinfo=UTC)
     numbers = range(rows - 1, -1, -1) if reverse else range(rows)
-    broken = "2100-01-01T00:00:00Z,1,1,1,broken,1\n"
+    broken = "2040-01-01T00:00:00Z,1,1,1,broken,1\n"
     with path.open("w") as file:
         file.write("timestamp,open,high,low,close,volume\n" + (broken if reverse else ""))
         file.writelines(f"{first + timedelta(minutes=n):%Y-%m-%dT%H:%M:%SZ},1.5,2.5,1,2,{n}\n" for n in numbers)

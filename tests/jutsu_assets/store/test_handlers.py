@@ -324,12 +324,45 @@ def test_a_choice_of_no_symbols_streams_nothing(store: SqlBarStore, opened: Open
 
 
 def test_arguments_that_cannot_be_meant_are_refused(opened: Opener) -> None:
-    with pytest.raises(InvalidInputError, match="cache_size must be at least 0, was -1"):
-        opened(cache_size=-1)
     with pytest.raises(InvalidInputError, match=r"symbols\[0\] must be a text such as 'AAPL', was 7"):
         opened(symbols=[7])
     with pytest.raises(InvalidInputError, match="as_of must be timezone-aware, was the naive 2013-03-04T12:00:00"):
         opened(as_of=NOON.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        *(
+            ({"cache_size": bad}, f"cache_size must be an integer of at least 0, was {bad!r}")
+            for bad in (-1, "5", None)
+        ),
+        *(({"cache_size": bad}, f"cache_size must be an integer of at least 0, was {bad!r}") for bad in (1.5, True)),
+        *(({"timeframe": bad}, f"timeframe must be a Timeframe, was {bad!r}") for bad in ("1d", None)),
+        *(({"db_url": bad}, "db_url must be a text such as 'sqlite") for bad in (Path("jutsu.db"), None, 5)),
+        ({"create": "yes"}, "create must be True or False, was 'yes'"),
+        ({"exchange_zone": 5}, "exchange_zone must be an IANA name"),
+        ({"as_of": "2024-01-08"}, "as_of must be a timezone-aware datetime, was '2024-01-08'"),
+        ({"symbols": 5}, "symbols must be a list"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused(arguments: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidInputError, match=problem):
+        DatabaseDataHandler(**{"db_url": "sqlite:////nowhere/jutsu.db", **arguments})
+
+
+@pytest.mark.parametrize("symbol", ["\ud800", "AAPL\0", "AA\nPL"])
+def test_a_symbol_that_no_database_can_be_asked_for_is_refused(opened: Opener, symbol: str) -> None:
+    handler = opened()
+    for ask in (
+        lambda: handler.get_latest_bar(symbol),
+        lambda: handler.get_bars_range(symbol, BEGINNING, END_OF_TIME),
+        lambda: handler.get_bars_batch([symbol], BEGINNING, END_OF_TIME),
+        lambda: handler.get_frame(symbol, BEGINNING, END_OF_TIME),
+        lambda: opened(symbols=[symbol]),
+    ):
+        with pytest.raises(InvalidInputError, match="must be a text such as 'AAPL', was"):
+            ask()
 
 
 @pytest.mark.parametrize("cache_size", [0, 1, 1000])
