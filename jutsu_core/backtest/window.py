@@ -32,7 +32,7 @@ class Window(DataHandler):
         InvalidInputError: A parameter breaks its constraint.
     """
 
-    def __init__(self, handler: DataHandler, symbols: Sequence[str], start: datetime, end: datetime) -> None:
+    def __init__(self, handler: DataHandler, symbols: str | Sequence[str], start: Bound, end: Bound) -> None:
         if not isinstance(handler, DataHandler):
             refuse("handler", "a DataHandler", shown(handler))
         self._handler, self._symbols = handler, checked_symbols(symbols)

@@ -263,9 +263,9 @@ TABLE: dict[str, Row] = {
     "backtest.window.Window": row(
         Window,
         handler=(StreamedBars([event()]), ANYTHING | {"a class": StreamedBars}),
-        symbols=(["AAPL"], {"a text": "AAPL", "a number": 5, "numbers": [5]}),
-        start=A_MOMENT,
-        end=A_MOMENT,
+        symbols=(["AAPL"], SEVERAL),
+        start=(NOON, BOUNDS),
+        end=(NOON, BOUNDS | {"before the start": NOON - timedelta(1)}),
     ),
     "bars.Timeframe.parse": row(Timeframe.parse, text=("1d", {"timeframe": None, "unknown": "2d", "a list": ["1d"]})),
     "bars.BarColumns.of": row(BarColumns.of, bars=([bar(FRIDAY)], BARS)),
