@@ -16,6 +16,7 @@ from pathlib import Path
 from jutsu_assets.instance.health import HistoryHealth, examine_history
 from jutsu_assets.instance.outcomes import RunOutcomes, outcomes_of
 from jutsu_assets.lake.strays import stray_files
+from jutsu_assets.portfolios.folders import listed
 from jutsu_assets.schwab.tokens import FileTokenStore, LoginLife, login_life
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.bars import SqlBarStore
@@ -202,8 +203,8 @@ class Observed:
 
     @cached_property
     def failures(self) -> Sequence[PartitionFailure]:
-        """Return which partitions of followed symbols failed when they were last run."""
-        followed = set(self.universe.symbols)
+        """Return which partitions of followed symbols, and of portfolios that are there, failed when last run."""
+        followed = {*self.universe.symbols, *listed(self.settings.universe_path.parent).names}
         standing = PartitionFailures(self.database, self._clock).all_standing()
         return [failure for failure in standing if failure.partition in followed]
 

@@ -206,6 +206,17 @@ def test_a_report_of_other_bars_is_stale(installation: Installation) -> None:
     }
 
 
+def test_a_portfolio_that_failed_is_named_as_long_as_it_is_there(installation: Installation) -> None:
+    installation.market.failures.record(["mine"], ["portfolio_performance"], "fills.csv, row 3: no number")
+    assert found(installation) == {}
+    file = installation.folder / "portfolios" / "mine.yaml"
+    file.parent.mkdir()
+    file.write_text("fills: fills.csv\nhistory: history.csv\n", encoding="utf-8")
+    assert found(installation) == {
+        "partitions_are_made": "mine: portfolio_performance failed at 2013-03-04 22:00 UTC: fills.csv, row 3: no number"
+    }
+
+
 def test_live_bars_lag_behind_the_exchange(live: Installation) -> None:
     token = {"access_token": "a", "refresh_token": "r", "expires_at": 1}
     assert live.settings.credentials is not None
