@@ -63,6 +63,7 @@ def test_results_take_most_of_the_memory() -> None:
     assert peak_over_result(5_040) < 1.6
 
 
+@pytest.mark.slow
 def test_the_table_has_a_ratio_for_every_peer() -> None:
     lines = table(1, 300, 1)
     assert lines[2].startswith("| TA-Lib, a bare loop on arrays | ")

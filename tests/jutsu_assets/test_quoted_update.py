@@ -11,6 +11,8 @@ from jutsu_assets.simulator.catalog import named_plan
 from jutsu_core.bars import Bar, Timeframe
 from tests.support.graph import Graph, metadata_of, open_graph
 
+pytestmark = pytest.mark.slow
+
 SYMBOLS = ("AAPL", "MSFT")
 BARS_ALONE = ("daily_bars",)
 START = date(2012, 6, 1)

@@ -46,6 +46,7 @@ ON_DATA = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", *AT_THE_TOKEN, *ON_DATA])
 def test_after_every_fault_no_secret_is_anywhere(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]

@@ -53,6 +53,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield tmp_path
 
 
+@pytest.mark.slow
 def test_the_demo_shows_results_counts_and_time_and_changes_nothing_twice(home: Path) -> None:
     first = CliRunner().invoke(main, ["demo"])
     assert first.exit_code == 0, first.output
@@ -94,6 +95,7 @@ def test_a_corrupt_universe_is_one_line(home: Path) -> None:
     assert "'aapl'" in result.output
 
 
+@pytest.mark.slow
 def test_a_failing_demo_says_that_the_rest_is_kept(home: Path) -> None:
     (home / "universe.yaml").write_text("symbols: [FB, NOSUCH]\nhistory_start: 2012-01-03\n", encoding="utf-8")
     result = CliRunner().invoke(main, ["demo"])
@@ -103,6 +105,7 @@ def test_a_failing_demo_says_that_the_rest_is_kept(home: Path) -> None:
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 def test_the_demo_leaves_credentials_and_the_live_store_alone(home: Path) -> None:
     (home / "universe.yaml").write_text("symbols: [FB]\nhistory_start: 2013-01-02\n", encoding="utf-8")
     (home / ".env").write_text("SCHWAB_API_KEY=mine\nSCHWAB_APP_SECRET=mine\n", encoding="utf-8")

@@ -16,6 +16,8 @@ from jutsu_assets.simulator.faults import FaultPlan
 from jutsu_core.bars import Timeframe
 from tests.support.graph import Graph, open_graph
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("bokeh_sampledata", reason="the sample data are not installed")
 
 START = date(2012, 11, 1)

@@ -124,6 +124,7 @@ def test_a_skip_names_its_reason(graph: Graph, day: date, why: str) -> None:
     assert evaluate(graph, UPDATE_AFTER_CLOSE, new_york(day, LATE)) == why
 
 
+@pytest.mark.slow
 def test_the_repair_asks_for_the_worst_within_its_budget(graph: Graph) -> None:
     night = new_york(date(2012, 11, 21), (2, 30))
     assert graph.run("AAPL", "MSFT").success
@@ -136,6 +137,7 @@ def test_the_repair_asks_for_the_worst_within_its_budget(graph: Graph) -> None:
     assert launched(graph) == {"nightly_repair-2012-11-21": ["FB", "IBM", "MSFT"]}
 
 
+@pytest.mark.slow
 def test_the_repairs_budget_takes_the_worst_first(tmp_path: Path) -> None:
     with opened(tmp_path) as graph:
         universe = graph.universe.model_copy(
@@ -150,6 +152,7 @@ def test_the_repairs_budget_takes_the_worst_first(tmp_path: Path) -> None:
         assert launched(graph) == {"nightly_repair-2012-11-21": ["GOOG"]}
 
 
+@pytest.mark.slow
 def test_the_repair_asks_for_what_a_killed_run_left_behind(graph: Graph) -> None:
     """Nobody judged those since: their newest verdict still says that nothing is missing."""
     assert graph.run("AAPL", "GOOG").success
@@ -157,6 +160,7 @@ def test_the_repair_asks_for_what_a_killed_run_left_behind(graph: Graph) -> None
     assert launched(graph) == {"nightly_repair-2012-11-21": ["IBM", "MSFT"]}
 
 
+@pytest.mark.slow
 def test_the_repair_makes_what_was_not_made_of_the_newest_bars(graph: Graph) -> None:
     """A run asks ahead: one that is killed stored bars of which it made nothing, and no schedule would look again."""
     assert graph.run("AAPL", "MSFT").success
@@ -166,6 +170,7 @@ def test_the_repair_makes_what_was_not_made_of_the_newest_bars(graph: Graph) -> 
     assert launched(graph) == {"nightly_repair-2012-11-21": ["FB"]}
 
 
+@pytest.mark.slow
 def test_every_history_is_verified_once_in_so_many_weeks(graph: Graph) -> None:
     """Of five symbols in eight weeks one a night is due; what was asked for within a week is not."""
     assert graph.run("AAPL", "MSFT").success

@@ -65,6 +65,7 @@ def home(tmp_path: Path) -> Path:
     return write_home(tmp_path / "home")
 
 
+@pytest.mark.slow
 def test_a_history_that_several_begin_at_once_is_sound_and_holds_what_each_logged(home: Path) -> None:
     keys = [f"asset_{number}" for number in range(4)]
     with started_together(begin_and_log, *[(home, key) for key in keys]) as children:

@@ -47,6 +47,8 @@ from jutsu_core.history import DailyHistory, HistoryRequest, HistoryUpdate
 from tests.support.builders import SettableClock
 from tests.support.schwab import RecordingSleeper, stale
 
+pytestmark = pytest.mark.slow
+
 D1 = Timeframe.D1
 SYMBOL, FIRST = "AAPL", date(2012, 6, 1)
 THURSDAY_EVENING = datetime(2013, 3, 1, 1, tzinfo=UTC)

@@ -94,6 +94,7 @@ def test_eight_threads_that_all_get_a_401_refresh_once(*, rotating: bool, path: 
     assert table.token_calls == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rotating", [False, True])
 def test_four_processes_of_eight_threads_with_an_expired_token_refresh_once(*, rotating: bool, path: Path) -> None:
     simulator = small_simulator(rotate_refresh_tokens=rotating)

@@ -211,6 +211,7 @@ def test_a_partition_whose_bars_were_all_withdrawn_is_true(store: SqlBarStore) -
     store.refuse_untrue("AAPL", D1)
 
 
+@pytest.mark.slow
 def test_ten_processes_on_a_fresh_database_make_one_schema(url: str, database: Database) -> None:
     with started_together(start_fresh, *((url, number) for number in range(10))) as children:
         for child in children:

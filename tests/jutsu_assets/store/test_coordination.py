@@ -115,6 +115,7 @@ def test_the_limit_may_leave_at_once_and_everybody_else_learns_when(database: Da
     assert simulation.ask() == pytest.approx(3 * TURN - TURN - 0.1, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_no_window_ever_sees_more_than_the_limit_leave_and_none_is_wasted(database: Database, limit: int) -> None:
     simulation = Simulation(database, limits_of(limit), seed=limit)
@@ -142,6 +143,7 @@ def test_a_clock_that_is_set_back_lets_no_more_through_and_blocks_briefly(databa
     assert simulation.ask() == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_however_often_the_clock_is_set_back_no_window_holds_more_than_the_limit(
     database: Database, limit: int
@@ -200,6 +202,7 @@ def test_entries_that_bind_nobody_any_more_are_pruned(database: Database) -> Non
     assert len(entries(database)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delays", [(0.0, 0.02), (0.02, 0.08), (0.08, 0.08)])
 def test_machines_at_any_distance_from_the_ledger_stay_within_the_limit_together(
     database: Database, delays: tuple[float, float]

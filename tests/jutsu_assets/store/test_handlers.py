@@ -136,6 +136,7 @@ class TestDatabaseDataHandlerAsOf(DataHandlerContract):
         return opened(as_of=NOON)
 
 
+@pytest.mark.slow
 class TestWindow(DataHandlerContract):
     """Over all of the system of record, through a window."""
 
@@ -214,6 +215,7 @@ def test_reading_a_backup_leaves_it_as_it_was(sqlite_url: str, tmp_path: Path) -
     assert copy.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_more_symbols_than_a_statement_has_parameters_are_one_batch(store: SqlBarStore, opened: Opener) -> None:
     hold(store, {"AAPL": [bar(SESSIONS[0])], "ZZZ'\"": [bar(SESSIONS[1])]})
     symbols = ["AAPL", "ZZZ'\"", *(f"S{number}" for number in range(270_000))]
@@ -479,6 +481,7 @@ def peak_of_stream(handler: DatabaseDataHandler, bars: int) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_a_stream_of_any_length_takes_the_same_memory(
     store: SqlBarStore, opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
