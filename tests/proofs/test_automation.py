@@ -73,15 +73,18 @@ def restate(ui: LiveDagster, symbol: str) -> None:
 
 
 def asked_for(ui: LiveDagster) -> list[tuple[list[str], str | None]]:
-    """Return what the sensor asked for: assets and partition of each run."""
+    """Return what the sensor asked for of the daily assets, beside backtests: assets and partition of each run."""
     return [
         (
             sorted(asset["path"][0] for asset in run["assetSelection"] or []),
             run["tags"].get("dagster/partition") or run["tags"].get("dagster/asset_partition_range_start"),
         )
         for run in ui.runs()
-        if run["tags"].get("dagster/sensor_name") == "derived_assets_follow"
-        or "dagster/from_automation_condition" in run["tags"]
+        if {asset["path"][0] for asset in run["assetSelection"] or []} <= set(DAILY_ASSETS)
+        and (
+            run["tags"].get("dagster/sensor_name") == "derived_assets_follow"
+            or "dagster/from_automation_condition" in run["tags"]
+        )
     ]
 
 

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from tests.proofs.installed import Installed, ended
 from tests.proofs.test_installed import MATERIALIZE
 
@@ -26,9 +24,7 @@ def start_ten(installed: Installed, folder: Path, *commands: Sequence[str], home
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-@pytest.mark.parametrize("attempt", range(3))
-def test_ten_first_materializations_at_once(installed: Installed, folder: Path, attempt: int) -> None:
-    del attempt
+def test_ten_first_materializations_at_once(installed: Installed, folder: Path) -> None:
     # The settings alone: what `jutsu init` begins is left to the ten.
     (folder / "dagster.yaml").write_bytes((Path(__file__).parents[2] / "dagster.yaml").read_bytes())
     start_ten(installed, folder, *[[*MATERIALIZE, "--partition", symbol] for symbol in SYMBOLS], home=folder)

@@ -30,7 +30,7 @@ def test_a_folder_is_begun_and_materialized_by_dagster_alone(installed: Installe
     begun = installed.run(folder, "jutsu", "init")
     assert begun.returncode == 0, begun.stdout + begun.stderr
     names = {path.name for path in folder.iterdir()}
-    assert names == {"universe.yaml", "dagster.yaml", "workspace.yaml", ".env.example", "var"}
+    assert names == {"universe.yaml", "dagster.yaml", "workspace.yaml", ".env.example", "strategies", "var"}
     done = installed.run(folder, *MATERIALIZE, "--partition", "IBM", DAGSTER_HOME=str(folder))
     assert done.returncode == 0, done.stderr[-3000:]
     assert (folder / "var" / "dagster" / "history" / "runs.db").is_file()

@@ -11,9 +11,7 @@ def test_a_killed_run_is_found_and_ended(installed: Installed, folder: Path) -> 
     run = installed.start(folder, *MATERIALIZE, "--partition-range", "AAPL...MSFT", DAGSTER_HOME=str(folder))
     assert run.stderr is not None
     assert any("STEP_START" in line for line in run.stderr)
-    alive = installed.run(folder, "jutsu", "doctor")
-    assert "its process is gone" not in alive.stdout
-    run.kill()
+    run.kill()  # at once: five symbols take no longer than it takes to ask the doctor before
     run.communicate()
     found = installed.run(folder, "jutsu", "doctor")
     assert found.returncode == 1

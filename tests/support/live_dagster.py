@@ -6,6 +6,7 @@ the test's process, so that a test can change what the source holds, and how fas
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -220,6 +221,7 @@ def live_dagster(
         }
         jutsu = Path(sys.executable).with_name("jutsu")
         subprocess.run([jutsu, "init"], cwd=folder, env=environment, check=True, capture_output=True)
+        shutil.rmtree(folder / "strategies")  # of symbols that this universe does not follow
         with (folder / "ui.log").open("w") as log:
             process = subprocess.Popen(
                 [jutsu, "ui", "--port", "0"],
