@@ -18,6 +18,7 @@ from jutsu_assets.lake.names import name_of
 from jutsu_assets.lake.tables import as_table, content_hash, from_parquet, to_parquet
 from jutsu_assets.lake.verification import fault_of, is_sealed, is_untouched, maker_of
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
+from jutsu_assets.whole_files import write_whole
 from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.ports import Clock
 
@@ -104,7 +105,7 @@ class Lake:
         raw, content = to_parquet(table), content_hash(table)
         path = Path(asset) / name_of(partition_key, table, raw, content)
         try:
-            _write_whole(self.root / path, raw)
+            _put(self.root / path, raw)
         except OSError as error:
             message = f"the lake {self.root} must be writable: {error}; the former series stays current"
             raise StoreUnavailableError(message) from error
@@ -155,20 +156,11 @@ class Lake:
                 not_before[name] = _sweep_stray(folder / name, now)
 
 
-def _write_whole(target: Path, raw: bytes) -> None:
+def _put(target: Path, raw: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # A process id would not do: threads share one, and processes in two containers may have the same.
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.is_dir():  # nothing takes the place of a folder: it is put aside, with what it may hold
-            target.rename(target.with_name(f".{target.name}.{uuid.uuid4().hex}"))
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    if target.is_dir():  # nothing takes the place of a folder: it is put aside, with what it may hold
+        target.rename(target.with_name(f".{target.name}.{uuid.uuid4().hex}"))
+    write_whole(target, raw, is_durable=True)
 
 
 def _sweep_stray(path: Path, now: float) -> float:

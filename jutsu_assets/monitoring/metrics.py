@@ -4,8 +4,6 @@ A page of metrics is asked for every few seconds, so that nothing here counts ba
 the lake. What cannot be read is left out; ``jutsu_problems`` says so, by the check that found it.
 """
 
-import os
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -21,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from jutsu_assets.monitoring.checks import CHECKS, problems_of
 from jutsu_assets.monitoring.observed import Observed, Place
+from jutsu_assets.whole_files import write_whole
 from jutsu_core.errors import ConfigurationError, JutsuError
 from jutsu_core.ports import Clock
 from jutsu_core.quality.catalog import RULES
@@ -341,15 +340,7 @@ def write_textfile(path: Path, text: str) -> None:
         message = f"the textfile must be named *.prom, or node_exporter does not read it, was {path.name!r}; rename it"
         raise ConfigurationError(message)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            temporary.chmod(_READABLE_BY_ALL)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, text.encode(), mode=_READABLE_BY_ALL)
     except OSError as error:
         message = f"the textfile {path} must be writable: {error.strerror}; make its folder, or name another"
         raise ConfigurationError(message) from error

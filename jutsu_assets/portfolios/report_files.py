@@ -5,13 +5,12 @@ A file ends in a digest of what stands in it: one that was cut or edited is know
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from jutsu_assets.whole_files import write_whole
 from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.metrics.stored_report import as_bytes
 
@@ -61,17 +60,12 @@ class ReportFiles:
         """
         told = {**report, _MADE_OF: made_of}
         path = self.path(name)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(as_bytes({**told, _DIGEST: _digest(told)}))
-            temporary.replace(path)
+            write_whole(path, as_bytes({**told, _DIGEST: _digest(told)}))
         except OSError as error:
             message = f"the report folder {self._root} must be writable: {error}; the former report is kept"
             raise StoreUnavailableError(message) from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
         return path
 
 

@@ -5,9 +5,7 @@ was emptied, cut or edited is known without anything being kept beside it, and w
 """
 
 import hashlib
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +16,7 @@ from jutsu_assets.reports.overview import render_overview
 from jutsu_assets.reports.portfolio_results import PortfolioResults
 from jutsu_assets.reports.portfolio_sheet import render_portfolio_sheet
 from jutsu_assets.reports.tear_sheet import render_tear_sheet
+from jutsu_assets.whole_files import write_whole
 from jutsu_core.errors import StoreUnavailableError
 
 OVERVIEW = "index.html"
@@ -135,18 +134,13 @@ class ReportFolder:
         return self._write(self.overview, html, OVERVIEW)
 
     def _write(self, path: Path, html: str, made_of: str) -> Path:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        content = html.encode()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            content = html.encode()
-            temporary.write_bytes(content + _seal(content, made_of))
-            temporary.replace(path)
+            write_whole(path, content + _seal(content, made_of))
         except OSError as error:
             message = f"the report folder {self.root} must be writable: {error}; the former page is kept"
             raise StoreUnavailableError(message) from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
         return path
 
 
