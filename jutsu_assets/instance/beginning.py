@@ -32,6 +32,11 @@ def beginning(folder: Path) -> Iterator[None]:
         yield
 
 
+def opened(database: Path) -> sqlite3.Connection:
+    """Return a connection that reads a SQLite ``database`` of Dagster, whether or not it may be written."""
+    return sqlite3.connect(reading_uri(database), timeout=_BUSY_SECONDS, uri=True)
+
+
 def revisions(database: Path) -> tuple[str, ...]:
     """Return the revisions that a SQLite ``database`` of Dagster says it is at: one, if it is sound and begun.
 
@@ -40,7 +45,7 @@ def revisions(database: Path) -> tuple[str, ...]:
     """
     if not database.is_file():
         return ()
-    with closing(sqlite3.connect(reading_uri(database), timeout=_BUSY_SECONDS, uri=True)) as connection:
+    with closing(opened(database)) as connection:
         try:
             return tuple(row[0] for row in connection.execute(_REVISIONS))
         except sqlite3.OperationalError as error:

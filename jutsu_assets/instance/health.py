@@ -6,17 +6,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from jutsu_assets.instance.beginning import DATABASES, revisions
+from jutsu_assets.instance.beginning import DATABASES, opened, revisions
 from jutsu_assets.instance.home import dagster_home, history_in
 from jutsu_assets.instance.processes import BEGAN_TAG, HOST_TAG, PID_TAG, RunProcess
-from jutsu_assets.store.unwritable import reading_uri
 from jutsu_core.errors import StoreUnavailableError
 
 _TAGS_OF_PROCESSES = """
 SELECT runs.run_id, runs.status, tags.key, tags.value FROM runs JOIN run_tags AS tags USING (run_id)
 WHERE runs.status IN ('STARTING', 'STARTED', 'CANCELING') AND tags.key IN (?, ?, ?)
 """
-_BUSY_SECONDS = 30.0
 _NO_DATABASE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 """What SQLite says of a file that is damaged; whatever else it says, the file may be sound."""
 _MEND = "`jutsu doctor --mend`"
@@ -79,7 +77,7 @@ def _dead(database: Path) -> list[str]:
     if not revisions(database):
         return []
     tags: dict[tuple[str, str], dict[str, str]] = {}
-    with closing(sqlite3.connect(reading_uri(database), timeout=_BUSY_SECONDS, uri=True)) as connection:
+    with closing(opened(database)) as connection:
         for run_id, status, key, value in connection.execute(_TAGS_OF_PROCESSES, (HOST_TAG, PID_TAG, BEGAN_TAG)):
             tags.setdefault((run_id, status), {})[key] = value
     return [

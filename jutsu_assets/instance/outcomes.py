@@ -3,17 +3,14 @@
 A history in another database than SQLite is read through Dagster.
 """
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jutsu_assets.instance.beginning import DATABASES, revisions
-from jutsu_assets.store.unwritable import reading_uri
+from jutsu_assets.instance.beginning import DATABASES, opened, revisions
 
-_BUSY_SECONDS = 30.0
 _RUNS, _EVENTS = DATABASES[0], DATABASES[1]
 _WAITING = ("QUEUED", "NOT_STARTED", "STARTING")
 _IN_PROGRESS = (*_WAITING, "STARTED", "CANCELING")
@@ -54,7 +51,7 @@ def outcomes_of(home: Path, folder: Path | None, now: datetime) -> RunOutcomes:
         return _told_by_dagster(home, now)
     if not revisions(folder / _RUNS):
         return RunOutcomes()
-    with closing(_opened(folder / _RUNS)) as connection:
+    with closing(opened(folder / _RUNS)) as connection:
         found = connection.execute(_COUNTS).fetchall()
         waiting = {
             run_id: status
@@ -83,10 +80,6 @@ def _outcomes(
     )
 
 
-def _opened(database: Path) -> sqlite3.Connection:
-    return sqlite3.connect(reading_uri(database), timeout=_BUSY_SECONDS, uri=True)
-
-
 def _is_alive() -> str:
     marks = ", ".join("?" * len(_IN_PROGRESS))
     return f"SELECT 1 FROM runs WHERE run_id = ? AND status IN ({marks})"  # noqa: S608 - constants
@@ -95,7 +88,7 @@ def _is_alive() -> str:
 def _slots(database: Path) -> dict[str, str]:
     if not revisions(database):
         return {}
-    with closing(_opened(database)) as connection:
+    with closing(opened(database)) as connection:
         return {run_id: pool for pool, run_id in connection.execute(_SLOTS)}
 
 
