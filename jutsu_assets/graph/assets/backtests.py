@@ -126,6 +126,8 @@ class BacktestUpdate:
         if None not in standing:
             kept = [one for one in standing if one is not None]
             return Made(_version(kept), metadata, f"{kept[0].rows:,} fills, unchanged", is_changed=False)
+        for symbol in file.symbols:
+            self._database.bars.refuse_untrue(symbol, Timeframe.D1)
         window = Window(
             self._database,
             file.symbols,
@@ -156,7 +158,6 @@ class BacktestUpdate:
                     " to the universe and materialize daily_bars for it, or take it out of the strategy"
                 )
                 raise NoDataError(message)
-            self._database.bars.refuse_untrue(symbol, Timeframe.D1)
             versions[symbol] = version.content_hash
         said = {name: str(getattr(file, name)) for name in ("strategy", "symbols", "cash", "lot", "first", "last")}
         said |= {"costs": repr(file.costs), "short": str(file.allows_short), "code": fingerprint}

@@ -133,6 +133,7 @@ class PortfolioUpdate:
     ) -> None:
         self._universe, self._listed, self._database, self._lake = universe, listed, database, lake
         self._subject: PortfolioSubject | None = None
+        self._findings: dict[str, list[Mapping[str, Any]]] = {}
         self.has_written = False
         self._files = ReportFiles(folder.root, REPORT_SUFFIX)
         self.attributions = ReportFiles(folder.root, ATTRIBUTION_SUFFIX)
@@ -151,13 +152,14 @@ class PortfolioUpdate:
 
     def findings(self, name: str) -> list[Mapping[str, Any]] | str:
         """Return what does not add up in the portfolio ``name``, as its report says; or why there is none."""
-        try:
-            subject = self.subject(name)
-            stored = self._files.current(name, subject.input_hash) or subject.stored
-        except JutsuError as error:
-            return str(error)
-        found: list[Mapping[str, Any]] = stored["report"]["findings"]
-        return found
+        if name not in self._findings:  # nothing was made of it in this run
+            try:
+                subject = self.subject(name)
+                stored = self._files.current(name, subject.input_hash) or subject.stored
+            except JutsuError as error:
+                return str(error)
+            self._findings[name] = stored["report"]["findings"]
+        return self._findings[name]
 
     def make(self, name: str) -> Made:
         """Measure the portfolio ``name`` and write its report and page, unless both were made of the same.
@@ -168,16 +170,15 @@ class PortfolioUpdate:
         began = time.perf_counter()
         subject = self.subject(name)
         input_hash = subject.input_hash
-        is_current = self._files.current(name, input_hash) is not None and self.folder.has_portfolio_page(
-            name, input_hash
-        )
+        stored = self._files.current(name, input_hash)
+        is_current = stored is not None and self.folder.has_portfolio_page(name, input_hash)
         metadata: dict[str, Any] = {
             "was_rewritten": not is_current,
             "report": dg.MetadataValue.url(self.folder.portfolio_href(name)),
             "source": self.source,
         }
         first, last = (subject.given.history[row]["timestamp"].date() for row in (0, -1))
-        if not is_current:
+        if stored is None or not is_current:
             stored = subject.stored
             self._files.write(name, stored, made_of=input_hash)
             self.has_written = True
@@ -187,6 +188,7 @@ class PortfolioUpdate:
                 "report_data": dg.MetadataValue.path(str(self._files.path(name).resolve())),
                 "compute_seconds": round(time.perf_counter() - began, 3),
             }
+        self._findings[name] = stored["report"]["findings"]
         said = f"{first} to {last}, {'unchanged' if is_current else 'written'}"
         return Made(input_hash, metadata, said, is_changed=not is_current)
 

@@ -18,6 +18,7 @@ from jutsu_assets.graph.checks.portfolios import RECONCILES
 from jutsu_assets.graph.partitions import RANGE_END, RANGE_START
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.lake.verification import lake_findings
+from jutsu_assets.portfolios.portfolio_file import PortfolioFile
 from jutsu_assets.reports.folder import OVERVIEW
 from jutsu_assets.simulator.anomalies import restated
 from jutsu_assets.simulator.faults import FaultPlan
@@ -25,6 +26,7 @@ from jutsu_core.backtest.loop import EventLoop
 from jutsu_core.backtest.strategies import MovingAverageCross
 from jutsu_core.bars import Timeframe
 from jutsu_core.errors import ConfigurationError
+from jutsu_core.events import FillEvent
 from jutsu_core.metrics.analyzer import PerformanceAnalyzer
 from jutsu_core.metrics.stored_report import differences
 from jutsu_core.ports import FetchedBars
@@ -283,6 +285,35 @@ def made_again(graph: Graph) -> dict[str, bool]:
 
 EVERY = dict.fromkeys((BACKTESTS, PORTFOLIO_PERFORMANCE, PORTFOLIO_ATTRIBUTION), True)
 NONE = dict.fromkeys(EVERY, False)
+
+
+def test_a_backtest_that_is_up_to_date_reads_no_bar(small: Graph) -> None:
+    """Only what is made of bars has to know that they are what is recorded of them."""
+    assert run(small, "backtest_update", "cross").success
+    with small.database.database.writing() as connection:
+        connection.exec_driver_sql("update bars set close = close + 1 where symbol = 'AAPL'")
+    again = run(small, "backtest_update", "cross")
+    assert again.success
+    assert metadata_of(again, BACKTESTS, "cross")["was_rewritten"] is False
+    path = small.settings.universe_path.parent / "strategies" / "cross.yaml"
+    path.write_text(CROSS.replace("cash: 100000", "cash: 100001"), encoding="utf-8")
+    refused = run(small, "backtest_update", "cross")
+    assert not refused.success
+    (failure,) = [one for one in small.database.failures.all_standing() if one.asset == BACKTESTS]
+    assert "AAPL" in failure.reason
+
+
+def test_a_portfolio_is_read_once_for_all_that_a_run_says_of_it(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    reading = PortfolioFile.read
+
+    def counted(file: PortfolioFile) -> tuple[list[FillEvent], list[dict[str, Any]]]:
+        read.append(file.name)
+        return reading(file)
+
+    monkeypatch.setattr(PortfolioFile, "read", counted)
+    assert run(ran[0], "portfolio_update", "lies", "sound").success
+    assert read == ["lies", "sound"]
 
 
 def test_nothing_is_done_twice_and_everything_again_when_a_bar_is_restated(small: Graph, tmp_path: Path) -> None:
