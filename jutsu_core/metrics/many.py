@@ -97,10 +97,11 @@ def many_figures(
             _check(block, frame, first)
             if len(stamps) > 1:
                 found[:, first : first + _AT_A_TIME] = _figures(block, plan)
-    too_large = np.flatnonzero(found[MANY.index("best_day")] > MAX_RETURN)
+    best = found[MANY.index("best_day")]
+    too_large = np.flatnonzero(best > MAX_RETURN)
     if len(too_large):
         column = frame.columns[too_large[0]]
-        refuse(f"the highest return of values[{column!r}]", f"at most {MAX_RETURN:g}", found[7, too_large[0]])
+        refuse(f"the highest return of values[{column!r}]", f"at most {MAX_RETURN:g}", best[too_large[0]])
     return pd.DataFrame(np.where(np.isfinite(found), found, np.nan).T, index=frame.columns, columns=list(MANY))
 
 
