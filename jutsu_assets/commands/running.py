@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import dagster as dg
 
@@ -82,25 +83,8 @@ def run_daily(
     Returns:
         What was done; failures are in it, none is raised.
     """
-    began = time.perf_counter()
-    progress = Progress()
-    handler = _Handler(progress, listener)
-    definitions = build_defs(settings, universe=universe, loggers={"console": _logger(handler)})
-    job = definitions.resolve_job_def(daily_update.name)
-    with dg.DagsterInstance.get() as instance:
-        end_dead_runs(instance)
-        progress.start_seconds = time.perf_counter() - began
-        for first, last in contiguous(universe.symbols, symbols):
-            job.execute_in_process(
-                instance=instance,
-                run_config={
-                    "loggers": {"console": {}},
-                    "ops": {DAILY: {"config": {"verify": verify}}},
-                },
-                tags={RANGE_START: first, RANGE_END: last},
-                raise_on_error=False,
-            )
-    return progress
+    daily = _Job(daily_update.name, universe.symbols, symbols, {DAILY: {"config": {"verify": verify}}})
+    return _run(settings, universe, Progress(), listener, [daily])
 
 
 def run_portfolios(
@@ -118,18 +102,42 @@ def run_portfolios(
     Returns:
         What was done; failures are in it, none is raised.
     """
-    began = time.perf_counter()
     progress = Progress(made={asset: {} for asset in (BACKTESTS, *PORTFOLIO_ASSETS)})
+    jobs = [_Job(backtest_update.name, list(there.strategies), names), _Job(portfolio_update.name, there.names, names)]
+    return _run(settings, universe, progress, listener, jobs)
+
+
+class _Job(NamedTuple):
+    """A job and what it is run for.
+
+    Attributes:
+        name: The job's.
+        partitions: All that it has, in their order.
+        chosen: Which of them; others that are named here are none of its own.
+        ops: How its ops are configured.
+    """
+
+    name: str
+    partitions: Sequence[str]
+    chosen: Sequence[str]
+    ops: Mapping[str, Any] = MappingProxyType({})
+
+
+def _run(
+    settings: Settings, universe: Universe, progress: Progress, listener: Listener, jobs: Sequence[_Job]
+) -> Progress:
+    """Run ``jobs`` one after another, each once for a part of its partitions in which the chosen follow each other."""
+    began = time.perf_counter()
     handler = _Handler(progress, listener)
     definitions = build_defs(settings, universe=universe, loggers={"console": _logger(handler)})
-    jobs = {backtest_update.name: list(there.strategies), portfolio_update.name: there.names}
     with dg.DagsterInstance.get() as instance:
+        end_dead_runs(instance)
         progress.start_seconds = time.perf_counter() - began
-        for job, known in jobs.items():
-            for first, last in contiguous(known, names):
-                definitions.resolve_job_def(job).execute_in_process(
+        for job in jobs:
+            for first, last in contiguous(job.partitions, job.chosen):
+                definitions.resolve_job_def(job.name).execute_in_process(
                     instance=instance,
-                    run_config={"loggers": {"console": {}}},
+                    run_config={"loggers": {"console": {}}, "ops": dict(job.ops)},
                     tags={RANGE_START: first, RANGE_END: last},
                     raise_on_error=False,
                 )
