@@ -12,21 +12,9 @@ from markupsafe import Markup, escape
 
 from jutsu_assets.reports.tables import heat
 from jutsu_assets.reports.template import render
-from jutsu_assets.reports.wording import DASH, SIGNED, number
+from jutsu_assets.reports.wording import DASH, SIGNED, SYMBOL_COLUMNS, SYMBOL_TITLES, number, told
 from jutsu_core.metrics.catalog import CATALOG
 
-_COLUMNS = (
-    "total_return",
-    "cagr",
-    "volatility",
-    "sharpe_ratio",
-    "sortino_ratio",
-    "calmar_ratio",
-    "max_drawdown",
-    "best_day",
-    "worst_day",
-    "win_rate",
-)
 _PORTFOLIO_COLUMNS = (
     "total_return",
     "cagr",
@@ -39,9 +27,7 @@ _PORTFOLIO_COLUMNS = (
     "profit_factor",
     "round_trips",
 )
-_TITLES = {"win_rate": "Days up"}
 _MOST_YEARS = 15
-_LONGEST_YEAR_DAYS = 375
 
 
 def render_overview(
@@ -76,7 +62,7 @@ def render_overview(
         count=len(symbols),
         portfolio_count=len(funds),
         doubtful=[Markup(_name(symbol, links.get(symbol))) for symbol in doubtful],  # noqa: S704 - escaped there
-        heads=_heads(_COLUMNS, _TITLES),
+        heads=_heads(SYMBOL_COLUMNS, SYMBOL_TITLES),
         rows=Markup("".join([_symbol_row(symbol, links.get(symbol), reports[symbol]) for symbol in symbols])),  # noqa: S704
         portfolio_heads=_heads(_PORTFOLIO_COLUMNS, {}),
         portfolio_rows=Markup(  # noqa: S704 - names are escaped there, the rest is numbers
@@ -97,7 +83,7 @@ def _heads(names: Iterable[str], titles: Mapping[str, str]) -> list[str]:
 def _symbol_row(symbol: str, href: str | None, report: Mapping[str, Any]) -> str:
     whole = report["since_inception"]
     ends = f"<td>{report['first_session']}<td>{report['last_session']}<td>{number(report['last_close'], 2)}"
-    return f"<tr><th>{_name(symbol, href)}{ends}{_figures(whole, _COLUMNS)}\n"
+    return f"<tr><th>{_name(symbol, href)}{ends}{_figures(whole, SYMBOL_COLUMNS)}\n"
 
 
 def _portfolio_row(name: str, href: str | None, report: Mapping[str, Any]) -> str:
@@ -106,12 +92,7 @@ def _portfolio_row(name: str, href: str | None, report: Mapping[str, Any]) -> st
 
 
 def _figures(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    return "".join(
-        [
-            _cell(name, None if name == "cagr" and row["elapsed_days"] <= _LONGEST_YEAR_DAYS else row[name])
-            for name in names
-        ]
-    )
+    return "".join([_cell(name, told(name, row)) for name in names])
 
 
 def _cell(name: str, value: float | None) -> str:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from jutsu_assets.reports.sheet_blocks import annual_chart, benchmark_line, shared_blocks, years_beside
 from jutsu_assets.reports.template import render
 from jutsu_assets.reports.time_charts import TimeCharts
-from jutsu_assets.reports.wording import DASH, Cell, cell, percent, row_of
+from jutsu_assets.reports.wording import DASH, SYMBOL_COLUMNS, SYMBOL_TITLES, Cell, cell, percent, row_of, told
 from jutsu_core.metrics.account import Account
 from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
 from jutsu_core.metrics.catalog import CATALOG
@@ -21,19 +21,7 @@ from jutsu_core.metrics.portfolio_blocks import drawdowns, period_table
 from jutsu_core.metrics.rhythm import rhythm_of
 from jutsu_core.metrics.series import checked_stamps, checked_values
 
-_COLUMNS = (
-    "total_return",
-    "cagr",
-    "volatility",
-    "sharpe_ratio",
-    "sortino_ratio",
-    "calmar_ratio",
-    "max_drawdown",
-    "best_day",
-    "worst_day",
-    "win_rate",
-    "sessions",
-)
+_COLUMNS = (*SYMBOL_COLUMNS, "sessions")
 _YEAR_COLUMNS = tuple(name for name in _COLUMNS if name != "cagr")
 _KEY_FIGURES = ("total_return", "cagr", "volatility", "sharpe_ratio", "sortino_ratio", "max_drawdown")
 _CHOICES = {
@@ -49,13 +37,12 @@ _CHOICES = {
     "holes": "Holes",
     "undefined": "Undefined",
 }
-# A symbol's win rate is one of days, not of trades; and its closes are one more than its returns.
-_TITLES = {name: metric.title for name, metric in CATALOG.items()} | {
-    "win_rate": "Days up",
+# A symbol's closes are one more than its returns.
+_TITLES = {
+    **{name: metric.title for name, metric in CATALOG.items()},
+    **SYMBOL_TITLES,
     "sessions": "Daily returns",
 }
-# A year's growth a year is its return, but for a few days: side by side the two would only mislead.
-_LONGEST_YEAR_DAYS = 375
 
 
 def render_tear_sheet(
@@ -128,8 +115,7 @@ def render_tear_sheet(
 
 
 def _cell(name: str, row: Mapping[str, Any]) -> Cell:
-    is_told = name != "cagr" or row["elapsed_days"] > _LONGEST_YEAR_DAYS
-    return cell(name, row[name] if is_told else None, _TITLES[name])
+    return cell(name, told(name, row), _TITLES[name])
 
 
 def _cells(row: Mapping[str, Any], names: tuple[str, ...] = _COLUMNS) -> Markup:

@@ -7,6 +7,24 @@ from markupsafe import Markup
 
 from jutsu_core.metrics.catalog import CATALOG
 
+SYMBOL_COLUMNS = (
+    "total_return",
+    "cagr",
+    "volatility",
+    "sharpe_ratio",
+    "sortino_ratio",
+    "calmar_ratio",
+    "max_drawdown",
+    "best_day",
+    "worst_day",
+    "win_rate",
+)
+"""The figures of a symbol, as its page and the overview have them beside each other."""
+SYMBOL_TITLES = {"win_rate": "Days up"}
+"""What is called otherwise than in the catalogue: a symbol's win rate is one of days, not of trades."""
+# A year's growth a year is its return, but for a few days: side by side the two would only mislead.
+_LONGEST_YEAR_DAYS = 375
+
 DASH = "\N{EM DASH}"
 MINUS = "\N{MINUS SIGN}"
 # What may be above or below 0 is written with its sign and in a colour.
@@ -45,6 +63,13 @@ _SMALL = frozenset(
         "cvar_cornish_fisher",
     }
 )
+
+
+def told(name: str, row: Mapping[str, Any]) -> float | None:
+    """Return the figure ``name`` of ``row`` as a page tells it: no growth a year of a single one."""
+    is_told = name != "cagr" or row["elapsed_days"] > _LONGEST_YEAR_DAYS
+    value: float | None = row[name] if is_told else None
+    return value
 
 
 class Cell(NamedTuple):
