@@ -8,8 +8,9 @@ and that decides what is asked of a broker has none of that: it is refused, with
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,19 @@ def shown(value: object) -> str:
     """Return ``value`` in one short line."""
     text = _in_one_line(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
+
+
+def as_written(value: object, written: str | None) -> str:
+    """Return ``value`` as it stands in a file, and as YAML reads it where that is something else."""
+    if isinstance(value, bool) or (value is None and written):
+        return f"{written}, which YAML reads as {'nothing' if value is None else shown(value)}"
+    return shown(value)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return which of ``known`` may be meant by ``name``, in brackets after a blank; nothing where none is like it."""
+    near = get_close_matches(name.lower(), [one.lower() for one in known], n=1)
+    return "" if not near else f" (did you mean {next(one for one in known if one.lower() == near[0])}?)"
 
 
 def _in_one_line(value: object) -> str:

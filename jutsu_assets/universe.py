@@ -6,7 +6,6 @@ What does not belong here: where data are kept and how the broker is reached
 
 import re
 from datetime import date, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -25,7 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from jutsu_assets.indicator_sets import REFUSED, STANDARD, as_indicator, as_set, chosen_set, refusal
-from jutsu_assets.plain_yaml import Document, read_document, shown
+from jutsu_assets.plain_yaml import Document, as_written, nearest, read_document, shown
 from jutsu_core.errors import ConfigurationError
 from jutsu_core.indicators.catalog import IndicatorSpec
 from jutsu_core.ports import Clock
@@ -172,7 +171,7 @@ class Universe(BaseModel):
         # Symbols that are wrong themselves are missing here; they have their own findings.
         known = [*info.data.get("symbols", [benchmark]), NO_BENCHMARK]
         if benchmark not in known:
-            message = f"must be one of the symbols (add it there), or none{_nearest(benchmark or '', known)}"
+            message = f"must be one of the symbols (add it there), or none{nearest(benchmark or '', known)}"
             raise ValueError(message)
         return str(benchmark)
 
@@ -190,7 +189,7 @@ class Universe(BaseModel):
         # Sets that are wrong themselves are missing here; they have their own findings.
         names = [STANDARD, *info.data.get("indicator_sets", [chosen.daily])]
         if chosen.daily not in names:
-            known = f"must be one of {', '.join(names)}, was {shown(chosen.daily)}{_nearest(chosen.daily, names)}"
+            known = f"must be one of {', '.join(names)}, was {shown(chosen.daily)}{nearest(chosen.daily, names)}"
             said = f"{known}; choose one, or add it to indicator_sets"
             raise refusal(said, ["1d"])
         return chosen
@@ -217,7 +216,7 @@ class Universe(BaseModel):
     def _calendar_is_known(cls, calendar: str) -> str:
         names = exchange_calendars.get_calendar_names()
         if calendar not in names:
-            message = f"must be {_MUST_BE['calendar']}{_nearest(calendar, names)}"
+            message = f"must be {_MUST_BE['calendar']}{nearest(calendar, names)}"
             raise ValueError(message)
         return calendar
 
@@ -292,10 +291,10 @@ def _finding(item: dict[str, Any], document: Document) -> str:
 def _complaint(item: dict[str, Any], place: tuple[str | int, ...], document: Document) -> str:
     key = ".".join(str(part) for part in place)
     value = item["input"]
-    was = _as_written(value, document.written.get(place))
+    was = as_written(value, document.written.get(place))
     if item["type"] == "extra_forbidden":
         known = [name.rpartition(".")[2] for name in _MUST_BE if name.count(".") == len(place) - 1]
-        return f"key {key!r} is not known (value {was}){_nearest(str(place[-1]), known)}; take it out or correct it"
+        return f"key {key!r} is not known (value {was}){nearest(str(place[-1]), known)}; take it out or correct it"
     if item["type"] == "missing":
         return f"key {key!r} is missing; add it: {_MUST_BE[key]}"
     if item["type"] == "value_error":
@@ -310,7 +309,7 @@ def _complaint(item: dict[str, Any], place: tuple[str | int, ...], document: Doc
 
 
 def _refused(item: dict[str, Any], place: tuple[str | int, ...], document: Document) -> str:
-    held = _as_written(_value_at(document, place), document.written.get(place))
+    held = as_written(_value_at(document, place), document.written.get(place))
     return f"key '{'.'.join(map(str, place))}' holds {held}: {item['ctx']['said']}"
 
 
@@ -328,13 +327,6 @@ def _repeated(first: dict[str, int], again: dict[str, int], document: Document) 
     ]
     more = f" and {len(again) - len(named):,} more" if len(again) > len(named) else ""
     return f"key 'symbols' must hold tickers that occur once, but twice there is {', '.join(named)}{more}; keep one"
-
-
-def _as_written(value: object, written: str | None) -> str:
-    """Return ``value`` as it stands in the file, and as YAML reads it where that is something else."""
-    if isinstance(value, bool) or (value is None and written):
-        return f"{written}, which YAML reads as {'nothing' if value is None else shown(value)}"
-    return shown(value)
 
 
 def _as_ticker(written: str | None) -> str:
@@ -362,8 +354,3 @@ def _of_another_form(symbol: str) -> str | None:
     """Return what to write instead of what is a ticker elsewhere."""
     forms = ((re.fullmatch(form, symbol, re.DOTALL), remedy) for form, remedy in _OTHER_FORMS)
     return next((found.expand(remedy) for found, remedy in forms if found), None)
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = get_close_matches(name.lower(), [one.lower() for one in known], n=1)
-    return "" if not near else f" (did you mean {next(one for one in known if one.lower() == near[0])}?)"

@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from jutsu_assets.plain_yaml import Document, Place, read_document, shown
+from jutsu_assets.plain_yaml import Document, Place, as_written, nearest, read_document, shown
 from jutsu_core.errors import ConfigurationError
 
 REQUIRED: Final = object()
@@ -95,11 +94,9 @@ def read_keys(path: Path, what: str, missing: str, keys: Mapping[str, Key]) -> d
     findings: list[str] = []
     for name, value in document.content.items():
         if name not in keys:
-            near = get_close_matches(str(name), list(keys), 1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
             findings.append(
-                f"line {document.lines[name,]}: key {name!r} is not known (value {shown(value)}){hint}; take it out or"
-                " correct it"
+                f"line {document.lines[name,]}: key {name!r} is not known (value {shown(value)})"
+                f"{nearest(name, list(keys))}; take it out or correct it"
             )
     said: dict[str, Any] = {}
     for name, key in keys.items():
@@ -125,10 +122,7 @@ def read_keys(path: Path, what: str, missing: str, keys: Mapping[str, Key]) -> d
 def _finding(value: Value, must_be: str) -> str:
     line = value.document.lines.get(value.place)
     where = "" if line is None else f"line {line}: "
-    written = value.document.written.get(value.place)
-    was = shown(value.value)
-    if isinstance(value.value, bool) or (value.value is None and written):
-        was = f"{written}, which YAML reads as {was}"
+    was = as_written(value.value, value.document.written.get(value.place))
     return f"{where}key {'.'.join(map(str, value.place))!r} must be {must_be}, was {was}"
 
 
