@@ -49,6 +49,7 @@ def test_first_everything_then_nothing(folder: Path) -> None:
     assert len(again.output.splitlines()) <= 10
 
 
+@pytest.mark.slow
 def test_portfolios_follow_an_update_of_everything_and_one_that_fails_is_named(folder: Path) -> None:
     (folder / "portfolios").mkdir()
     (folder / "portfolios" / "core.yaml").write_text("history: core.csv\n", encoding="utf-8")

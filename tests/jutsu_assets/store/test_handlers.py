@@ -124,6 +124,7 @@ class TestDatabaseDataHandler(DataHandlerContract):
         return opened()
 
 
+@pytest.mark.slow
 class TestDatabaseDataHandlerAsOf(DataHandlerContract):
     """Over the bars as they were known, although all of them were restated and one symbol came later."""
 

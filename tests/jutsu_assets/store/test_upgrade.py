@@ -156,6 +156,7 @@ def test_a_schema_that_dagster_lives_in_too_is_shared(url: str, database: Databa
     assert alembics(database) == [DAGSTERS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", [[], [DAGSTERS]])
 @pytest.mark.parametrize("revision", REVISIONS[1:])
 def test_a_store_that_kept_its_revision_in_alembics_table_moves_it(
