@@ -11,6 +11,8 @@ import dagster as dg
 from jutsu_assets.universe import Universe
 from jutsu_core.errors import InvalidInputError
 
+GROUP = "daily"
+"""That of all assets: of one group the page of the lineage shows the assets, of several it shows closed boxes."""
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 

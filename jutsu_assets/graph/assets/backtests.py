@@ -17,7 +17,7 @@ import pandas as pd
 from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.assets.making import make_each
 from jutsu_assets.graph.automation import follows_its_inputs
-from jutsu_assets.graph.partitions import requested_partitions
+from jutsu_assets.graph.partitions import GROUP, requested_partitions
 from jutsu_assets.graph.recording import Made, Recorder
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.portfolios.strategy_file import StrategyFile, load_strategy_file
@@ -32,7 +32,6 @@ from jutsu_core.errors import ConfigurationError, JutsuError, NoDataError
 from jutsu_core.ports import BEGINNING, END_OF_TIME
 
 BACKTESTS = "backtests"
-PORTFOLIOS_GROUP = "portfolios"
 FILLS, HISTORY = "backtest_fills", "backtest_history"
 """The views of the lake that hold them."""
 CODE_VERSION = "1"
@@ -64,7 +63,7 @@ def build_backtests(
                     code_version=CODE_VERSION,
                     partitions_def=partitions,
                     owners=["team:jutsu"],
-                    group_name=PORTFOLIOS_GROUP,
+                    group_name=GROUP,
                     automation_condition=follows_its_inputs(BACKTESTS),
                     description=(
                         "What each file in the folder strategies would have traded over the stored daily bars: fills"

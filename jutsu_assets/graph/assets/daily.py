@@ -22,7 +22,7 @@ from jutsu_assets.graph.checks.bars import BARS_ARE_SOUND, check_specs, rule_res
 from jutsu_assets.graph.checks.login import LoginCheck
 from jutsu_assets.graph.failures import is_hopeless
 from jutsu_assets.graph.overlap import Arrived, overlapped
-from jutsu_assets.graph.partitions import requested_partitions
+from jutsu_assets.graph.partitions import GROUP, requested_partitions
 from jutsu_assets.graph.recording import Made, Recorder
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.logs import logs_of_run
@@ -47,7 +47,7 @@ def build_daily_assets(
     shared = {
         "partitions_def": partitions,
         "owners": list(OWNERS),
-        "group_name": DAILY,
+        "group_name": GROUP,
         "freshness_policy": dg.FreshnessPolicy.time_window(fail_window=_SILENT, warn_window=_QUIET),
     }
     with warnings.catch_warnings():

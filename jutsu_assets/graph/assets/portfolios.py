@@ -9,13 +9,13 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from jutsu_assets.graph.assets.backtests import BACKTESTS, PORTFOLIOS_GROUP
+from jutsu_assets.graph.assets.backtests import BACKTESTS
 from jutsu_assets.graph.assets.making import Maker, make_each
 from jutsu_assets.graph.assets.overview import Overview
 from jutsu_assets.graph.assets.portfolio_subject import CODE_VERSION, PortfolioSubject
 from jutsu_assets.graph.automation import follows_its_inputs
 from jutsu_assets.graph.checks.portfolios import RECONCILES, judged, reconciles_spec
-from jutsu_assets.graph.partitions import requested_partitions
+from jutsu_assets.graph.partitions import GROUP, requested_partitions
 from jutsu_assets.graph.recording import Made, Recorder
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.portfolios.explaining import TITLES
@@ -68,7 +68,7 @@ def build_portfolios(
         "code_version": CODE_VERSION,
         "partitions_def": partitions,
         "owners": ["team:jutsu"],
-        "group_name": PORTFOLIOS_GROUP,
+        "group_name": GROUP,
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
