@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 SettingsOf = Callable[[], Settings]
 
-_LOGS = "compute_logs"
-
 
 @click.group()
 def instance() -> None:
@@ -54,12 +52,13 @@ def move(settings_of: SettingsOf, url: str, *, copy_only: bool) -> None:
         f"Moved {rows['runs']:,} runs, {rows['event_logs']:,} events of {rows['asset_keys']:,} assets,"
         f" {rows['bulk_actions']:,} backfills and {rows['job_ticks']:,} ticks to {shown}."
     )
-    for line in _left(moved, folder):
+    for line in _left(moved):
         click.echo(f"- {line}")
     if copy_only:
         click.echo(f"Put this into {home / INSTANCE} in the place of its storage:\n\n{STORAGE}")
     else:
         click.echo(f"{home / INSTANCE} names PostgreSQL now; what it was is kept in {switch_home(home)}.")
+    click.echo(f"SQLite's files in {folder} are as they were, and used no more: remove them when all is well.")
     if not os.environ.get("JUTSU_DAGSTER_URL"):
         click.echo(f"Set JUTSU_DAGSTER_URL={shown} in the environment or in .env, then start `jutsu ui`.")
 
@@ -84,9 +83,9 @@ def _moved(folder: Path, url: str) -> "tuple[Moved, str]":
     return moved, shown_url(target.difference_update_query(["options"]))
 
 
-def _left(moved: "Moved", folder: Path) -> list[str]:
+def _left(moved: "Moved") -> list[str]:
     """Return what was not moved, or not as it was, a line each."""
-    lines = [f"what runs printed stays in files, in {folder / _LOGS}: other machines do not see it"]
+    lines = ["what runs printed stays in files of this machine: others do not see it"]
     if moved.logged_alone:
         lines.append(
             f"of {moved.logged_alone:,} runs that Dagster's own storage logged, lines that are of no asset stand at the"
@@ -94,5 +93,4 @@ def _left(moved: "Moved", folder: Path) -> list[str]:
         )
     if moved.orphaned_tags:
         lines.append(f"{moved.orphaned_tags:,} tags of deleted runs were left out")
-    lines.append(f"SQLite's files stay in {folder} as they were, and are used no more: remove them when all is well")
     return lines

@@ -137,6 +137,9 @@ def _told(url: URL) -> Iterator[None]:
 @contextmanager
 def _snapshot(database: Path) -> Iterator[Connection]:
     """Yield one state of a SQLite ``database``, which others may go on writing."""
+    if not database.is_file():
+        message = f"{database} must be there to be moved: there is no run history; PostgreSQL's begins by itself"
+        raise StoreError(message)
     if revisions(database) != (newest_revision(),):
         message = (
             f"{database} must be a run history of this version of Dagster, is not; run `dagster instance migrate`"
