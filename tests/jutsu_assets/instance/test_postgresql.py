@@ -1,12 +1,15 @@
 """The run history in PostgreSQL: where it is, begun by several at once, and how its runs and connections are kept."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster_postgres import PostgresEventLogStorage
 
+from jutsu_assets.instance.launcher import WatchfulLauncher
 from jutsu_assets.instance.postgresql import PostgresHistory, history_url
 from jutsu_assets.instance.processes import RunProcess
 from jutsu_assets.instance.runs import dead_runs
@@ -15,6 +18,7 @@ from tests.jutsu_assets.instance.histories import begin_and_log, instance_of, ru
 from tests.jutsu_assets.instance.test_runs import gone, run_in
 from tests.support.processes import started_together
 
+DEPLOYED = Path(__file__).parents[3] / "deploy" / "postgresql" / "dagster.yaml"
 OURS: dict[str, Any] = {"module": "jutsu_assets.instance.postgresql", "class": "PostgresHistory"}
 
 
@@ -94,6 +98,22 @@ def test_connections_are_kept_and_closed_at_the_end(tmp_path: Path, postgres_url
         assert 1 <= pool.checkedin() <= 2
         assert instance.run_storage._engine.pool is pool  # type: ignore[attr-defined]
     assert pool.checkedin() == 0
+
+
+def test_dagster_understands_the_settings_that_we_deploy(
+    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(DEPLOYED, tmp_path)
+    monkeypatch.setenv("JUTSU_DAGSTER_URL", postgres_url)
+    monkeypatch.setenv("JUTSU_HOME", str(tmp_path / "var"))
+    with instance_of(tmp_path) as instance:
+        assert isinstance(instance.event_log_storage, PostgresEventLogStorage)
+        assert isinstance(instance.run_launcher, WatchfulLauncher)
+        assert instance.run_monitoring_enabled
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_concurrent_runs == 2
+        assert [limit["limit"] for limit in queue.tag_concurrency_limits] == [1, 1]
 
 
 @pytest.mark.slow
