@@ -94,9 +94,10 @@ def move_history(folder: Path, url: URL, clock: Clock, progress: Progress) -> Mo
     with _told(url), ExitStack() as stack:
         sources = {name: stack.enter_context(_snapshot(folder / name)) for name in DATABASES}
         _require_idle(sources[DATABASES[0]], clock)
-        PostgresHistory(url).dispose()  # its tables are there now
         engine = kept_engine(url)
         stack.callback(engine.dispose)
+        engine.connect().close()  # a wrong URL is known at once, without Dagster's patience
+        PostgresHistory(url).dispose()  # its tables are there now
         return _move(sources, folder / DATABASES[1], engine, url, progress)
 
 

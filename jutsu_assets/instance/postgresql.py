@@ -14,13 +14,14 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
-from sqlalchemy import URL, Engine, create_engine, func, select
+from dagster_postgres.utils import DagsterPostgresException, retry_pg_connection_fn
+from sqlalchemy import URL, Connection, Engine, create_engine, func, select
 
 from jutsu_assets.instance.joined import JoinedStorage
 from jutsu_assets.instance.run_records import NamesProcesses
 from jutsu_assets.settings import read_environment
-from jutsu_assets.store.urls import database_url
-from jutsu_core.errors import ConfigurationError
+from jutsu_assets.store.urls import database_url, shown_url
+from jutsu_core.errors import ConfigurationError, StoreUnavailableError
 
 URL_VARIABLE = "JUTSU_DAGSTER_URL"
 _DRIVER = "postgresql+psycopg2"
@@ -73,12 +74,14 @@ class PostgresHistory(JoinedStorage):
     Args:
         url: Where it is, as :func:`history_url` returns it; its tables are created where there are none.
         inst_data: What ``dagster.yaml`` says.
+
+    Raises:
+        StoreUnavailableError: The server was asked several times, and could not be reached.
     """
 
     def __init__(self, url: URL, inst_data: ConfigurableClassData | None = None) -> None:
-        written = url.render_as_string(hide_password=False)
-        engine = kept_engine(url)
-        with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+        written, engine = url.render_as_string(hide_password=False), kept_engine(url)
+        with _connected(engine) as connection, connection.begin():
             # Of several first starts at once one would otherwise find half of the tables.
             connection.execute(select(func.pg_advisory_xact_lock(_BEGINNING)))
             runs, events = _Runs(written), _Events(written)
@@ -114,3 +117,17 @@ def kept_engine(url: URL) -> Engine:
     return create_engine(
         url, isolation_level="AUTOCOMMIT", pool_size=_KEPT, max_overflow=_MOST - _KEPT, pool_pre_ping=True
     )
+
+
+def _connected(engine: Engine) -> Connection:
+    """Return a connection whose transactions are ones; a server that starts again is waited for, as Dagster does."""
+    try:
+        connection: Connection = retry_pg_connection_fn(engine.connect)
+    except DagsterPostgresException as error:
+        said = " ".join(str(getattr(error.__cause__, "orig", error)).split())
+        message = (
+            f"the run history must be reachable at {shown_url(engine.url)}: {said}; start the server, or correct"
+            f" {URL_VARIABLE}"
+        )
+        raise StoreUnavailableError(message) from error
+    return connection.execution_options(isolation_level="READ COMMITTED")

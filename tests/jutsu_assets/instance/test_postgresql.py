@@ -2,19 +2,25 @@
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 from dagster_postgres import PostgresEventLogStorage
+from dagster_postgres.utils import retry_pg_connection_fn
 
+from jutsu_assets.instance import postgresql
+from jutsu_assets.instance.health import HistoryHealth
 from jutsu_assets.instance.launcher import WatchfulLauncher
-from jutsu_assets.instance.postgresql import PostgresHistory, history_url
+from jutsu_assets.instance.mending import mend_history
+from jutsu_assets.instance.postgresql import URL_VARIABLE, PostgresHistory, history_url
 from jutsu_assets.instance.processes import RunProcess
 from jutsu_assets.instance.runs import dead_runs
 from jutsu_core.errors import ConfigurationError
 from tests.jutsu_assets.instance.histories import begin_and_log, instance_of, run_bars, write_home
+from tests.jutsu_assets.instance.test_health import examined
 from tests.jutsu_assets.instance.test_runs import gone, run_in
 from tests.support.processes import started_together
 
@@ -81,6 +87,32 @@ def test_a_run_names_its_process_and_is_found_dead_when_that_is_gone(tmp_path: P
         assert process.pid == os.getpid()
         dead = run_in(instance, gone())
         assert [found.run.run_id for found in dead_runs(instance)] == [dead]
+
+
+def test_the_doctor_finds_a_dead_run_there_and_ends_it(tmp_path: Path, postgres_url: str) -> None:
+    home = home_at(postgres_url, tmp_path)
+    with instance_of(home) as instance:
+        dead = run_in(instance, gone())
+    found = examined(home)
+    assert found == HistoryHealth(home, None, found.findings)
+    (finding,) = found.findings
+    assert f"run {dead} says STARTED, but its process is gone" in finding
+    assert "it is ended" in mend_history(found)[0]
+    assert examined(home).findings == []
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:hunter2@127.0.0.1:1/x", "sqlite:////x"])
+def test_the_doctor_says_of_a_history_that_it_cannot_read_why(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "retry_pg_connection_fn", partial(retry_pg_connection_fn, retry_limit=0))
+    found = examined(home_at(url, tmp_path))
+    (finding,) = found.findings
+    assert finding.startswith(f"the history that {tmp_path / 'home' / 'dagster.yaml'} names must be readable: ")
+    assert URL_VARIABLE in finding
+    assert "hunter2" not in finding
+    assert not found.is_whole
+    assert mend_history(found) == []
 
 
 def test_times_that_the_server_fills_in_are_utc_whatever_its_zone(postgres_url: str) -> None:
