@@ -68,6 +68,7 @@ class Settings:
         runs_by_itself: Whether schedules and automation run from the start.
         require_live: Whether sample bars are refused.
         names_universe: Whether ``JUTSU_UNIVERSE`` names the universe file.
+        partitions_per_run: How many symbols a run of a backfill takes at most, so that workers share it; None for all.
     """
 
     home: Path
@@ -80,6 +81,7 @@ class Settings:
     runs_by_itself: bool = False
     require_live: bool = False
     names_universe: bool = False
+    partitions_per_run: int | None = None
 
     @property
     def simulator_url(self) -> str | None:
@@ -164,6 +166,7 @@ class Settings:
             runs_by_itself=_switch(environment, "JUTSU_AUTOMATION"),
             require_live=require_live,
             names_universe=names_universe,
+            partitions_per_run=_partitions_per_run(environment),
         )
 
 
@@ -272,6 +275,16 @@ def _daily_requests(environment: Mapping[str, str]) -> int:
         )
         raise ConfigurationError(message)
     return int(text)
+
+
+def _partitions_per_run(environment: Mapping[str, str]) -> int | None:
+    text = environment.get("JUTSU_PARTITIONS_PER_RUN")
+    if text and not (text.isascii() and text.isdecimal() and int(text) >= 1):
+        message = (
+            f"JUTSU_PARTITIONS_PER_RUN must be a whole number from 1, was {text!r}; leave it out for one run of all"
+        )
+        raise ConfigurationError(message)
+    return int(text) if text else None
 
 
 def _switch(environment: Mapping[str, str], name: str) -> bool:
