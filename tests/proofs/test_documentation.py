@@ -22,6 +22,7 @@ BY_MAKE = "the demo and the tests of a fresh clone run it"
 BY_HAND = "it needs a person, or an account"
 SHELL = "it changes the reader's shell alone; what it sets is set here"
 SERVER = "it needs a PostgreSQL server; the tests of the store run it over one"
+BROKER = "it needs a broker; the proof of the workers runs it over one"
 NOT_RUN = {
     "make demo": BY_MAKE,
     "make dev": BY_MAKE,
@@ -34,6 +35,7 @@ NOT_RUN = {
     "jutsu copy postgresql+psycopg://jutsu@db.example/jutsu": SERVER,
     "export JUTSU_DATABASE_URL=postgresql+psycopg://jutsu@db.example/jutsu": SHELL,
     "jutsu instance move postgresql://jutsu@db.example/jutsu": SERVER,
+    "celery -A dagster_celery.app worker -n jutsu-1@%h": BROKER,
     "export JUTSU_DAGSTER_URL=postgresql://jutsu@db.example/jutsu": SHELL,
 }
 
