@@ -54,11 +54,11 @@ downside deviation, gain to pain, Kelly, geometric mean, runs, average up and do
 
 ## Many portfolios at once
 
-`many_figures` gives ten of the figures for a frame of prices or equity, one column a portfolio: a grid of parameters, or
-every symbol of a universe. A thousand portfolios of 2,520 days beside the same figures of peers, from the same prices
-(`make bench`; on two cores that had other work, November 2026):
+`many_figures` gives ten of the figures for a frame of prices or equity, one column a portfolio: a grid of parameters,
+or every symbol of a universe. A thousand portfolios of 2,520 days beside the same figures of peers, from the same
+prices (`make bench`; on two cores that had other work, November 2026):
 
-| | figures | × `many_figures` |
+| | figures | times `many_figures` |
 | --- | ---: | ---: |
 | vectorbt 1.2.0, as a matrix, compiled | 10 | 2.1 |
 | empyrical-reloaded 0.7.1, in a loop | 9 | 22 |
