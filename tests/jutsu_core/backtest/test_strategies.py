@@ -52,7 +52,7 @@ def test_a_weight_leaves_the_rest_in_cash() -> None:
     assert result.history[-1]["cash"] == 760
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(closes=st.lists(st.integers(1, 40), min_size=5, max_size=25), fast=st.integers(1, 3), wider=st.integers(1, 3))
 def test_it_is_in_the_market_the_day_after_the_average_is_above(closes: list[int], fast: int, wider: int) -> None:
     slow = fast + wider
