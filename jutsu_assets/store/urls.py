@@ -23,8 +23,12 @@ _MAY_BE_SHOWN = re.compile(r"([\w+]+:)?[\w~ -]*[./\\][\w./\\~ -]*")
 """What cannot be understood as a URL is shown where it is a path, in which no secret has a place."""
 
 
-def database_url(text: str) -> URL:
+def database_url(text: str, *, setting: str = "JUTSU_DATABASE_URL") -> URL:
     """Return the URL that ``text`` spells; ``postgres://`` and ``postgresql://`` mean psycopg.
+
+    Args:
+        text: What was written.
+        setting: Where it was written, for errors.
 
     Raises:
         ConfigurationError: It cannot be understood, names a database or a driver that is not
@@ -38,18 +42,18 @@ def database_url(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
         shown = repr(text) if _MAY_BE_SHOWN.fullmatch(text) else "one that may hold a password, and is not shown"
-        message = f"JUTSU_DATABASE_URL must be a SQLAlchemy URL such as {_FORMS}, was {shown}"
+        message = f"{setting} must be a SQLAlchemy URL such as {_FORMS}, was {shown}"
         raise ConfigurationError(message) from None
     if not url.drivername.startswith("sqlite") and "@" in f"{url.host}{url.database}":
         # A part of the password was taken for the server's name, and would be shown as that.
         message = (
-            "JUTSU_DATABASE_URL must hold one @, before the server's name; write @ : / ? # % within a user's name or"
+            f"{setting} must hold one @, before the server's name; write @ : / ? # % within a user's name or"
             " password as %40 %3A %2F %3F %23 %25"
         )
         raise ConfigurationError(message)
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
-        message = f"JUTSU_DATABASE_URL must be SQLite or PostgreSQL by psycopg ({_FORMS}), was {shown_url(url)!r}"
+        message = f"{setting} must be SQLite or PostgreSQL by psycopg ({_FORMS}), was {shown_url(url)!r}"
         raise ConfigurationError(message)
     if driver == "sqlite" and (not url.database or ":memory:" in url.database):
         message = f"the database must be a file or a server that processes can share, was {shown_url(url)!r}"

@@ -17,10 +17,14 @@ from typing import Any
 import click
 import pytest
 import yaml
+from dagster._core.storage.tags import SENSOR_NAME_TAG
 
 from jutsu_assets.commands.cli import main
+from jutsu_assets.graph.backfills import LAUNCHED_BY
+from jutsu_assets.instance.switching import STORAGE
 from jutsu_assets.monitoring.checks import CHECKS
 from jutsu_assets.monitoring.metrics import METRICS
+from jutsu_assets.starter import INSTANCE
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -135,6 +139,16 @@ def test_a_command_and_its_options_are_ours(line: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None
     command.make_context(name, arguments)
+
+
+def test_the_instance_on_postgresql_is_the_one_that_is_shipped_beside_its_storage_and_its_limits() -> None:
+    shipped, deployed = (
+        yaml.safe_load(path.read_text("utf-8")) for path in (ROOT / INSTANCE, DEPLOY / "postgresql" / INSTANCE)
+    )
+    assert deployed["storage"] == yaml.safe_load(STORAGE)["storage"]
+    limits = deployed["concurrency"]["runs"].pop("tag_concurrency_limits")
+    assert {limit["key"] for limit in limits} == {LAUNCHED_BY, SENSOR_NAME_TAG}
+    assert {**deployed, "storage": shipped["storage"]} == shipped
 
 
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
