@@ -81,9 +81,7 @@ class Runners:
 class _Run:
     """One run."""
 
-    def __init__(
-        self, runners: Runners, number: int, inputs: Mapping[str, str], environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, runners: Runners, number: int, inputs: Mapping[str, str], said: Mapping[str, str]) -> None:
         self.ended = Ended()
         self._runners, self._number = runners, number
         place = runners.kept / f"machine-{number}"
