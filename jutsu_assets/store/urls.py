@@ -16,6 +16,8 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+DATABASE_URL, READ_URL = "JUTSU_DATABASE_URL", "JUTSU_DATABASE_READ_URL"
+"""The variables that name the system of record, and its read replica."""
 _FORMS = "sqlite:////data/jutsu.db or postgresql+psycopg://user@host/name"
 _SECRET = re.compile(r"pass(?!file)|pwd|secret|token|credential|scram_\w+_key", re.IGNORECASE)
 """Names of what a query may hold and nobody is to see; ``sslkey`` and ``passfile`` name files."""
@@ -23,8 +25,12 @@ _MAY_BE_SHOWN = re.compile(r"([\w+]+:)?[\w~ -]*[./\\][\w./\\~ -]*")
 """What cannot be understood as a URL is shown where it is a path, in which no secret has a place."""
 
 
-def database_url(text: str) -> URL:
+def database_url(text: str, setting: str = DATABASE_URL) -> URL:
     """Return the URL that ``text`` spells; ``postgres://`` and ``postgresql://`` mean psycopg.
+
+    Args:
+        text: The URL.
+        setting: What errors call it.
 
     Raises:
         ConfigurationError: It cannot be understood, names a database or a driver that is not
@@ -38,23 +44,44 @@ def database_url(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number
         shown = repr(text) if _MAY_BE_SHOWN.fullmatch(text) else "one that may hold a password, and is not shown"
-        message = f"JUTSU_DATABASE_URL must be a SQLAlchemy URL such as {_FORMS}, was {shown}"
+        message = f"{setting} must be a SQLAlchemy URL such as {_FORMS}, was {shown}"
         raise ConfigurationError(message) from None
     if not url.drivername.startswith("sqlite") and "@" in f"{url.host}{url.database}":
         # A part of the password was taken for the server's name, and would be shown as that.
         message = (
-            "JUTSU_DATABASE_URL must hold one @, before the server's name; write @ : / ? # % within a user's name or"
+            f"{setting} must hold one @, before the server's name; write @ : / ? # % within a user's name or"
             " password as %40 %3A %2F %3F %23 %25"
         )
         raise ConfigurationError(message)
     driver = _DRIVERS.get(url.drivername)
     if driver is None:
-        message = f"JUTSU_DATABASE_URL must be SQLite or PostgreSQL by psycopg ({_FORMS}), was {shown_url(url)!r}"
+        message = f"{setting} must be SQLite or PostgreSQL by psycopg ({_FORMS}), was {shown_url(url)!r}"
         raise ConfigurationError(message)
     if driver == "sqlite" and (not url.database or ":memory:" in url.database):
         message = f"the database must be a file or a server that processes can share, was {shown_url(url)!r}"
         raise ConfigurationError(message)
     return url.set(drivername=driver)
+
+
+def replica_url(text: str, primary: URL) -> URL:
+    """Return the URL of a read replica that ``text`` spells.
+
+    Args:
+        text: The URL.
+        primary: Of the system of record.
+
+    Raises:
+        ConfigurationError: It cannot be understood, or one of both is no PostgreSQL, which alone has replicas.
+    """
+    url = database_url(text, READ_URL)
+    for setting, of in ((READ_URL, url), (DATABASE_URL, primary)):
+        if of.get_backend_name() == "sqlite":
+            message = (
+                f"{setting} must be PostgreSQL where {READ_URL} is set, since a replica is a second server that follows"
+                f" the first, was {shown_url(of)!r}; set {DATABASE_URL} to that first server, or unset {READ_URL}"
+            )
+            raise ConfigurationError(message)
+    return url
 
 
 def shown_url(url: URL) -> str:
