@@ -23,6 +23,32 @@ def test_an_empty_environment_means_sample_data_with_a_home_of_their_own(tmp_pat
     assert settings.follows_packaged_universe
 
 
+def test_a_replica_is_read_by_nobody_unless_it_is_named(tmp_path: Path) -> None:
+    assert Settings.from_environment({}, folder=tmp_path).read_url is None
+    named = {
+        "JUTSU_DATABASE_URL": "postgresql://host/name",
+        "JUTSU_DATABASE_READ_URL": "postgresql://me:hush@replica/n",
+    }
+    settings = Settings.from_environment({**KEYS, **named}, folder=tmp_path)
+    assert settings.read_url == "postgresql://me:hush@replica/n"
+    assert "hush" not in repr(settings)
+    assert settings.as_sample().read_url is None
+
+
+@pytest.mark.parametrize(("text", "connections"), [("", 5), ("1", 1), ("7", 7), ("007", 7), ("50", 50)])
+def test_a_process_holds_as_many_connections_as_it_is_told(text: str, connections: int, tmp_path: Path) -> None:
+    assert Settings.from_environment({"JUTSU_DATABASE_POOL": text}, folder=tmp_path).connections == connections
+
+
+@pytest.mark.parametrize("text", ["0", "51", "-1", "5.0", "five", "5 ", "\u0665", "000", "9" * 5000, "0" * 5000])
+def test_another_number_of_connections_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigurationError, match="JUTSU_DATABASE_POOL must be a whole number from 1 to 50, was '"
+    ) as said:
+        Settings.from_environment({"JUTSU_DATABASE_POOL": text}, folder=tmp_path)
+    assert len(str(said.value)) < 200
+
+
 def test_credentials_mean_live_data_elsewhere(tmp_path: Path) -> None:
     settings = Settings.from_environment(KEYS, folder=tmp_path)
     assert settings.source == "schwab"
@@ -73,7 +99,14 @@ def test_everything_can_be_put_elsewhere(tmp_path: Path) -> None:
 
 
 PATHS = ("JUTSU_HOME", "JUTSU_UNIVERSE", "SCHWAB_TOKEN_PATH")
-OPTIONAL = (*PATHS, "JUTSU_DATABASE_URL", "SCHWAB_BASE_URL", "SCHWAB_CALLBACK_URL")
+OPTIONAL = (
+    *PATHS,
+    "JUTSU_DATABASE_URL",
+    "JUTSU_DATABASE_READ_URL",
+    "JUTSU_DATABASE_POOL",
+    "SCHWAB_BASE_URL",
+    "SCHWAB_CALLBACK_URL",
+)
 
 
 def test_empty_variables_count_as_unset(tmp_path: Path) -> None:
