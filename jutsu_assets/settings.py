@@ -5,6 +5,7 @@ without Schwab credentials, or with ``SCHWAB_BASE_URL`` pointing at a simulator,
 goes below ``<JUTSU_HOME>/sample``, otherwise below ``<JUTSU_HOME>/live``.
 """
 
+import io
 import os
 import re
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from jutsu_assets.starter import UNIVERSE, packaged
 from jutsu_core.errors import ConfigurationError
@@ -23,8 +25,13 @@ SAMPLE_SOURCE = "simulator"
 DAILY_REQUESTS = 20_000
 """More than a universe of thousands of symbols asks for in a day, and less than a loop gone wild."""
 _MOST_DAILY_REQUESTS = 2 * 24 * 3600
+CONNECTIONS = 5
+"""How many connections to a database a process holds at most, unless it is told otherwise."""
+MOST_CONNECTIONS = 50
+"""More than one process can use, and half of what a server of PostgreSQL gives to all by default."""
 _LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 _SAMPLE_FOLDER = "sample"
+_LONGEST_SHOWN = 40
 _LIVE_IS_REQUIRED = (
     "JUTSU_REQUIRE_LIVE is set, so bars must come from Schwab, but SCHWAB_API_KEY and SCHWAB_APP_SECRET are not set,"
     " or SCHWAB_BASE_URL is a simulator; set the two, leave SCHWAB_BASE_URL out, and log in with `jutsu login`;"
@@ -60,6 +67,8 @@ class Settings:
     Attributes:
         home: The folder of this source's data.
         database_url: SQLAlchemy URL of the system of record.
+        read_url: SQLAlchemy URL of its read replica; None where there is none.
+        connections: How many connections to a database a process holds at most.
         universe_path: The universe file.
         source: ``schwab`` for live bars, ``simulator`` for sample bars.
         base_url: Origin that Schwab's requests go to; None for the simulator inside the process.
@@ -77,6 +86,8 @@ class Settings:
     source: str
     base_url: str | None
     credentials: Credentials | None
+    read_url: str | None = field(default=None, repr=False)
+    connections: int = CONNECTIONS
     daily_requests: int = DAILY_REQUESTS
     runs_by_itself: bool = False
     require_live: bool = False
@@ -122,6 +133,7 @@ class Settings:
             self,
             home=home,
             database_url=url,
+            read_url=None,
             universe_path=_sample_universe(self.universe_path, is_named=self.names_universe),
             source=SAMPLE_SOURCE,
             base_url=None,
@@ -162,6 +174,8 @@ class Settings:
             source=source,
             base_url=base_url if credentials else None,
             credentials=credentials,
+            read_url=environment.get("JUTSU_DATABASE_READ_URL") or None,
+            connections=_connections(environment),
             daily_requests=_daily_requests(environment),
             runs_by_itself=_switch(environment, "JUTSU_AUTOMATION"),
             require_live=require_live,
@@ -194,16 +208,33 @@ def read_environment(folder: Path | None = None) -> dict[str, str]:
     """
     path = (folder or Path.cwd()) / ".env"
     try:
-        written = dotenv_values(path) if path.is_file() else {}
+        # A link that leads nowhere was meant to lead to settings.
+        written = _written_in(path) if path.is_file() or path.is_symlink() else {}
     except (OSError, UnicodeDecodeError) as error:
         message = f"the file {path} must be readable UTF-8 text: {error}; mend it or take it away"
         raise ConfigurationError(message) from error
-    return {name: value for name, value in written.items() if value is not None} | dict(os.environ)
+    return written | dict(os.environ)
+
+
+def _written_in(path: Path) -> dict[str, str]:
+    """Return what a file of settings says; a line that nobody can read is refused, and not shown."""
+    text = path.read_text("utf-8-sig")
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            said = binding.original.string
+            blank = said[: len(said) - len(said.lstrip())].count("\n")
+            message = (
+                f"the file {path}, line {binding.original.line + blank}, must be NAME=value, or a comment after #, was"
+                " neither; write an equals sign between name and value, and end every quote"
+            )
+            raise ConfigurationError(message)
+    return {name: value for name, value in dotenv_values(stream=io.StringIO(text)).items() if value is not None}
 
 
 def _sample_universe(path: Path, *, is_named: bool) -> Path:
     """Return ``path``, or the package's own universe where there is no file and none was named."""
-    return path if is_named or path.exists() else packaged(UNIVERSE)
+    # A link that leads nowhere was meant to lead to a universe.
+    return path if is_named or path.exists() or path.is_symlink() else packaged(UNIVERSE)
 
 
 def _database_in(home: Path) -> str:
@@ -267,14 +298,23 @@ def _base_url(environment: Mapping[str, str]) -> str:
 
 
 def _daily_requests(environment: Mapping[str, str]) -> int:
-    text = environment.get("JUTSU_DAILY_REQUESTS") or str(DAILY_REQUESTS)
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= _MOST_DAILY_REQUESTS):
-        message = (
-            f"JUTSU_DAILY_REQUESTS must be a whole number from 1 to {_MOST_DAILY_REQUESTS}, which two a second make in"
-            f" a day, was {text!r}; leave it out for {DAILY_REQUESTS}"
-        )
+    why = ", which two a second make in a day"
+    return _whole_number(environment, "JUTSU_DAILY_REQUESTS", DAILY_REQUESTS, _MOST_DAILY_REQUESTS, why)
+
+
+def _connections(environment: Mapping[str, str]) -> int:
+    return _whole_number(environment, "JUTSU_DATABASE_POOL", CONNECTIONS, MOST_CONNECTIONS)
+
+
+def _whole_number(environment: Mapping[str, str], name: str, default: int, most: int, why: str = "") -> int:
+    text = environment.get(name) or str(default)
+    digits = text.lstrip("0")  # Python refuses to read a very long number
+    is_one = text.isascii() and text.isdecimal() and 1 <= len(digits) <= len(str(most))
+    if not is_one or int(digits) > most:
+        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+        message = f"{name} must be a whole number from 1 to {most}{why}, was {shown!r}; leave it out for {default}"
         raise ConfigurationError(message)
-    return int(text)
+    return int(digits)
 
 
 def _partitions_per_run(environment: Mapping[str, str]) -> int | None:

@@ -16,7 +16,7 @@ from jutsu_assets.settings import Settings
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.copying import copy_store
 from jutsu_assets.store.engine import Database
-from jutsu_assets.store.existing import stored_database
+from jutsu_assets.store.existing import shown_database, stored_database, writable_database
 from jutsu_assets.store.maintenance import backup, restore
 from jutsu_core.bars import PRICE_COLUMNS, Bar, Timeframe, from_micros
 from jutsu_core.errors import NoDataError
@@ -35,7 +35,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def revisions(settings_of: SettingsOf, symbol: str, timeframe: str, *, as_csv: bool) -> None:
     """List which bars of SYMBOL were restated or withdrawn, when, and what they said before."""
     settings, chosen = settings_of(), Timeframe.parse(timeframe)
-    with stored_database(settings) as database:
+    with shown_database(settings) as database:
         store = SqlBarStore(database, settings.source, SystemClock())
         changes = store.revisions(symbol, chosen)
         if not changes and store.version(symbol, chosen) is None:
@@ -66,7 +66,7 @@ def revisions(settings_of: SettingsOf, symbol: str, timeframe: str, *, as_csv: b
 def back_up(settings_of: SettingsOf, file: Path, *, overwrite: bool) -> None:
     """Copy the store into FILE, consistently, while others may write."""
     with (
-        closing(Database(settings_of().database_url, SystemSleeper())) as database,
+        closing(writable_database(settings_of())) as database,
         console().status("Copying and checking the store ..."),
     ):
         made = backup(database, file, overwrite=overwrite)
@@ -85,7 +85,7 @@ def back_up(settings_of: SettingsOf, file: Path, *, overwrite: bool) -> None:
 def bring_back(settings_of: SettingsOf, file: Path, *, force: bool) -> None:
     """Make the store what the backup FILE holds; others may have it open."""
     with (
-        closing(Database(settings_of().database_url, SystemSleeper())) as database,
+        closing(writable_database(settings_of())) as database,
         console().status("Checking and copying the backup ..."),
     ):
         done = restore(database, file, force=force)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from jutsu_assets.clock import SystemSleeper
 from jutsu_assets.instance.home import prepared_home
 from jutsu_assets.settings import Settings
 from jutsu_assets.starter import STARTER_FILES, packaged
-from jutsu_assets.store.engine import Database
+from jutsu_assets.store.existing import writable_database
 from jutsu_core.errors import ConfigurationError
 
 SettingsOf = Callable[[], Settings]
@@ -29,7 +28,7 @@ def init(settings_of: SettingsOf, folder: Path) -> None:
     write_starter_files(folder)
     with chdir(folder):
         settings = settings_of()
-        with closing(Database(settings.database_url, SystemSleeper())) as database, database.reading():
+        with closing(writable_database(settings)) as database, database.reading():
             click.echo(f"ready   {database.shown_url}")
         click.echo(f"ready   {begin_history()}")
 

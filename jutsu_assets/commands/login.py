@@ -14,7 +14,7 @@ from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.schwab.transport import transport_to
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.coordination import RequestLedger
-from jutsu_assets.store.engine import Database
+from jutsu_assets.store.existing import writable_database
 
 SettingsOf = Callable[[], Settings]
 
@@ -46,7 +46,7 @@ def login(settings_of: SettingsOf, *, manual: bool, browser: bool) -> None:
     if settings.simulator_url is not None:
         click.echo(f"A rehearsal against the simulator {settings.simulator_url}, kept in {credentials.token_path}.")
     with (
-        closing(Database(settings.database_url, SystemSleeper())) as database,
+        closing(writable_database(settings)) as database,
         Login(
             api_key=credentials.api_key,
             app_secret=credentials.app_secret,

@@ -67,7 +67,7 @@ def _warn(message: str) -> None:
 def report(settings_of: SettingsOf, symbols: tuple[str, ...]) -> None:
     """Show the stored performance of SYMBOLs, or of the universe, and where the pages are."""
     settings, shown = settings_of(), console()
-    reports = stored_reports(settings)
+    reports = stored_reports(settings, may_lag=True)
     if unknown := [symbol for symbol in symbols if symbol not in reports]:
         message = (
             f"{', '.join(unknown)} must have a stored report, has none; there are reports of {', '.join(reports)}:"

@@ -154,6 +154,7 @@ def simulator(
             "SCHWAB_TOKEN_PATH": str(token_path.resolve()),
             "JUTSU_HOME": str(_SCRATCH.resolve()),
             "JUTSU_DATABASE_URL": "",
+            "JUTSU_DATABASE_READ_URL": "",
         }.items():
             click.echo(f"  export {name}={shlex.quote(value) if value else ''}")
         click.echo(f"\nThen `jutsu demo` asks this simulator. To begin afresh: rm -r {_SCRATCH}/sample")

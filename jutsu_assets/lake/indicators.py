@@ -20,7 +20,7 @@ from jutsu_assets.lake.names import path_of
 from jutsu_assets.lake.verification import faults_of, left_out
 from jutsu_assets.lake.views import INDICATORS
 from jutsu_assets.settings import Settings
-from jutsu_assets.store.existing import nothing_stored, stored_database
+from jutsu_assets.store.existing import nothing_stored, shown_database
 from jutsu_assets.store.handlers import DatabaseDataHandler
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
 from jutsu_assets.universe import load_universe
@@ -102,7 +102,7 @@ def _columns(names: str | Sequence[str] | None, chosen: Sequence[IndicatorSpec])
 def _of_files(
     settings: Settings, symbols: Sequence[str] | None, columns: Sequence[str], warn: Callable[[str], object]
 ) -> list[pa.Table]:
-    with stored_database(settings) as database:
+    with shown_database(settings) as database:
         files = SeriesManifest(database, SystemClock()).all_current()
         current = {file.partition_key: file for file in files if file.asset == INDICATORS}
         if not current:
@@ -157,9 +157,9 @@ def _as_known(
 ) -> list[pa.Table]:
     """Return the series of ``symbols``, computed of the bars as they were known then."""
     specs = [spec for spec in chosen if not set(spec.column_names).isdisjoint(columns)]
-    with stored_database(settings):
+    with shown_database(settings):
         pass  # which says what to do where there is nothing
-    with DatabaseDataHandler(settings.database_url, as_of=as_of) as bars:
+    with DatabaseDataHandler(settings.database_url, as_of=as_of, read_url=settings.read_url) as bars:
         frames = [bars.get_frame(symbol) for symbol in (bars.symbols().index if symbols is None else symbols)]
     tables = []
     for frame in frames:

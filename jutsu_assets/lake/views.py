@@ -15,7 +15,7 @@ from jutsu_assets.lake.selection import selection
 from jutsu_assets.lake.verification import faults_of, lake_findings, left_out
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.bars import SqlBarStore
-from jutsu_assets.store.existing import nothing_stored, stored_database
+from jutsu_assets.store.existing import nothing_stored, shown_database
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
 from jutsu_assets.store.reports import PerformanceReports
 from jutsu_assets.universe import load_universe
@@ -43,7 +43,7 @@ def connect_to(
         NoDataError: Nothing is stored yet; nothing is created.
         StoreUnavailableError: The system of record cannot be read, or no file of the lake.
     """
-    with stored_database(settings) as database:
+    with shown_database(settings) as database:
         files = SeriesManifest(database, SystemClock()).all_current()
         bars = SqlBarStore(database, settings.source, SystemClock())
         held = {symbol: version.content_hash for symbol, version in bars.versions(Timeframe.D1).items()}

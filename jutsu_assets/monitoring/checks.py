@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from jutsu_assets.monitoring.observed import MOST_SECONDS_APART, Observed
+from jutsu_assets.monitoring.observed import MOST_SECONDS_APART, MOST_SECONDS_BEHIND, Observed
 from jutsu_core.errors import JutsuError, NoDataError, StoreError
 from jutsu_core.quality.catalog import RULES
 from jutsu_core.quality.findings import Severity, Verdict
@@ -141,6 +141,18 @@ def _of_today(look: Callable[[Observed], Iterable[str]]) -> Callable[[Observed],
     return looked
 
 
+def _replica(observed: Observed) -> Iterable[str]:
+    observed.replica_lag  # noqa: B018 - who cannot be read says why
+    return []
+
+
+def _replica_lag(observed: Observed) -> Iterable[str]:
+    lag = observed.replica_lag
+    if lag is not None and (lag.seconds is None or lag.seconds > MOST_SECONDS_BEHIND):
+        since = "for an unknown time" if lag.seconds is None else f"and {lag.seconds:,.0f} s"
+        yield f"the read replica is {lag.bytes_behind:,} bytes {since} behind"
+
+
 def _breaker(observed: Observed) -> Iterable[str]:
     state = observed.access
     if state.is_open:
@@ -264,6 +276,18 @@ CHECKS: tuple[Check, ...] = (
     Check("there_is_a_store", _there, "run `jutsu update`, or see JUTSU_HOME and JUTSU_DATABASE_URL", tells=True),
     Check("the_sqlite_library_is_sound", _library, "pip install pysqlite3", tells=True, is_quick=False),
     Check("the_store_is_sound", _store, "restore a backup (jutsu restore FILE)", tells=True, is_quick=False),
+    Check(
+        "the_replica_serves",
+        _of_today(_replica),
+        "start it, or unset JUTSU_DATABASE_READ_URL: readers read the primary then",
+        tells=True,
+    ),
+    Check(
+        "replica_is_close",
+        _of_today(_replica_lag),
+        "see pg_stat_replication on the primary and the replica's log; or unset JUTSU_DATABASE_READ_URL",
+        gravity="warning",
+    ),
     Check("the_breaker_is_closed", _of_today(_breaker), "the next run after the pause asks again"),
     Check("requests_are_left", _of_today(_requests), "wait until tomorrow, or set JUTSU_DAILY_REQUESTS higher"),
     Check(

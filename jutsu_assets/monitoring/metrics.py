@@ -105,6 +105,11 @@ def _login_seconds(observed: Observed) -> float | None:
     return 0.0 if life.ends_at is None else max(0.0, (life.ends_at - observed.now).total_seconds())
 
 
+def _replica_seconds(observed: Observed) -> float | None:
+    lag = observed.replica_lag
+    return None if lag is None else lag.seconds
+
+
 def _recorded_at(observed: Observed) -> float | None:
     moment = observed.holdings.last_recorded_at
     return None if moment is None else moment.timestamp()
@@ -263,6 +268,12 @@ METRICS: tuple[Metric, ...] = (
         _run_ends,
         ("status",),
         of_store=False,
+    ),
+    Metric(
+        "jutsu_replica_lag_seconds",
+        "gauge",
+        "How old is what the read replica shows: 0 while it shows all that there is; absent where there is none.",
+        _one(_replica_seconds),
     ),
     Metric(
         "jutsu_disk_free_bytes",

@@ -7,7 +7,7 @@ history, not from the memory of a process: it is right over all processes, and a
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -28,6 +28,7 @@ from jutsu_assets.store.findings import FindingsLedger
 from jutsu_assets.store.health import StoreHealth, clock_ahead, examine, looking_at
 from jutsu_assets.store.holdings import Holdings, holdings_of
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest, is_made_of
+from jutsu_assets.store.replica import Lag, lag_of, replica_of, require_replica_of
 from jutsu_assets.store.reports import PerformanceReports
 from jutsu_assets.store.upgrade import HEAD, revision_of
 from jutsu_assets.universe import Universe, load_universe
@@ -66,6 +67,9 @@ class Place:
 MOST_SECONDS_APART = 5.0
 """Clocks that differ by more let the breaker close, and the day of the budget end, at different times."""
 
+MOST_SECONDS_BEHIND = 60.0
+"""What a replica shows is a moment old; older than this, something keeps it from following."""
+
 
 class Observed:
     """One installation at one moment; each part is read when it is first asked for, and once.
@@ -85,6 +89,7 @@ class Observed:
         self.now = clock.now()
         self._clock = clock
         self._unreachable: JutsuError | None = None
+        self._no_replica: JutsuError | None = None
 
     @classmethod
     @contextmanager
@@ -162,6 +167,26 @@ class Observed:
     def clock_ahead_seconds(self) -> float:
         """Return by how much this machine's clock is ahead of the database's; a file has no clock of its own."""
         return 0.0 if self.database.is_sqlite else clock_ahead(self.database, self._clock)
+
+    @cached_property
+    def replica_lag(self) -> Lag | None:
+        """Return how far the read replica is behind; None where none is named.
+
+        Raises:
+            ConfigurationError: It is none of the store.
+            StoreUnavailableError: It does not answer.
+        """
+        if self.settings.read_url is None:
+            return None
+        if self._no_replica is not None:
+            raise self._no_replica
+        try:
+            with closing(replica_of(self.database, self.settings.read_url, connections=1)) as replica:
+                require_replica_of(self.database, replica)
+                return lag_of(self.database, replica)
+        except JutsuError as error:
+            self._no_replica = error
+            raise
 
     @cached_property
     def strays(self) -> Sequence[Path]:

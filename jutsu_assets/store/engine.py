@@ -23,10 +23,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+from jutsu_assets.settings import CONNECTIONS, MOST_CONNECTIONS
 from jutsu_assets.store.unwritable import UnwritableFile, has_room, is_cut_off, unwritable
 from jutsu_assets.store.upgrade import HEAD, is_current, revision_of, upgrade
-from jutsu_assets.store.urls import database_url, shown_url, sqlite_file
-from jutsu_core.arguments import require_type
+from jutsu_assets.store.urls import DATABASE_URL, READ_URL, database_url, shown_url, sqlite_file
+from jutsu_core.arguments import require_integer, require_type
 from jutsu_core.errors import ConfigurationError, NoDataError, StoreError, StoreUnavailableError
 from jutsu_core.ports import Sleeper
 
@@ -43,7 +44,7 @@ POSTGRES_ARGUMENTS = {"client_encoding": "utf8"}
 _KEEP_EVERY_CHARACTER = ("UTF8", "SQL_ASCII")
 """Encodings of a server: SQL_ASCII keeps what it is given, and is given UTF-8."""
 _POLL_SECONDS = 0.0005
-_POOL = {"pool_size": 5, "max_overflow": 0, "pool_timeout": 10.0}
+_POOL = {"max_overflow": 0, "pool_timeout": 10.0}
 
 
 def sqlite_library() -> ModuleType:
@@ -60,28 +61,40 @@ class Database:
     """One system of record, by SQLAlchemy URL.
 
     Nothing is opened before the first transaction. An engine is never carried across a fork: a
-    child process opens its own, as does one that is sent a pickle. At most five connections are
-    open at a time, and reused.
+    child process opens its own, as does one that is sent a pickle. Connections are reused, and never more
+    than ``connections`` are open at a time.
 
     Args:
         url: SQLAlchemy URL, for example ``sqlite:////data/jutsu.db``.
         sleeper: Waits between attempts to connect.
         create: Whether the first transaction creates a fresh schema where there is none and
             upgrades an older one; otherwise there must be a store, and it is read as it is.
+        connections: How many connections are open at most.
+        setting: The variable that names it: what errors tell to change.
 
     Raises:
         ConfigurationError: The URL cannot be understood, or names a database that is not supported.
     """
 
-    def __init__(self, url: str, sleeper: Sleeper, *, create: bool = True) -> None:
-        self.url = database_url(require_type("db_url", url, str, "a text such as 'sqlite:////data/jutsu.db'"))
+    def __init__(
+        self,
+        url: str,
+        sleeper: Sleeper,
+        *,
+        create: bool = True,
+        connections: int = CONNECTIONS,
+        setting: str = DATABASE_URL,
+    ) -> None:
+        self.url = database_url(require_type("db_url", url, str, "a text such as 'sqlite:////data/jutsu.db'"), setting)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._create = create
+        self._connections = require_integer("connections", connections, minimum=1, maximum=MOST_CONNECTIONS)
+        self._setting = setting
         self._lock = threading.RLock()
         self._engine: Engine | None = None
         self._unwritable: UnwritableFile | None = None
         self._owner: int | None = None
-        self._sleeper = sleeper
+        self.sleeper = sleeper
         self._connecting = Retrying(
             stop=stop_after_attempt(3),
             wait=wait_exponential(multiplier=0.5),
@@ -97,7 +110,8 @@ class Database:
     def __reduce__(self) -> tuple[Callable[..., "Database"], tuple[str, Sleeper]]:
         """Return how another process opens the same store: connections and locks stay behind."""
         url = self.url.render_as_string(hide_password=False)
-        return partial(Database, create=self._create), (url, self._sleeper)
+        again = partial(Database, create=self._create, connections=self._connections, setting=self._setting)
+        return again, (url, self.sleeper)
 
     @property
     def shown_url(self) -> str:
@@ -109,9 +123,13 @@ class Database:
         place = sqlite_file(self.url).absolute() if self.is_sqlite else self.shown_url
         message = (
             f"there must be a store at {place}: there is none; the first materialization makes one (for example jutsu"
-            " demo), and JUTSU_HOME or JUTSU_DATABASE_URL says where to look"
+            f" demo), and {self._named} says where to look"
         )
         return NoDataError(message)
+
+    @property
+    def _named(self) -> str:
+        return f"JUTSU_HOME or {DATABASE_URL}" if self._setting == DATABASE_URL else self._setting
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -182,8 +200,8 @@ class Database:
                 unwritable_file.require_unchanged()
         except PoolTimeoutError as error:
             message = (
-                f"at most {_POOL['pool_size']} transactions on {self.shown_url} may be open at a time in a process, and"
-                " all are: exhaust or close() the iterators of get_next_bar that are no longer read"
+                f"at most {self._connections} transactions on {self.shown_url} may be open at a time in a process, and"
+                " all are: use fewer threads, or set JUTSU_DATABASE_POOL higher"
             )
             raise StoreUnavailableError(message) from error
         # Hot paths use the driver's own cursor, and so meet its own errors.
@@ -241,6 +259,7 @@ class Database:
                     pool_pre_ping=True,
                     isolation_level="READ COMMITTED",
                     connect_args=POSTGRES_ARGUMENTS,
+                    pool_size=self._connections,
                     **_POOL,
                 )
                 from jutsu_assets.store.postgres import prepare_postgres  # noqa: PLC0415 - needs an optional driver
@@ -250,7 +269,7 @@ class Database:
             if self._create:
                 _make_file(sqlite_file(self.url))
             url = self.url if self._unwritable is None else self._unwritable.url
-            engine = create_engine(url, module=sqlite_library(), **_POOL)
+            engine = create_engine(url, module=sqlite_library(), pool_size=self._connections, **_POOL)
         except ModuleNotFoundError as error:
             message = (
                 f"the driver of {self.shown_url} must be installed: {error};"
@@ -311,7 +330,7 @@ class Database:
                     is_busy = error.sqlite_errorcode & 0xFF == library.SQLITE_BUSY
                     if not is_busy or time.monotonic() > deadline:
                         raise
-                    self._sleeper.sleep(_POLL_SECONDS)
+                    self.sleeper.sleep(_POLL_SECONDS)
         finally:
             cursor.execute(_BUSY_TIMEOUT)
 
@@ -320,7 +339,10 @@ class Database:
         if self.is_sqlite and (folder := sqlite_file(self.url).absolute().parent).is_dir() and not has_room(folder):
             message = f"the disk of {folder} must have room, is full: {said}; make room there; nothing was half written"
         else:
-            message = f"the database {self.shown_url} must be reachable and writable: {said}; nothing was half written"
+            must, rest = ("reachable and writable", "nothing was half written")
+            if self._setting == READ_URL:
+                must, rest = "reachable", f"it is the read replica: start it, or unset {READ_URL} to read the primary"
+            message = f"the database {self.shown_url} must be {must}: {said}; {rest}"
         return StoreUnavailableError(message)
 
 

@@ -1,17 +1,29 @@
-"""Opening what is stored, for commands that only read: nothing is created where nothing is."""
+"""Opening what is stored: the one place that decides who reads the primary, and who its replica.
+
+- :func:`writable_database`: who writes, or may be the first to.
+- :func:`stored_database`: who decides by what it reads, examines it, or tells what was just written: the primary.
+- :func:`shown_database`: who only shows what is stored: the read replica where there is one.
+"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.settings import Settings
+from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
+from jutsu_assets.store.replica import replica_of, require_replica_of
 from jutsu_assets.store.reports import PerformanceReports
 from jutsu_assets.store.unwritable import is_cut_off
 from jutsu_assets.store.upgrade import is_current
 from jutsu_assets.store.urls import sqlite_file
 from jutsu_core.errors import NoDataError
+
+
+def writable_database(settings: Settings) -> Database:
+    """Return the system of record, which the first transaction makes and brings up to today's tables."""
+    return Database(settings.database_url, SystemSleeper(), connections=settings.connections)
 
 
 @contextmanager
@@ -25,7 +37,7 @@ def stored_database(settings: Settings, *, upgrade: bool = False) -> Iterator[Da
     Raises:
         NoDataError: There is none; none is created, and an older one is read as it is.
     """
-    database = Database(settings.database_url, SystemSleeper(), create=False)
+    database = Database(settings.database_url, SystemSleeper(), create=False, connections=settings.connections)
     try:
         with database.reading() as connection:
             is_old = upgrade and not is_current(connection)
@@ -35,21 +47,46 @@ def stored_database(settings: Settings, *, upgrade: bool = False) -> Iterator[Da
         raise nothing_stored(settings, database) from None
     if is_old:
         database.close()
-        database = Database(settings.database_url, SystemSleeper())
+        database = writable_database(settings)
     try:
         yield database
     finally:
         database.close()
 
 
-def stored_reports(settings: Settings) -> dict[str, dict[str, Any]]:
+@contextmanager
+def shown_database(settings: Settings) -> Iterator[Database]:
+    """Yield where what is only shown is read, and close it: the read replica, or the system of record.
+
+    Raises:
+        ConfigurationError: What is named as the replica is none of the system of record.
+        MixedSourceError: It holds bars of another source than the settings'.
+        NoDataError: There is none.
+        StoreUnavailableError: It does not answer; the system of record does not stand in for it.
+    """
+    if settings.read_url is None:
+        with stored_database(settings) as database:
+            yield database
+        return
+    primary = Database(settings.database_url, SystemSleeper(), create=False)
+    with closing(replica_of(primary, settings.read_url, connections=settings.connections)) as replica:
+        require_replica_of(primary, replica)
+        SqlBarStore(replica, settings.source, SystemClock()).refuse_other_source()
+        yield replica
+
+
+def stored_reports(settings: Settings, *, may_lag: bool = False) -> dict[str, dict[str, Any]]:
     """Return every stored performance report by symbol.
+
+    Args:
+        settings: Say where they are.
+        may_lag: Whether those of the read replica will do, which may lack what was just made.
 
     Raises:
         NoDataError: There is none yet.
         StoreUnavailableError: The system of record cannot be read.
     """
-    with stored_database(settings) as database:
+    with (shown_database if may_lag else stored_database)(settings) as database:
         reports = PerformanceReports(database, SystemClock()).all_current()
         if not reports:
             raise nothing_stored(settings, database)

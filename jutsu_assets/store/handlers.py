@@ -18,8 +18,10 @@ from jutsu_assets.barfiles.collection import BarCollection
 from jutsu_assets.barfiles.events import events_of, stream_of
 from jutsu_assets.barfiles.reading import DateOrder, DecimalMark, LeftOutRow, NoVolume, OnBadRow, Reading, Weekends
 from jutsu_assets.clock import SystemClock, SystemSleeper
+from jutsu_assets.settings import CONNECTIONS
 from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.engine import Database
+from jutsu_assets.store.replica import replica_of, require_replica_of, settled
 from jutsu_assets.store.rows import BarRows, bar_rows, run
 from jutsu_core.answers import CLOCK_TOLERANCE
 from jutsu_core.arguments import refuse, require_flag, require_integer, require_type, shown
@@ -78,12 +80,19 @@ class DatabaseDataHandler(DataHandler):
         clock: Tells what is now; the machine's clock if None.
         create: Whether to make an empty store where there is none, and to upgrade an older one.
         exchange_zone: Where the exchange's clocks are: bounds of daily bars mean its sessions.
+        read_url: SQLAlchemy URL of a replica of the system of record, which is read in its place: as it was a
+            moment ago. With ``as_of`` the system of record is asked whether the replica shows all that was known
+            then, and is read itself where it does not.
+        connections: How many connections are open at most.
 
     Raises:
-        InvalidInputError: ``cache_size`` is below 0, ``as_of`` is naive or after now, the zone is unknown, or an
-            argument is of another type.
-        ConfigurationError: The URL cannot be understood.
+        InvalidInputError: ``cache_size`` is below 0, ``read_url`` is given with ``create``, ``as_of`` is naive or
+            after now, the zone is unknown, or an argument is of another type.
+        ConfigurationError: A URL cannot be understood, or the replica is none of the system of record, which the
+            first read finds.
         NoDataError: There is no store; raised by every method that reads.
+        StoreUnavailableError: It does not answer, or is a replica that does not show all that was known at ``as_of``
+            while its primary does not answer or was not given; raised by every method that reads.
     """
 
     def __init__(
@@ -97,15 +106,26 @@ class DatabaseDataHandler(DataHandler):
         clock: Clock | None = None,
         create: bool = False,
         exchange_zone: str = EXCHANGE_ZONE,
+        read_url: str | None = None,
+        connections: int = CONNECTIONS,
     ) -> None:
         self._cache_size = require_integer("cache_size", cache_size, minimum=0)
         self.timeframe = require_type("timeframe", timeframe, Timeframe, "a Timeframe", "such as Timeframe.D1")
-        self.database = Database(db_url, SystemSleeper(), create=require_flag("create", create))
+        self.database = Database(
+            db_url, SystemSleeper(), create=require_flag("create", create), connections=connections
+        )
+        self._primary: Database | None = None
+        if read_url is not None:
+            if create:
+                refuse("read_url", "left out with create, since a replica cannot be written", "given")
+            self._primary = self.database
+            self.database = replica_of(self._primary, read_url, connections=connections)
         self._exchange_zone = zone_of(exchange_zone).key
         self._symbols = None if symbols is None else checked_symbols(symbols)
         now = (clock or SystemClock()).now()
         self._as_of = None if as_of is None else to_epoch(_past("as_of", as_of, now))
-        self._awaits_writers = as_of is not None and as_of > now - CLOCK_TOLERANCE
+        self._is_recent = as_of is not None and as_of > now - CLOCK_TOLERANCE
+        self._is_settled = read_url is None and as_of is None
         self._latest: OrderedDict[str, tuple[_Version, MarketDataEvent]] = OrderedDict()
 
     def __enter__(self) -> Self:
@@ -118,7 +138,9 @@ class DatabaseDataHandler(DataHandler):
 
     def close(self) -> None:
         """Give the connections back; the next read opens new ones."""
-        self.database.close()
+        for database in (self.database, self._primary):
+            if database is not None:
+                database.close()
 
     def get_next_bar(self, *, missing: Missing = "error") -> Iterator[MarketDataEvent]:
         """Return the bars in time order, ties by symbol, in constant memory.
@@ -216,21 +238,33 @@ class DatabaseDataHandler(DataHandler):
 
     @contextmanager
     def _rows(self) -> Iterator[BarRows]:
-        self._await_writers()
+        self._settle()
         with self.database.reading() as connection:
             yield bar_rows(connection, as_of=self._as_of)
 
     @contextmanager
     def _asking(self) -> Iterator[BarRows]:
-        self._await_writers()
+        self._settle()
         with self.database.asking() as connection:
             yield bar_rows(connection, as_of=self._as_of)
 
-    def _await_writers(self) -> None:
-        # Who is writing took the time before now, and is seen when it ends.
-        if self._awaits_writers:
-            self.database.await_writers()
-            self._awaits_writers = False
+    def _settle(self) -> None:
+        """Make sure, once, that what is read is the store that was meant, and all of it that was known then."""
+        if self._is_settled:
+            return
+        if self._primary is not None:
+            require_replica_of(self._primary, self.database)
+        if self._as_of is not None:
+            if self.database.is_sqlite:
+                # Who is writing took the time before now, and is seen when it ends.
+                if self._is_recent:
+                    self.database.await_writers()
+            else:
+                replica, moment = self.database, from_epoch(self._as_of)
+                self.database = settled(replica, self._primary, moment, is_recent=self._is_recent)
+                if self.database is not replica:
+                    replica.close()
+        self._is_settled = True
 
     def _window(self, start: Bound, end: Bound) -> tuple[int, int]:
         first, after = checked_window(start, end, self.timeframe, exchange_zone=self._exchange_zone)

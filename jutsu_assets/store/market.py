@@ -1,6 +1,7 @@
 """The system of record as assets see it: a data handler, with what writes beside it."""
 
 from jutsu_assets.clock import SystemClock
+from jutsu_assets.settings import CONNECTIONS
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.failures import PartitionFailures
@@ -22,6 +23,7 @@ class MarketDatabase(DatabaseDataHandler):
         clock: Tells when something is recorded; the machine's clock if None.
         timeframe: Which bars to read through the data handler.
         exchange_zone: Where the exchange's clocks are: bounds of daily bars mean its sessions.
+        connections: How many connections are open at most.
 
     Attributes:
         source: The one source whose bars this database keeps.
@@ -41,9 +43,17 @@ class MarketDatabase(DatabaseDataHandler):
         clock: Clock | None = None,
         timeframe: Timeframe = Timeframe.D1,
         exchange_zone: str = EXCHANGE_ZONE,
+        connections: int = CONNECTIONS,
     ) -> None:
         recording = clock or SystemClock()
-        super().__init__(db_url, timeframe=timeframe, clock=recording, create=True, exchange_zone=exchange_zone)
+        super().__init__(
+            db_url,
+            timeframe=timeframe,
+            clock=recording,
+            create=True,
+            exchange_zone=exchange_zone,
+            connections=connections,
+        )
         self.source = source
         self.bars = SqlBarStore(self.database, source, recording)
         self.failures = PartitionFailures(self.database, recording)

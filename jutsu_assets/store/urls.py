@@ -16,6 +16,8 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+DATABASE_URL, READ_URL = "JUTSU_DATABASE_URL", "JUTSU_DATABASE_READ_URL"
+"""The variables that name the system of record, and its read replica."""
 _FORMS = "sqlite:////data/jutsu.db or postgresql+psycopg://user@host/name"
 _SECRET = re.compile(r"pass(?!file)|pwd|secret|token|credential|scram_\w+_key", re.IGNORECASE)
 """Names of what a query may hold and nobody is to see; ``sslkey`` and ``passfile`` name files."""
@@ -23,12 +25,12 @@ _MAY_BE_SHOWN = re.compile(r"([\w+]+:)?[\w~ -]*[./\\][\w./\\~ -]*")
 """What cannot be understood as a URL is shown where it is a path, in which no secret has a place."""
 
 
-def database_url(text: str, *, setting: str = "JUTSU_DATABASE_URL") -> URL:
+def database_url(text: str, setting: str = DATABASE_URL) -> URL:
     """Return the URL that ``text`` spells; ``postgres://`` and ``postgresql://`` mean psycopg.
 
     Args:
-        text: What was written.
-        setting: Where it was written, for errors.
+        text: The URL.
+        setting: What errors call it.
 
     Raises:
         ConfigurationError: It cannot be understood, names a database or a driver that is not
@@ -59,6 +61,27 @@ def database_url(text: str, *, setting: str = "JUTSU_DATABASE_URL") -> URL:
         message = f"the database must be a file or a server that processes can share, was {shown_url(url)!r}"
         raise ConfigurationError(message)
     return url.set(drivername=driver)
+
+
+def replica_url(text: str, primary: URL) -> URL:
+    """Return the URL of a read replica that ``text`` spells.
+
+    Args:
+        text: The URL.
+        primary: Of the system of record.
+
+    Raises:
+        ConfigurationError: It cannot be understood, or one of both is no PostgreSQL, which alone has replicas.
+    """
+    url = database_url(text, READ_URL)
+    for setting, of in ((READ_URL, url), (DATABASE_URL, primary)):
+        if of.get_backend_name() == "sqlite":
+            message = (
+                f"{setting} must be PostgreSQL where {READ_URL} is set, since a replica is a second server that follows"
+                f" the first, was {shown_url(of)!r}; set {DATABASE_URL} to that first server, or unset {READ_URL}"
+            )
+            raise ConfigurationError(message)
+    return url
 
 
 def shown_url(url: URL) -> str:

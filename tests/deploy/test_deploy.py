@@ -34,6 +34,7 @@ OF_CELERY = {DEPLOY / "systemd" / "jutsu-worker@.service"}
 RULES = yaml.safe_load((DEPLOY / "prometheus" / "jutsu.rules.yml").read_text("utf-8"))["groups"][0]["rules"]
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "jutsu.json").read_text("utf-8"))
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+RECIPE = yaml.safe_load((DEPLOY / "ci" / "update-bars.yaml").read_text("utf-8"))
 HEADINGS = {
     re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
     for heading in re.findall(r"^#+ (.+)$", (ROOT / "docs" / "monitoring.md").read_text("utf-8"), re.MULTILINE)
@@ -132,6 +133,8 @@ def commands() -> Iterator[str]:
     for path in UNITS:
         if path.suffix == ".service" and path not in OF_CELERY:
             yield unit(path)["Service"]["ExecStart"].removeprefix("/opt/jutsu/bin/")
+    for step in RECIPE["jobs"]["update"]["steps"]:
+        yield from re.findall(r"^\s*(jutsu .+)$", step.get("run", ""), re.MULTILINE)
     yield from re.findall(r"jutsu (?:init|ui)[^&\"]*", (DEPLOY / "Dockerfile").read_text("utf-8").split("CMD")[-1])
 
 
@@ -195,6 +198,16 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert str(tmp_path) not in done.stderr
+
+
+def test_the_recipe_refuses_sample_bars_never_runs_twice_at_once_and_may_write_nothing_of_its_repository() -> None:
+    assert RECIPE["env"]["JUTSU_REQUIRE_LIVE"] == "1"
+    assert RECIPE["concurrency"]["cancel-in-progress"] is False
+    assert set(RECIPE["permissions"].values()) == {"read"}
+    written = (DEPLOY / "ci" / "update-bars.yaml").read_text("utf-8")
+    secrets = re.findall(r"^\s*(\w*(?:KEY|SECRET|TOKEN)\w*): (.*)$", written, re.MULTILINE)
+    assert secrets
+    assert [value for name, value in secrets if value != f"${{{{ secrets.{name} }}}}"] == []
 
 
 def test_every_timer_has_its_service() -> None:

@@ -32,6 +32,7 @@ from jutsu_assets.graph.partitions import RANGE_END, RANGE_START
 SECRETS = {
     "password": "PASSW0RD/+@MARK",
     "sslpassword": "SSLPASSW0RD:MARK",
+    "reader": "READER0PASSW0RD/+@MARK",
     "key": "APIKEY0MARK",
     "secret": "APPSECRET0MARK",
     "access": "ACCESS0MARK",
@@ -73,6 +74,7 @@ def environment(home: Path) -> Iterator[None]:
             "JUTSU_HOME": str(home / "var"),
             "JUTSU_UNIVERSE": str(home / "universe.yaml"),
             "JUTSU_DATABASE_URL": f"postgresql://{login}?sslpassword={quote_plus(SECRETS['sslpassword'])}",
+            "JUTSU_DATABASE_READ_URL": f"postgresql://reader:{quote(SECRETS['reader'], safe='')}@127.0.0.1:1/jutsu",
             "SCHWAB_API_KEY": SECRETS["key"],
             "SCHWAB_APP_SECRET": SECRETS["secret"],
             "SCHWAB_TOKEN_PATH": str(home / "token.json"),

@@ -1,6 +1,7 @@
 """Settings: what the environment says, and what it must not say."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,32 @@ def test_an_empty_environment_means_sample_data_with_a_home_of_their_own(tmp_pat
     assert settings.home == tmp_path / "var" / "sample"
     assert settings.database_url == f"sqlite:///{tmp_path}/var/sample/jutsu.db"
     assert settings.follows_packaged_universe
+
+
+def test_a_replica_is_read_by_nobody_unless_it_is_named(tmp_path: Path) -> None:
+    assert Settings.from_environment({}, folder=tmp_path).read_url is None
+    named = {
+        "JUTSU_DATABASE_URL": "postgresql://host/name",
+        "JUTSU_DATABASE_READ_URL": "postgresql://me:hush@replica/n",
+    }
+    settings = Settings.from_environment({**KEYS, **named}, folder=tmp_path)
+    assert settings.read_url == "postgresql://me:hush@replica/n"
+    assert "hush" not in repr(settings)
+    assert settings.as_sample().read_url is None
+
+
+@pytest.mark.parametrize(("text", "connections"), [("", 5), ("1", 1), ("7", 7), ("007", 7), ("50", 50)])
+def test_a_process_holds_as_many_connections_as_it_is_told(text: str, connections: int, tmp_path: Path) -> None:
+    assert Settings.from_environment({"JUTSU_DATABASE_POOL": text}, folder=tmp_path).connections == connections
+
+
+@pytest.mark.parametrize("text", ["0", "51", "-1", "5.0", "five", "5 ", "\u0665", "000", "9" * 5000, "0" * 5000])
+def test_another_number_of_connections_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigurationError, match="JUTSU_DATABASE_POOL must be a whole number from 1 to 50, was '"
+    ) as said:
+        Settings.from_environment({"JUTSU_DATABASE_POOL": text}, folder=tmp_path)
+    assert len(str(said.value)) < 200
 
 
 def test_credentials_mean_live_data_elsewhere(tmp_path: Path) -> None:
@@ -72,7 +99,14 @@ def test_everything_can_be_put_elsewhere(tmp_path: Path) -> None:
 
 
 PATHS = ("JUTSU_HOME", "JUTSU_UNIVERSE", "SCHWAB_TOKEN_PATH")
-OPTIONAL = (*PATHS, "JUTSU_DATABASE_URL", "SCHWAB_BASE_URL", "SCHWAB_CALLBACK_URL")
+OPTIONAL = (
+    *PATHS,
+    "JUTSU_DATABASE_URL",
+    "JUTSU_DATABASE_READ_URL",
+    "JUTSU_DATABASE_POOL",
+    "SCHWAB_BASE_URL",
+    "SCHWAB_CALLBACK_URL",
+)
 
 
 def test_empty_variables_count_as_unset(tmp_path: Path) -> None:
@@ -233,6 +267,29 @@ def test_a_file_env_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"A=\xff\xfe")
     with pytest.raises(ConfigurationError, match=r"\.env must be readable"):
         read_environment(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("# of ours\n\nSCHWAB_APP_SECRET: hush\n", 3),
+        ("JUTSU_HOME=var\nSCHWAB_APP_SECRET hush\n", 2),
+        ("SCHWAB_APP_SECRET='hush\nJUTSU_HOME=var\n", 1),
+        ("=hush\n", 1),
+    ],
+)
+def test_a_line_of_env_that_cannot_be_read_is_refused_and_not_shown(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=rf"\.env, line {line}, must be NAME=value") as refusal:
+        read_environment(tmp_path)
+    assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", [".env", "universe.yaml"])
+def test_a_link_that_leads_nowhere_is_not_the_absence_of_a_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to(tmp_path / "gone")
+    with pytest.raises(ConfigurationError, match=re.escape(name)):
+        load_universe(Settings.from_environment(read_environment(tmp_path), folder=tmp_path).universe_path)
 
 
 def test_a_home_whose_name_a_database_url_cannot_hold_is_refused(tmp_path: Path) -> None:

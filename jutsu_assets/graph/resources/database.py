@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from jutsu_assets.clock import SystemClock
+from jutsu_assets.settings import CONNECTIONS
 from jutsu_assets.store.market import MarketDatabase
 from jutsu_assets.store.urls import database_url, shown_url
 from jutsu_core.calendar import exchange_zone
@@ -22,19 +23,20 @@ class DatabaseResource(dg.ResourceDefinition):
         url: SQLAlchemy URL.
         source: The one source whose bars it keeps: ``schwab`` or ``simulator``.
         calendar: Of the exchange on whose clocks the bounds of daily bars are read.
+        connections: How many connections a run holds at most.
 
     Raises:
         ConfigurationError: The URL cannot be understood, or names a database that is not supported.
     """
 
-    def __init__(self, url: str, source: str, calendar: str = "XNYS") -> None:
+    def __init__(self, url: str, source: str, calendar: str = "XNYS", connections: int = CONNECTIONS) -> None:
         # A function that holds the URL, not a partial one: that would show it when it is shown itself.
         @contextmanager
         def opened(context: dg.InitResourceContext) -> Iterator[MarketDatabase]:
             """Yield the database, and close its connections when the run ends."""
             del context
             zone = exchange_zone(calendar, SystemClock().now().year).key
-            database = MarketDatabase(url, source=source, exchange_zone=zone)
+            database = MarketDatabase(url, source=source, exchange_zone=zone, connections=connections)
             try:
                 database.bars.refuse_other_source()
                 yield database

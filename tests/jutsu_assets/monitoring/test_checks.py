@@ -24,6 +24,7 @@ from jutsu_assets.monitoring.observed import Observed, Place
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.manifest import input_hash_of
+from jutsu_assets.store.replica import Lag
 from jutsu_assets.store.reports import StoredReport
 from jutsu_core.access import FAILURES_TO_OPEN, MOST_CREDITS, RETRY_COST, after_failure, after_retry
 from jutsu_core.bars import Timeframe, bars_to_frame
@@ -164,6 +165,10 @@ def added_symbol(at: Installation) -> None:
     (at.folder / "universe.yaml").write_text(text.replace("AAPL", "NVDA, AAPL", 1), encoding="utf-8")
 
 
+def replica_of_a_file(at: Installation) -> None:
+    at.settings = replace(at.settings, read_url="postgresql://me:S3CRET@replica/jutsu")
+
+
 WRONG = {
     "something_is_stored": (nothing_stored, "none of the 3 symbols that are followed has a bar; run `jutsu update`"),
     "every_symbol_was_asked_for": (added_symbol, "NVDA: nothing was ever asked of what the universe file follows; run"),
@@ -172,6 +177,10 @@ WRONG = {
     "no_slot_is_held": (held_slot, "run ended has ended and holds a slot of schwab; `jutsu doctor --mend` frees it"),
     "the_queue_moves": (waiting_run, "1 runs have been waiting for more than an hour, such as queued; see that"),
     "the_universe_can_be_read": (broken_universe, "'aapl'"),
+    "the_replica_serves": (
+        replica_of_a_file,
+        "JUTSU_DATABASE_URL must be PostgreSQL where JUTSU_DATABASE_READ_URL is set, since a replica",
+    ),
     "the_store_is_sound": (lost_bars, "disagrees with its bars (number of bars"),
     "the_breaker_is_closed": (open_breaker, "5 requests failed in a row (the last: Schwab answered 503); the next"),
     "requests_are_left": (spent_requests, "the day's requests are spent; wait until tomorrow"),
@@ -244,6 +253,24 @@ def test_a_full_disk_and_a_library_with_a_bug_are_found(
     assert problems["the_store_is_sound"] == "other"
 
 
+@pytest.mark.parametrize(
+    ("lag", "said"),
+    [
+        (None, None),
+        (Lag(0, 0.0), None),
+        (Lag(10_000, 59.0), None),
+        (Lag(10_000, 3_600.4), "the read replica is 10,000 bytes and 3,600 s behind; see pg_stat_replication"),
+        (Lag(10_000, None), "the read replica is 10,000 bytes for an unknown time behind; see pg_stat_replication"),
+    ],
+)
+def test_a_replica_that_does_not_follow_is_found(installation: Installation, lag: Lag | None, said: str | None) -> None:
+    with installation.look() as observed:
+        observed.__dict__["replica_lag"] = lag
+        lines = [problem.said for problem in problems_of(observed) if problem.check == "replica_is_close"]
+    assert len(lines) == (said is not None)
+    assert all(line.startswith(said or "") for line in lines)
+
+
 def test_a_clock_that_differs_from_the_servers_is_found(installation: Installation) -> None:
     with installation.look() as observed:
         observed.__dict__["clock_ahead_seconds"] = -61.0
@@ -266,6 +293,7 @@ def test_every_check_is_tried_here_and_has_a_remedy() -> None:
         "the_sqlite_library_is_sound",
         "the_disk_has_room",
         "the_clock_is_right",
+        "replica_is_close",
         "there_is_a_store",
     }
     assert {check.name for check in CHECKS} == WRONG.keys() | elsewhere

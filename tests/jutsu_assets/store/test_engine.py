@@ -180,16 +180,17 @@ def test_a_file_without_a_store_is_left_as_it_is(sqlite_url: str, tmp_path: Path
     assert [(path.name, path.stat().st_size) for path in tmp_path.iterdir()] == [("jutsu.db", 0)]
 
 
-def test_the_sixth_transaction_of_a_process_is_told_why_it_must_wait(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("given", "most"), [({}, 5), ({"connections": 1}, 1), ({"connections": 7}, 7)])
+def test_one_transaction_too_many_is_told_why_it_must_wait(
+    url: str, monkeypatch: pytest.MonkeyPatch, given: dict[str, int], most: int
+) -> None:
     monkeypatch.setitem(engine_module._POOL, "pool_timeout", 0.1)
-    database = Database(url, RecordingSleeper())
+    database = Database(url, RecordingSleeper(), **given)  # type: ignore[arg-type]
     with ExitStack() as open_ones:
-        for _ in range(5):
+        for _ in range(most):
             open_ones.enter_context(database.reading())
-        with (
-            pytest.raises(StoreUnavailableError, match=r"at most 5 transactions .* close\(\) the iterators"),
-            database.reading(),
-        ):
+        said = rf"at most {most} transactions .* use fewer threads, or set JUTSU_DATABASE_POOL higher"
+        with pytest.raises(StoreUnavailableError, match=said), database.reading():
             pass
     assert facts(database)
     database.close()

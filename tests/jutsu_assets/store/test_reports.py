@@ -54,7 +54,7 @@ def test_a_saved_report_is_read_back_with_its_input_hash(reports: PerformanceRep
 
 
 @given(report=st.dictionaries(st.text(), VALUES, max_size=5))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_report_of_plain_values_is_read_back_exactly(reports: PerformanceReports, report: dict[str, Any]) -> None:
     reports.save("AAPL", StoredReport("bars-1", report))
     stored = reports.current("AAPL")
