@@ -21,7 +21,7 @@ _ANSWER_SECONDS = 5.0
 _ENDED_IN_TROUBLE = {"FAILURE": "its worker lost it", "REVOKED": "its task was revoked"}
 
 
-class WatchfulCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc, unused-ignore] - an extra
+class WatchfulCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc,unused-ignore]  # an extra, which may not be there
     """A :class:`CeleryRunLauncher` that Dagster's run monitoring can ask about every run.
 
     A run is dead when its process, on the machine of the daemon, is gone; when Celery says that

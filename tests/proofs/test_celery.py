@@ -17,11 +17,11 @@ import pytest
 import yaml
 
 from jutsu_assets.graph.jobs import DAILY_ASSETS
+from jutsu_assets.simulator.endpoints import PRICE_HISTORY
 from jutsu_assets.simulator.market import MarketHistory
 from jutsu_assets.store.handlers import DatabaseDataHandler
 from tests.support.live_dagster import LiveDagster, counts, installation, patient, sample_bars, serving
 from tests.support.postgres import running_server
-from tests.support.schwab import PRICE_HISTORY
 
 pytest.importorskip("dagster_celery", reason="the extra celery is not installed")
 pytest.importorskip("redis", reason="the extra celery is not installed")
