@@ -25,6 +25,7 @@ SAMPLE_SOURCE = "simulator"
 DAILY_REQUESTS = 20_000
 """More than a universe of thousands of symbols asks for in a day, and less than a loop gone wild."""
 _MOST_DAILY_REQUESTS = 2 * 24 * 3600
+_MOST_PARTITIONS = 10_000
 CONNECTIONS = 5
 """How many connections to a database a process holds at most, unless it is told otherwise."""
 MOST_CONNECTIONS = 50
@@ -306,7 +307,7 @@ def _connections(environment: Mapping[str, str]) -> int:
     return _whole_number(environment, "JUTSU_DATABASE_POOL", CONNECTIONS, MOST_CONNECTIONS)
 
 
-def _whole_number(environment: Mapping[str, str], name: str, default: int, most: int, why: str = "") -> int:
+def _whole_number(environment: Mapping[str, str], name: str, default: int | str, most: int, why: str = "") -> int:
     text = environment.get(name) or str(default)
     digits = text.lstrip("0")  # Python refuses to read a very long number
     is_one = text.isascii() and text.isdecimal() and 1 <= len(digits) <= len(str(most))
@@ -318,13 +319,8 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int, most:
 
 
 def _partitions_per_run(environment: Mapping[str, str]) -> int | None:
-    text = environment.get("JUTSU_PARTITIONS_PER_RUN")
-    if text and not (text.isascii() and text.isdecimal() and int(text) >= 1):
-        message = (
-            f"JUTSU_PARTITIONS_PER_RUN must be a whole number from 1, was {text!r}; leave it out for one run of all"
-        )
-        raise ConfigurationError(message)
-    return int(text) if text else None
+    name = "JUTSU_PARTITIONS_PER_RUN"
+    return _whole_number(environment, name, "one run of all", _MOST_PARTITIONS) if environment.get(name) else None
 
 
 def _switch(environment: Mapping[str, str], name: str) -> bool:
