@@ -116,8 +116,8 @@ def rate(opened: Callable[[], DatabaseDataHandler]) -> float:
 
 def told_writes(url: str, cache_url: str) -> None:
     """Print what a write of one restated bar takes with and without Redis."""
-    for name, more in {"a write of one bar": {}, "a write of one bar, Redis": {"cache_url": cache_url}}.items():
-        with MarketDatabase(url, source="simulator", **more) as database:
+    for name, told_of in (("a write of one bar", None), ("a write of one bar, Redis", cache_url)):
+        with MarketDatabase(url, source="simulator", cache_url=told_of) as database:
             spent = []
             for number in range(_QUESTIONS):
                 came = fetched(bar(date(2013, 3, 1), str(200 + number)))
