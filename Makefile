@@ -58,6 +58,7 @@ coverage: $(VENV)/.dev  ## which lines and branches no test reaches
 bench: $(VENV)/.dev  ## timings against a baseline measured in the same run
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-group-by=group --benchmark-columns=median,iqr,ops
 	@$(BIN)/python -m tests.benchmarks.indicator_peers
+	@$(BIN)/python -m tests.benchmarks.metric_peers
 
 scale: $(VENV)/.dev  ## the daily run over many symbols of twenty years: make scale [SYMBOLS=60] [RATE=2]
 	@$(BIN)/python -m tests.benchmarks.five_hundred --symbols $(or $(SYMBOLS),60) --rate $(or $(RATE),2)

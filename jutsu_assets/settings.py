@@ -5,6 +5,7 @@ without Schwab credentials, or with ``SCHWAB_BASE_URL`` pointing at a simulator,
 goes below ``<JUTSU_HOME>/sample``, otherwise below ``<JUTSU_HOME>/live``.
 """
 
+import io
 import os
 import re
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from jutsu_assets.starter import UNIVERSE, packaged
 from jutsu_core.errors import ConfigurationError
@@ -207,16 +209,33 @@ def read_environment(folder: Path | None = None) -> dict[str, str]:
     """
     path = (folder or Path.cwd()) / ".env"
     try:
-        written = dotenv_values(path) if path.is_file() else {}
+        # A link that leads nowhere was meant to lead to settings.
+        written = _written_in(path) if path.is_file() or path.is_symlink() else {}
     except (OSError, UnicodeDecodeError) as error:
         message = f"the file {path} must be readable UTF-8 text: {error}; mend it or take it away"
         raise ConfigurationError(message) from error
-    return {name: value for name, value in written.items() if value is not None} | dict(os.environ)
+    return written | dict(os.environ)
+
+
+def _written_in(path: Path) -> dict[str, str]:
+    """Return what a file of settings says; a line that nobody can read is refused, and not shown."""
+    text = path.read_text("utf-8-sig")
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            said = binding.original.string
+            blank = said[: len(said) - len(said.lstrip())].count("\n")
+            message = (
+                f"the file {path}, line {binding.original.line + blank}, must be NAME=value, or a comment after #, was"
+                " neither; write an equals sign between name and value, and end every quote"
+            )
+            raise ConfigurationError(message)
+    return {name: value for name, value in dotenv_values(stream=io.StringIO(text)).items() if value is not None}
 
 
 def _sample_universe(path: Path, *, is_named: bool) -> Path:
     """Return ``path``, or the package's own universe where there is no file and none was named."""
-    return path if is_named or path.exists() else packaged(UNIVERSE)
+    # A link that leads nowhere was meant to lead to a universe.
+    return path if is_named or path.exists() or path.is_symlink() else packaged(UNIVERSE)
 
 
 def _database_in(home: Path) -> str:

@@ -34,7 +34,7 @@ _WHAT = "universe file"
 _MISSING = "`jutsu init` writes one here, or point JUTSU_UNIVERSE at yours"
 _LONGEST_SYMBOL = 16
 # Fullmatch: a dollar sign would let a line end pass.
-_SYMBOL = re.compile(rf"\$?[A-Z0-9][A-Z0-9./\-]{{0,{_LONGEST_SYMBOL - 1}}}")
+_SYMBOL = re.compile(rf"\$?(?=.{{1,{_LONGEST_SYMBOL}}}\Z)[A-Z0-9]+(?:[./\-][A-Z0-9]+)*")
 _OTHER_FORMS = (
     (r".*\.\.+.*", "list every ticker of the range; a range is what `--partition-range` takes"),
     (

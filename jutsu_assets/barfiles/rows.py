@@ -19,16 +19,14 @@ from jutsu_assets.barfiles.dates import (
     REMEDY,
     Order,
     Written,
-    instants_of,
-    may_be_zone,
     numeric_date,
     written_clock,
     written_time,
-    zone_named,
 )
 from jutsu_assets.barfiles.layout import Layout, cells_of
 from jutsu_assets.barfiles.numbers import NumbersOfRow, is_missing, micros_of, volume_of
 from jutsu_assets.barfiles.reading import Reading
+from jutsu_assets.zones import instants_of, may_be_zone, zone_named
 from jutsu_core.bars import MAX_VOLUME, MICROS_PER_UNIT, PRICE_COLUMNS, Bar
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.quality.rules import bar_fault

@@ -47,6 +47,7 @@ COMMANDS = {
         "Examine the store, the lake, the login and the run history; exit with 1 when something needs mending.",
     ),
     "init": Entry("init", "init", "Write the files that Jutsu begins with into FOLDER, and make its stores ready."),
+    "instance": Entry("instance", "instance", "Look after Dagster's instance: move its run history to PostgreSQL."),
     "login": Entry(
         "login",
         "login",

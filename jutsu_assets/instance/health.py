@@ -9,7 +9,8 @@ from pathlib import Path
 from jutsu_assets.instance.beginning import DATABASES, opened, revisions
 from jutsu_assets.instance.home import dagster_home, history_in
 from jutsu_assets.instance.processes import BEGAN_TAG, HOST_TAG, PID_TAG, RunProcess
-from jutsu_core.errors import StoreUnavailableError
+from jutsu_assets.starter import INSTANCE
+from jutsu_core.errors import JutsuError, StoreUnavailableError
 
 _TAGS_OF_PROCESSES = """
 SELECT runs.run_id, runs.status, tags.key, tags.value FROM runs JOIN run_tags AS tags USING (run_id)
@@ -46,9 +47,27 @@ def examine_history(environment: Mapping[str, str], working_directory: Path) -> 
     home = dagster_home(environment, working_directory)
     folder = history_in(home, environment)
     if folder is None:
-        return HistoryHealth(home, None, [])
+        return _told_by_dagster(home)
     broken = [finding for name in DATABASES if (finding := _broken(folder / name))]
     return HistoryHealth(home, folder, broken or _dead(folder / DATABASES[0]), is_whole=not broken)
+
+
+def _told_by_dagster(home: Path) -> HistoryHealth:
+    """Return what is wrong with a history in another database than SQLite."""
+    import dagster as dg  # noqa: PLC0415 - takes seconds to import
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    from jutsu_assets.instance.runs import dead_runs  # noqa: PLC0415
+
+    try:
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            found = [_said_of_dead(dead.run.run_id, dead.run.status.value) for dead in dead_runs(instance)]
+    except (dg.DagsterError, SQLAlchemyError, JutsuError, ImportError) as error:
+        said = " ".join(str(error).split())
+        return HistoryHealth(
+            home, None, [f"the history that {home / INSTANCE} names must be readable: {said}"], is_whole=False
+        )
+    return HistoryHealth(home, None, found)
 
 
 def _broken(database: Path) -> str | None:
@@ -81,7 +100,11 @@ def _dead(database: Path) -> list[str]:
         for run_id, status, key, value in connection.execute(_TAGS_OF_PROCESSES, (HOST_TAG, PID_TAG, BEGAN_TAG)):
             tags.setdefault((run_id, status), {})[key] = value
     return [
-        f"run {run_id} says {status}, but its process is gone, and it may hold a place in the queue: {_MEND} ends it"
+        _said_of_dead(run_id, status)
         for (run_id, status), found in tags.items()
         if (process := RunProcess.of_tags(found)) is not None and process.is_gone()
     ]
+
+
+def _said_of_dead(run_id: str, status: str) -> str:
+    return f"run {run_id} says {status}, but its process is gone, and it may hold a place in the queue: {_MEND} ends it"

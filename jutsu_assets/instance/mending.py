@@ -22,6 +22,8 @@ def mend_history(health: HistoryHealth, held_slots: Mapping[str, str] | None = N
         newest, databases = newest_revision(), [health.folder / name for name in DATABASES]
         with beginning(health.folder):
             done += [f"{database} has one head again" for database in databases if keep_newest(database, newest)]
+    elif not health.is_whole:  # a server that cannot be reached is not for us to start
+        return done
     with dg.DagsterInstance.from_config(str(health.home)) as instance:
         done += [f"{dead.message}; it is ended" for dead in end_dead_runs(instance)]
         for run_id, pool in (held_slots or {}).items():

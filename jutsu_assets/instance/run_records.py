@@ -1,10 +1,11 @@
-"""The records of runs in SQLite; each names the process that it lives in from the moment that it starts."""
+"""The records of runs; each names the process that it lives in from the moment that it starts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 from dagster import DagsterEvent, DagsterEventType
+from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from sqlalchemy import Connection, create_engine
@@ -13,11 +14,21 @@ from sqlalchemy.pool import NullPool
 from jutsu_assets.instance.processes import RunProcess
 
 
-class MarkedRuns(SqliteRunStorage):
-    """A :class:`SqliteRunStorage` that notes the process of every run that starts.
+class NamesProcesses(SqlRunStorage):
+    """A storage of runs that notes the process of every run that starts.
 
     The event of a run's start is stored by the process that executes it, whoever launched it.
     """
+
+    def handle_run_event(self, run_id: str, event: DagsterEvent, update_timestamp: datetime | None = None) -> None:
+        """Note what ``event`` says of the run."""
+        super().handle_run_event(run_id, event, update_timestamp)
+        if event.event_type is DagsterEventType.RUN_START:
+            self.add_run_tags(run_id, RunProcess.current().tags)
+
+
+class MarkedRuns(NamesProcesses, SqliteRunStorage):
+    """A :class:`SqliteRunStorage` whose runs name their process."""
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -27,9 +38,3 @@ class MarkedRuns(SqliteRunStorage):
         )
         with engine.begin() as connection:
             yield connection
-
-    def handle_run_event(self, run_id: str, event: DagsterEvent, update_timestamp: datetime | None = None) -> None:
-        """Note what ``event`` says of the run."""
-        super().handle_run_event(run_id, event, update_timestamp)
-        if event.event_type is DagsterEventType.RUN_START:
-            self.add_run_tags(run_id, RunProcess.current().tags)

@@ -12,8 +12,11 @@ _READING = (
     duckdb.StatementType.EXPLAIN,
     duckdb.StatementType.MULTI,  # PIVOT
 )
-_NOT_WITHIN = ("copy", "query", "json_execute_serialized_sql")
-"""Words that make a statement out of one that reads: after WITH and EXPLAIN, and functions that run a text."""
+_NAMES = (duckdb.token_type.keyword, duckdb.token_type.identifier)
+_WRITES = "copy"
+"""A word that makes a statement out of one that reads, after WITH and EXPLAIN. In quotes it is a name."""
+_RUN_A_TEXT = ("query", "json_execute_serialized_sql")
+"""Functions that run a text, in quotes or not. Columns may be called so."""
 
 
 def close_off(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
@@ -42,15 +45,24 @@ def writing_in(query: str) -> str | None:
             return "a statement that does not read"
         if kind not in _READING:
             return kind.name.replace("_", " ")
-    return next((word.upper() for word in _words(query) if word in _NOT_WITHIN), None)
+    return _writing_word(query)
 
 
-def _words(query: str) -> list[str]:
+def _writing_word(query: str) -> str | None:
+    tokens = [token for token in _tokens(query) if token[1] is not duckdb.token_type.comment]
+    for (word, kind), (after, _) in zip(tokens, [*tokens[1:], ("", None)], strict=True):
+        name = word.strip('"').lower()
+        is_statement = name == _WRITES and kind is duckdb.token_type.keyword
+        is_call = name in _RUN_A_TEXT and kind in _NAMES and after.startswith("(")
+        if is_statement or is_call:
+            return name.upper()
+    return None
+
+
+def _tokens(query: str) -> list[tuple[str, duckdb.token_type]]:
     raw = query.encode()
     tokens = duckdb.tokenize(query)
     ends = [start for start, _ in tokens[1:]] + [len(raw)]
     return [
-        raw[start:end].decode(errors="replace").strip().strip('"').lower()
-        for (start, kind), end in zip(tokens, ends, strict=True)
-        if kind in (duckdb.token_type.keyword, duckdb.token_type.identifier)
+        (raw[start:end].decode(errors="replace").strip(), kind) for (start, kind), end in zip(tokens, ends, strict=True)
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jutsu_assets.portfolios.rows import Row
+from jutsu_assets.zones import instants_of
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 # How zipline and pyfolio show an asset: Equity(8554 [SPY]).
@@ -74,7 +75,7 @@ def moment(row: Row, name: str, zone: ZoneInfo | None) -> datetime:
         zone: Where times without an offset are meant; None where that was not said.
 
     Raises:
-        ConfigurationError: It is no time, or one without an offset where ``zone`` is None.
+        ConfigurationError: It is no time, or one without an offset where ``zone`` is None, or has none such or two.
     """
     value = row.cells.get(name)
     must_be = "a time such as 2013-03-01 or 2013-03-01T15:30:00-05:00"
@@ -92,7 +93,11 @@ def moment(row: Row, name: str, zone: ZoneInfo | None) -> datetime:
             value,
             "or say in the portfolio file where it is: timezone: America/New_York",
         )
-    return told.replace(tzinfo=zone).astimezone(UTC)
+    instants = instants_of(told, zone)
+    if len(instants) != 1:
+        # Clocks are put back or forward then.
+        row.refuse(name, f"a time that {zone.key} has exactly once", value, "write it with its UTC offset")
+    return instants[0]
 
 
 def symbol(row: Row, name: str) -> str:

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jutsu_assets.portfolios.groups import Group
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics.answer import measured
 from jutsu_core.metrics.contributions import Earned, attribute_fills
+from jutsu_core.metrics.group_attribution import EFFECTS, attribute_groups
 from jutsu_core.metrics.reconciliation import cash_of, signed
 from jutsu_core.metrics.regression import factor_regression
 from jutsu_core.ports import DataHandler
@@ -24,6 +26,7 @@ def explained(
     report: Mapping[str, Any],
     closes: Mapping[str, "pd.Series[float]"],
     benchmark: "pd.Series[float] | None",
+    groups: Sequence[Group] = (),
 ) -> dict[str, Any]:
     """Return the attribution of a portfolio, JSON-ready.
 
@@ -33,15 +36,23 @@ def explained(
         report: What the analyzer returned for them.
         closes: Stored closes by symbol.
         benchmark: Values of the benchmark.
+        groups: What its symbols are of; none if empty.
 
     Returns:
         ``realised`` (of the net profit, by symbol, side and year), ``contributions`` (fractions of the return that
         the fills made, by symbol, side, activity and year; ``None`` where there are no prices), ``explained`` (what
         they add up to), ``unexplained`` (the rest of the total return), ``factors`` (exposure to the benchmark with
-        standard errors; ``None`` without one) and ``notes``.
+        standard errors; ``None`` without one), ``groups`` (what they added beyond the benchmark that is made of
+        them: ``effects`` by effect and group, ``total``, ``benchmark_return`` and ``residual``; ``None`` without
+        groups) and ``notes``.
     """
     notes: list[str] = []
-    earned = _earned(fills, equity, closes, notes)
+    prices = _prices(fills, equity, closes, notes)
+    start = 0.0 if prices is None else _start(fills, equity, prices)
+    earned = None if prices is None else _earned(fills, prices, start, notes)
+    beyond = None
+    if prices is not None and earned is not None and groups:
+        beyond = _beyond(groups, fills, prices, closes, start, notes)
     total = report["total_return"]
     return {
         "realised": report["attribution"],
@@ -50,6 +61,7 @@ def explained(
         "unexplained": None if earned is None or total is None else total - earned.by_symbol.total,
         "total_return": total,
         "factors": _factors(equity, benchmark, notes),
+        "groups": beyond,
         "notes": notes,
     }
 
@@ -68,12 +80,13 @@ def closes_of(
     }
 
 
-def _earned(
+def _prices(
     fills: Sequence[FillEvent],
     equity: "pd.Series[float]",
     closes: Mapping[str, "pd.Series[float]"],
     notes: list[str],
-) -> Earned | None:
+) -> pd.DataFrame | None:
+    """Return the last price of every traded symbol at each row; None where one has none."""
     symbols = sorted({fill.symbol for fill in fills})
     absent = [symbol for symbol in symbols if symbol not in closes]
     if not symbols or absent:
@@ -85,8 +98,12 @@ def _earned(
     if prices.isna().any(axis=None):
         notes.append("the return is not attributed: a symbol has no stored price until the last row")
         return None
+    return prices
+
+
+def _earned(fills: Sequence[FillEvent], prices: pd.DataFrame, start: float, notes: list[str]) -> Earned | None:
     try:
-        return attribute_fills(list(fills), prices, starting_equity=_start(fills, equity, prices))
+        return attribute_fills(list(fills), prices, starting_equity=start)
     except InvalidInputError as error:
         notes.append(f"the return is not attributed: {error}")
         return None
@@ -131,3 +148,57 @@ def _factors(
         for name in ("coefficients", "standard_errors", "t_values")
     }
     return {**parts, "r_squared": found.r_squared, "periods": found.periods}
+
+
+def _beyond(
+    groups: Sequence[Group],
+    fills: Sequence[FillEvent],
+    prices: pd.DataFrame,
+    closes: Mapping[str, "pd.Series[float]"],
+    starting_equity: float,
+    notes: list[str],
+) -> dict[str, Any] | None:
+    """Return what the groups added beyond the benchmark that is made of them, JSON-ready.
+
+    Args:
+        groups: The groups.
+        fills: Executed orders, oldest first.
+        prices: Of every symbol that was traded, one row a row of the history.
+        closes: Stored closes by symbol.
+        starting_equity: What there was before the first row.
+        notes: Is told why, where there is no answer.
+
+    Returns:
+        ``effects`` by effect and group, ``total`` beyond the benchmark, ``benchmark_return`` and ``residual``; None
+        where a symbol is of no group, or one that the benchmark is made of has no stored price.
+    """
+    of = {symbol: group.name for group in groups for symbol in group.symbols}
+    strays = [symbol for symbol in prices.columns if symbol not in of]
+    unknown = [symbol for group in groups for symbol in group.priced_by if symbol not in closes]
+    if strays or unknown:
+        why = f"{', '.join(strays)} is of none" if strays else f"no stored prices of {', '.join(unknown)}"
+        notes.append(f"nothing is attributed to the groups: {why}")
+        return None
+    levels = pd.DataFrame({group.name: _level(group, closes, prices.index) for group in groups}, index=prices.index)
+    weights = {group.name: float(group.weight) for group in groups}
+    try:
+        found = attribute_groups(fills, prices, of, weights, levels, starting_equity=starting_equity)
+    except InvalidInputError as error:
+        notes.append(f"nothing is attributed to the groups: {error}")
+        return None
+    effects: dict[str, dict[str, float]] = {effect: {} for effect in EFFECTS}
+    for (effect, group), value in zip(found.linked.index.to_list(), found.linked.to_list(), strict=True):
+        effects[effect][group] = value
+    moves = levels.pct_change().iloc[1:].to_numpy() @ np.array(list(weights.values()))
+    benchmark = float(np.prod(1 + moves) - 1)
+    return {"effects": effects, "total": found.total, "benchmark_return": benchmark, "residual": found.residual}
+
+
+def _level(group: Group, closes: Mapping[str, "pd.Series[float]"], index: pd.Index) -> "pd.Series[float]":
+    """Return what one unit of the group became: of several symbols in equal shares, held to them in every period.
+
+    A symbol counts from its first price on; before any of the group has one, nothing moves.
+    """
+    held = pd.DataFrame({symbol: closes[symbol].reindex(index, method="ffill") for symbol in group.priced_by})
+    moves = held.pct_change(fill_method=None).mean(axis=1).fillna(0.0)
+    return (1 + moves).cumprod()

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from jutsu_assets.portfolios.formats import FORMATS, Reading
+from jutsu_assets.portfolios.groups import GROUPS, Group
 from jutsu_assets.portfolios.keys import Key, Value, amount, choice, flag, read_keys, text
 from jutsu_assets.portfolios.rows import content_of
 from jutsu_core.events import FillEvent
@@ -39,6 +40,7 @@ _KEYS = {
     "timezone": Key("a time zone such as America/New_York", _zone, None),
     "symbol": Key("a ticker such as AAPL", text, None),
     "benchmark": Key("a ticker such as SPY, or none", text, None),
+    "groups": GROUPS,
     "matching": Key(f"one of {', '.join(get_args(Matching))}", choice(get_args(Matching)), "fifo"),
     "flows_at": Key(f"one of {', '.join(get_args(FlowsAt))}", choice(get_args(FlowsAt)), "end"),
     "periods_per_year": Key("a whole number of at least 1, such as 252", _periods, None),
@@ -59,6 +61,7 @@ class PortfolioFile:
         format: Which program wrote them.
         reading: How they are meant.
         benchmark: What it is compared with: a symbol, ``none``, or None for the universe's.
+        groups: What its symbols are of; empty for none.
         matching: What one round trip is.
         flows_at: When in its period a cash flow came.
         periods_per_year: Rows a year; None for the universe's.
@@ -73,6 +76,7 @@ class PortfolioFile:
     format: str
     reading: Reading
     benchmark: str | None
+    groups: tuple[Group, ...]
     matching: str
     flows_at: str
     periods_per_year: int | None

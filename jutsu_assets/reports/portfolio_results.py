@@ -32,7 +32,9 @@ class PortfolioResults:
         fills: Executed orders, oldest first.
         round_trips: Closed round trips, in the order in which they were closed.
         contributions: What made the return, by the title of a table (``By symbol``) and the names of its parts;
-            fractions that add up to the total return, or to that beyond the benchmark, as the title says.
+            fractions that add up to the total return.
+        beyond_benchmark: What groups added to the return of a benchmark of the same groups, by effect (``allocation``)
+            and group; fractions.
 
     Raises:
         InvalidInputError: A series is no series of finite numbers with aware times, oldest first, or has other
@@ -53,6 +55,7 @@ class PortfolioResults:
     fills: Sequence[FillEvent] = ()
     round_trips: Sequence[RoundTrip] = ()
     contributions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    beyond_benchmark: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_type("name", self.name, str, "a text")

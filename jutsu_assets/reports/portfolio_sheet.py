@@ -101,6 +101,8 @@ def render_portfolio_sheet(results: PortfolioResults, *, source: str, overview_h
         trips=[_trip(trip) for trip in results.round_trips[-_MOST_TRIPS:]],
         trip_count=len(results.round_trips),
         contributions=_contributions(results),
+        effects=[effect.capitalize() for effect in results.beyond_benchmark],
+        groups=_groups(results.beyond_benchmark),
         choices=[(title, _chosen(definitions, key)) for key, title in _CHOICES.items() if key in definitions],
         definitions=[(record["title"], record["definition"]) for record in definitions["records"].values()],
         fingerprint=list(report["fingerprint"].items()),
@@ -219,8 +221,21 @@ def _contributions(results: PortfolioResults) -> list[tuple[str, list[tuple[str,
     return tables
 
 
+def _groups(effects: Mapping[str, Mapping[str, float]]) -> list[tuple[str, Markup]]:
+    """Return a row of each group, with what each effect and all of them added; the last is of all groups."""
+    names = dict.fromkeys(name for parts in effects.values() for name in parts)
+    rows = {name: [parts.get(name, 0.0) for parts in effects.values()] for name in names}
+    if rows:
+        rows["In all"] = [sum(column) for column in zip(*rows.values(), strict=True)]
+    return [(name, row_of([_part(value) for value in (*values, sum(values))])) for name, values in rows.items()]
+
+
 def _share(value: float) -> Markup:
-    return row_of([Cell("", percent(value, signed=True, digits=3), tone(value))])
+    return row_of([_part(value)])
+
+
+def _part(value: float) -> Cell:
+    return Cell("", percent(value, signed=True, digits=3), tone(value))
 
 
 def _amount(value: float) -> Markup:

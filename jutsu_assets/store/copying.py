@@ -5,10 +5,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database
+from jutsu_assets.store.manifest import INPUT_HASH_CHARACTERS
 from jutsu_assets.store.upgrade import HEAD, revision_of
 from jutsu_core.errors import StoreError
 
@@ -85,10 +86,16 @@ def _refuse_used(connection: Connection, target: Database) -> None:
 def _copy(table: Table, reading: Connection, writing: Connection) -> Iterator[int]:
     """Copy the rows of ``table``; yield how many arrived each time."""
     streaming = reading.execution_options(yield_per=_ROWS_AT_A_TIME)
-    with closing(streaming.execute(select(table))) as rows:
+    with closing(streaming.execute(select(*_columns(table)))) as rows:
         for part in rows.partitions():
             _put(table, writing, part)
             yield len(part)
+
+
+def _columns(table: Table) -> list[ColumnElement[Any]]:
+    """Return the columns of ``table`` as they are copied: SQLite lets a longer hash of inputs in than there may be."""
+    longest = schema.performance_reports.c.input_hash
+    return [func.substr(column, 1, INPUT_HASH_CHARACTERS) if column is longest else column for column in table.columns]
 
 
 def _put(table: Table, connection: Connection, rows: Sequence[Any]) -> None:

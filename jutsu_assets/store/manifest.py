@@ -13,6 +13,8 @@ from jutsu_core.ports import Clock
 _FILES = schema.lake_files
 _COLUMNS = "asset, partition_key, path, input_hash, content_hash, series_rows, recorded_at"
 _HASH_CHARACTERS = 32
+INPUT_HASH_CHARACTERS = 64
+"""What a hash of inputs has at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +46,11 @@ class SeriesFile:
 
 
 def input_hash_of(content_hash: str, definitions: str) -> str:
-    """Return what identifies something that is made of the bars ``content_hash`` by ``definitions``."""
-    return f"{content_hash[:_HASH_CHARACTERS]}-{definitions}"
+    """Return what identifies something that is made of the bars ``content_hash`` by ``definitions``.
+
+    It is as long as its column at most, which PostgreSQL enforces and SQLite does not.
+    """
+    return f"{content_hash[:_HASH_CHARACTERS]}-{definitions}"[:INPUT_HASH_CHARACTERS]
 
 
 def is_made_of(input_hash: str, content_hash: str) -> bool:

@@ -17,10 +17,14 @@ from typing import Any
 import click
 import pytest
 import yaml
+from dagster._core.storage.tags import SENSOR_NAME_TAG
 
 from jutsu_assets.commands.cli import main
+from jutsu_assets.graph.backfills import LAUNCHED_BY
+from jutsu_assets.instance.switching import STORAGE
 from jutsu_assets.monitoring.checks import CHECKS
 from jutsu_assets.monitoring.metrics import METRICS
+from jutsu_assets.starter import INSTANCE
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -28,6 +32,7 @@ UNITS = sorted((DEPLOY / "systemd").iterdir())
 RULES = yaml.safe_load((DEPLOY / "prometheus" / "jutsu.rules.yml").read_text("utf-8"))["groups"][0]["rules"]
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "jutsu.json").read_text("utf-8"))
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+RECIPE = yaml.safe_load((DEPLOY / "ci" / "update-bars.yaml").read_text("utf-8"))
 HEADINGS = {
     re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
     for heading in re.findall(r"^#+ (.+)$", (ROOT / "docs" / "monitoring.md").read_text("utf-8"), re.MULTILINE)
@@ -126,6 +131,8 @@ def commands() -> Iterator[str]:
     for path in UNITS:
         if path.suffix == ".service":
             yield unit(path)["Service"]["ExecStart"].removeprefix("/opt/jutsu/bin/")
+    for step in RECIPE["jobs"]["update"]["steps"]:
+        yield from re.findall(r"^\s*(jutsu .+)$", step.get("run", ""), re.MULTILINE)
     yield from re.findall(r"jutsu (?:init|ui)[^&\"]*", (DEPLOY / "Dockerfile").read_text("utf-8").split("CMD")[-1])
 
 
@@ -135,6 +142,16 @@ def test_a_command_and_its_options_are_ours(line: str) -> None:
     command = main.get_command(click.Context(main), name)
     assert command is not None
     command.make_context(name, arguments)
+
+
+def test_the_instance_on_postgresql_is_the_one_that_is_shipped_beside_its_storage_and_its_limits() -> None:
+    shipped, deployed = (
+        yaml.safe_load(path.read_text("utf-8")) for path in (ROOT / INSTANCE, DEPLOY / "postgresql" / INSTANCE)
+    )
+    assert deployed["storage"] == yaml.safe_load(STORAGE)["storage"]
+    limits = deployed["concurrency"]["runs"].pop("tag_concurrency_limits")
+    assert {limit["key"] for limit in limits} == {LAUNCHED_BY, SENSOR_NAME_TAG}
+    assert {**deployed, "storage": shipped["storage"]} == shipped
 
 
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
@@ -149,6 +166,16 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert str(tmp_path) not in done.stderr
+
+
+def test_the_recipe_refuses_sample_bars_never_runs_twice_at_once_and_may_write_nothing_of_its_repository() -> None:
+    assert RECIPE["env"]["JUTSU_REQUIRE_LIVE"] == "1"
+    assert RECIPE["concurrency"]["cancel-in-progress"] is False
+    assert set(RECIPE["permissions"].values()) == {"read"}
+    written = (DEPLOY / "ci" / "update-bars.yaml").read_text("utf-8")
+    secrets = re.findall(r"^\s*(\w*(?:KEY|SECRET|TOKEN)\w*): (.*)$", written, re.MULTILINE)
+    assert secrets
+    assert [value for name, value in secrets if value != f"${{{{ secrets.{name} }}}}"] == []
 
 
 def test_every_timer_has_its_service() -> None:

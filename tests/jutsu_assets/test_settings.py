@@ -1,6 +1,7 @@
 """Settings: what the environment says, and what it must not say."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -267,6 +268,29 @@ def test_a_file_env_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"A=\xff\xfe")
     with pytest.raises(ConfigurationError, match=r"\.env must be readable"):
         read_environment(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("# of ours\n\nSCHWAB_APP_SECRET: hush\n", 3),
+        ("JUTSU_HOME=var\nSCHWAB_APP_SECRET hush\n", 2),
+        ("SCHWAB_APP_SECRET='hush\nJUTSU_HOME=var\n", 1),
+        ("=hush\n", 1),
+    ],
+)
+def test_a_line_of_env_that_cannot_be_read_is_refused_and_not_shown(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=rf"\.env, line {line}, must be NAME=value") as refusal:
+        read_environment(tmp_path)
+    assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", [".env", "universe.yaml"])
+def test_a_link_that_leads_nowhere_is_not_the_absence_of_a_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to(tmp_path / "gone")
+    with pytest.raises(ConfigurationError, match=re.escape(name)):
+        load_universe(Settings.from_environment(read_environment(tmp_path), folder=tmp_path).universe_path)
 
 
 def test_a_home_whose_name_a_database_url_cannot_hold_is_refused(tmp_path: Path) -> None:

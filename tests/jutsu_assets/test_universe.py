@@ -147,6 +147,10 @@ def refused(path: Path) -> str:
         (SOUND + "symbols:\n- AAPL MSFT\n", ["line 3", "was 'AAPL MSFT'", "one ticker an entry"]),
         (SOUND + "symbols: [\u0410APL]\n", ["was '\\u0410APL'", "letters A to Z"]),
         (SOUND + "symbols: ['']\n", ["was ''", "letters A to Z"]),
+        *(
+            (SOUND + f"symbols: [{text}]\n", [f"was '{text}'", "letters A to Z"])
+            for text in ("A//B", "A/", "A-/B", "A.-")
+        ),
         (SOUND + "symbols: [ABCDEFGHIJKLMNOPQ]\n", ["was 'ABCDEFGHIJKLMNOPQ'", "at most 16 characters"]),
         (SOUND + "symbols: [IBM, ]\n- \n", ["readable YAML", "line 3"]),
         (SOUND + "symbols:\n  - IBM\n  -\n", ["line 4", "'symbols'", "no. 2", "was empty"]),

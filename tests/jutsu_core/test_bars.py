@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jutsu_core.bars import (
@@ -116,7 +116,6 @@ def test_a_daily_bar_is_kept_at_midnight_utc_of_its_session(session: date) -> No
     assert (stamp.date(), stamp.time()) == (session, datetime.min.time())
 
 
-@settings(deadline=None)
 @given(st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1), timezones=st.timezones()))  # noqa: DTZ001 - hypothesis adds it
 def test_an_aware_time_is_the_same_instant_in_utc(moment: datetime) -> None:
     answer = require_aware("start", moment)
@@ -189,7 +188,6 @@ def test_a_frame_keeps_microseconds_and_takes_any_iterable() -> None:
     assert frame["timestamp"].dt.tz_convert(ZoneInfo("America/New_York")).iloc[0].hour == 9
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(1, 3_000_000_000 * MICROS_PER_UNIT)] * 4), min_size=1, max_size=5))
 def test_prices_below_three_billion_come_back_exactly_from_a_frame(rows: list[tuple[int, int, int, int]]) -> None:
     frame = bars_to_frame("AAPL", [Bar(session_timestamp(WEEK[0]), *prices, 1) for prices in rows])

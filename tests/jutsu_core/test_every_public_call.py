@@ -42,6 +42,7 @@ from jutsu_core.metrics import (
     contributions,
     drawdown,
     figures,
+    group_attribution,
     many,
     market,
     measures,
@@ -423,6 +424,15 @@ TABLE: dict[str, Row] = {
         contributions.attribute_fills,
         fills=([], TRADES),
         prices=COLUMNS,
+        starting_equity=(100.0, REALS | {"nothing": 0.0}),
+    ),
+    "metrics.group_attribution.attribute_groups": row(
+        group_attribution.attribute_groups,
+        fills=([], TRADES),
+        prices=COLUMNS,
+        groups=(dict.fromkeys(COLUMNS[0].columns, "Tech"), ANYTHING),
+        benchmark_weights=({"Tech": 0.5}, ANYTHING),
+        benchmark_prices=(COLUMNS[0].iloc[:, :1].set_axis(["Tech"], axis=1), FRAMES),
         starting_equity=(100.0, REALS | {"nothing": 0.0}),
     ),
     "metrics.regression.factor_regression": row(

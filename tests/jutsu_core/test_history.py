@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jutsu_core.bars import Bar, RejectedBar, Timeframe, session_timestamp
@@ -347,7 +347,6 @@ def test_sessions_outside_the_stored_bars_are_missing_until_an_empty_answer_is_b
     assert [day for day in world.missing() if day <= FRIDAY] == []
 
 
-@settings(deadline=None)
 @given(
     stored=st.sets(st.sampled_from(HISTORY)), absent=st.sets(st.sampled_from(HISTORY), max_size=2), verify=st.booleans()
 )

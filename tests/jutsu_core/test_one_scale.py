@@ -76,7 +76,7 @@ def test_older_history_added_after_a_split_brings_the_rest_along() -> None:
     assert {one.close for one in after.bars()} == {44_000_000}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_request_leaves_two_scales(data: st.DataObject) -> None:
     after = world(held_from=data.draw(st.sampled_from(SESSIONS[:250])))

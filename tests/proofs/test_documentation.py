@@ -33,6 +33,8 @@ NOT_RUN = {
     "jutsu login --manual": BY_HAND,
     "jutsu copy postgresql+psycopg://jutsu@db.example/jutsu": SERVER,
     "export JUTSU_DATABASE_URL=postgresql+psycopg://jutsu@db.example/jutsu": SHELL,
+    "jutsu instance move postgresql://jutsu@db.example/jutsu": SERVER,
+    "export JUTSU_DAGSTER_URL=postgresql://jutsu@db.example/jutsu": SHELL,
 }
 
 

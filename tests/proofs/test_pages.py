@@ -1,10 +1,5 @@
-"""Pages in a real browser: they fit, print, zoom, sort and filter, are legible in the dark, and ask for nothing.
+"""Pages in a real browser: they fit, print, zoom, sort and filter, are legible in the dark, and ask for nothing."""
 
-It needs Playwright and a Chromium, which are no dependencies of Jutsu: ``pip install playwright``, and a Chromium
-from the system or from ``playwright install chromium``.
-"""
-
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +12,8 @@ import pytest
 from jutsu_assets.reports.folder import ReportFolder
 from jutsu_core.metrics.periods import symbol_performance
 from tests.jutsu_assets.reports.portfolio import portfolio_results
+from tests.support.browser import chromium
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
-
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PAGES = ("long", "short", "portfolio", "overview")
 # The width of the sheet between margins of 12 mm, in pixels of CSS.
 PAPERS = {"A4": 703, "Letter": 725}
@@ -65,14 +58,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     pages["portfolio"] = folder.write_portfolio_page(results, made_of="")
     everything = {f"S{row:03d}": reports["long" if row % 2 else "short"] for row in range(60)}
     pages["overview"] = folder.write_overview(everything, {results.name: results.report})
-    found = next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
-    with playwright.sync_playwright() as started:
-        try:
-            chromium = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        except playwright.Error as error:
-            pytest.skip(f"there is no Chromium that starts: {error}")
-        yield Browser(chromium, pages)
-        chromium.close()
+    with chromium() as started:
+        yield Browser(started, pages)
 
 
 @pytest.mark.parametrize("page", PAGES)

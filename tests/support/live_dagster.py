@@ -75,7 +75,7 @@ class LiveDagster:
 
     Attributes:
         folder: Its working directory and Dagster home.
-        url: Its address.
+        url: Its address; empty while it does not run.
         environment: The variables of its processes, and of every command beside it.
         simulator: Where its bars come from.
         symbols: Its universe.
@@ -204,6 +204,15 @@ def live_dagster(
         symbols: The universe, in its order; what the source does not know is mistyped.
         variables: More of the environment, such as ``JUTSU_AUTOMATION``.
     """
+    with installation(folder, history, symbols, **variables) as installed, serving(installed) as running:
+        yield running
+
+
+@contextmanager
+def installation(
+    folder: Path, history: MarketHistory, symbols: Sequence[str], **variables: str
+) -> Iterator[LiveDagster]:
+    """Yield what :func:`live_dagster` runs, before it does: for commands, and for :func:`serving`, which starts it."""
     listed = ", ".join(symbols)
     (folder / "universe.yaml").write_text(f"symbols: [{listed}]\nhistory_start: {START}\n", encoding="utf-8")
     simulator = SchwabSimulator(history, clock=SimulatorClock(AFTER_THE_LAST_CLOSE, rate=0.0))
@@ -222,22 +231,27 @@ def live_dagster(
         jutsu = Path(sys.executable).with_name("jutsu")
         subprocess.run([jutsu, "init"], cwd=folder, env=environment, check=True, capture_output=True)
         shutil.rmtree(folder / "strategies")  # of symbols that this universe does not follow
-        with (folder / "ui.log").open("w") as log:
-            process = subprocess.Popen(
-                [jutsu, "ui", "--port", "0"],
-                cwd=folder,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        try:
-            url = patient(lambda: _address(folder / "ui.log", process))
-            running = LiveDagster(folder, url, environment, simulator, symbols)
-            patient(lambda: _is_up(running, process))
-            yield running
-        finally:
-            _stop(process)
+        yield LiveDagster(folder, "", environment, simulator, symbols)
+
+
+@contextmanager
+def serving(installed: LiveDagster) -> Iterator[LiveDagster]:
+    """Yield ``installed`` while its ``jutsu ui`` runs."""
+    with (installed.folder / "ui.log").open("w") as log:
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("jutsu"), "ui", "--port", "0"],
+            cwd=installed.folder,
+            env=installed.environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        running = replace(installed, url=patient(lambda: _address(installed.folder / "ui.log", process)))
+        patient(lambda: _is_up(running, process))
+        yield running
+    finally:
+        _stop(process)
 
 
 def _address(log: Path, process: "subprocess.Popen[bytes]") -> str | None:

@@ -154,7 +154,8 @@ class BacktestUpdate:
             if version is None:
                 message = (
                     f"symbol {symbol!r} of the strategy file {file.path} must have stored daily bars, has none; add it"
-                    " to the universe and materialize daily_bars for it, or take it out of the strategy"
+                    " to the universe and materialize daily_bars for it, or take it out of the strategy, or take the"
+                    " file away"
                 )
                 raise NoDataError(message)
             versions[symbol] = version.content_hash

@@ -16,6 +16,7 @@ from jutsu_assets.graph.assets.benchmark import BenchmarkCloses
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.portfolios.explaining import closes_of, explained
 from jutsu_assets.portfolios.folders import Listed
+from jutsu_assets.portfolios.groups import Group
 from jutsu_assets.portfolios.portfolio_file import load_portfolio_file
 from jutsu_assets.portfolios.strategy_file import load_strategy_file
 from jutsu_assets.store.market import MarketDatabase
@@ -27,7 +28,7 @@ from jutsu_core.events import FillEvent
 from jutsu_core.metrics.account import account_of, grown
 from jutsu_core.metrics.stored_report import stored_report
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Raise it when a figure or the page changes: reports are made again where it differs."""
 
 
@@ -41,6 +42,7 @@ class Given:
         content: What tells the two from any others.
         options: How the analyzer measures them.
         benchmark: The symbol that it is compared with; None for none.
+        groups: What its symbols are of; empty for none.
     """
 
     fills: list[FillEvent]
@@ -48,6 +50,7 @@ class Given:
     content: str
     options: Mapping[str, Any]
     benchmark: str | None
+    groups: tuple[Group, ...]
 
 
 class PortfolioSubject:
@@ -82,12 +85,11 @@ class PortfolioSubject:
         """Return what tells all that its report is made of from anything else."""
         given = self.given
         first, last = (given.history[row]["timestamp"] for row in (0, -1))
-        bars = {
-            symbol: BenchmarkCloses(symbol, self._database.bars).identity(first, last, of_whole_bars=True)
-            for symbol in self.symbols
-        }
+        bars = {symbol: self._closes(symbol).identity(first, last, of_whole_bars=True) for symbol in self.symbols}
         beside = self._market.identity(first, last)
-        content = json.dumps([given.content, given.options, bars, beside, CODE_VERSION], sort_keys=True, default=str)
+        groups = [repr(given.groups), *(self._closes(symbol).identity(first, last) for symbol in self._of_groups)]
+        made_of = [given.content, given.options, bars, beside, groups, CODE_VERSION]
+        content = json.dumps(made_of, sort_keys=True, default=str)
         return hashlib.sha256(content.encode()).hexdigest()
 
     @cached_property
@@ -151,8 +153,17 @@ class PortfolioSubject:
     @cached_property
     def attribution(self) -> dict[str, Any]:
         """Return where its return came from."""
-        closes = closes_of(self._database, self.symbols, self.equity)
-        return explained(self.given.fills, self.growth, self.stored["report"], closes, self.benchmark)
+        closes = closes_of(self._database, sorted({*self.symbols, *self._of_groups}), self.equity)
+        report, groups = self.stored["report"], self.given.groups
+        return explained(self.given.fills, self.growth, report, closes, self.benchmark, groups)
+
+    @property
+    def _of_groups(self) -> list[str]:
+        """Return the symbols that the groups' benchmark is made of."""
+        return sorted({symbol for group in self.given.groups for symbol in group.priced_by})
+
+    def _closes(self, symbol: str) -> BenchmarkCloses:
+        return BenchmarkCloses(symbol, self._database.bars)
 
     @property
     def _trouble(self) -> str | None:
@@ -174,12 +185,14 @@ class PortfolioSubject:
             raise NoDataError(message)
         kept = [file for file in files if file is not None]
         fills, history = (self._lake.frame(file).to_dict("records") for file in kept)
+        file = load_strategy_file(path)
         return Given(
             fills=[_fill(row) for row in fills],
             history=[_row(row) for row in history],
             content=" ".join(file.content_hash for file in kept),
             options=self._options(),
-            benchmark=self._benchmark_symbol(load_strategy_file(path).benchmark),
+            benchmark=self._benchmark_symbol(file.benchmark),
+            groups=file.groups,
         )
 
     def _of_file(self, path: Path) -> Given:
@@ -193,6 +206,7 @@ class PortfolioSubject:
             content=content,
             options=self._options() | said | _chosen(file.periods_per_year, file.risk_free_rate),
             benchmark=self._benchmark_symbol(file.benchmark),
+            groups=file.groups,
         )
 
     def _options(self) -> dict[str, Any]:

@@ -52,8 +52,9 @@ _DESCRIPTIONS = {
         " holds what it was made of: `jutsu verify-report` derives it again."
     ),
     PORTFOLIO_ATTRIBUTION: (
-        "Where the return of every portfolio came from: by symbol, side, year, holding and trading, and its exposure to"
-        " the benchmark. The parts add up to what the fills explain; the rest stands beside."
+        "Where the return of every portfolio came from: by symbol, side, year, holding and trading, its exposure to the"
+        " benchmark, and what groups added beyond theirs. The parts add up to what the fills explain; the rest stands"
+        " beside."
     ),
 }
 
@@ -220,6 +221,8 @@ class AttributionUpdate:
             contributions = (found["contributions"] or {}).get("by_symbol", {})
             numbers |= {f"from_{symbol}": share for symbol, share in contributions.items()}
             metadata |= {key: _number(value) for key, value in numbers.items()}
+            if found["groups"] is not None:
+                metadata |= {f"beyond_benchmark_{key}": value for key, value in _by_effect(found["groups"]).items()}
             metadata |= {
                 "notes": "; ".join(found["notes"]) or "none",
                 "data": dg.MetadataValue.path(str(path.resolve())),
@@ -244,7 +247,12 @@ def _results(subject: PortfolioSubject) -> PortfolioResults:
         fills=subject.given.fills,
         round_trips=match_fills(subject.given.fills, subject.given.options["matching"]),
         contributions={title: contributions[name] for name, title in TITLES.items() if name in contributions},
+        beyond_benchmark=(subject.attribution["groups"] or {}).get("effects", {}),
     )
+
+
+def _by_effect(groups: Mapping[str, Any]) -> dict[str, float]:
+    return {effect: round(sum(parts.values()), 6) for effect, parts in groups["effects"].items()}
 
 
 def _told(subject: PortfolioSubject) -> dict[str, Any]:

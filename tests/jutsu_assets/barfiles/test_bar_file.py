@@ -591,7 +591,7 @@ PLAIN_ROW = st.builds(
 
 @pytest.mark.parametrize("timeframe", [Timeframe.D1, Timeframe.M1])
 @given(row=PLAIN_ROW)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_read_at_once_is_read_alike_one_by_one(timeframe: Timeframe, row: str) -> None:
     names = ("Date", "Open", "High", "Low", "Close", "Volume")
     layout = read_layout(iter([",".join(names)]).__next__)
@@ -685,7 +685,7 @@ def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
 
 
 @given(at=st.integers(0, 600), junk=st.binary(max_size=12) | st.text(' ,;\t"\r\n$-.0123456789eEnN', max_size=12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_damage_is_refused_in_one_way_only(at: int, junk: bytes | str) -> None:
     damage = junk if isinstance(junk, bytes) else junk.encode()
     with tempfile.TemporaryDirectory() as folder:

@@ -421,7 +421,7 @@ PRICE = st.integers(1, 10**15 - 1)
 @given(
     prices=st.lists(st.tuples(PRICE, PRICE, PRICE, PRICE), min_size=1, max_size=5), volume=st.integers(0, 10**18 - 1)
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rows_read_together_are_those_read_one_by_one(prices: Sequence[tuple[int, ...]], volume: int) -> None:
     """And an event of a bar is the same, however it is made."""
     reader = RowReader(read_layout(lambda: H), Reading(), lambda: "day_first", "X")

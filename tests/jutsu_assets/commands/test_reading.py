@@ -129,6 +129,7 @@ READING = (
     "explain select * from daily_indicators",
     "explain analyze select * from daily_indicators",
     "pivot daily_indicators on symbol using max(close)",
+    'with t as (select 1 as query, 2 as "copy") select t.query, "copy" from t where query in (1)',
     "select 'copy \u00e9', \"symbol\" from daily_indicators where symbol = 'COPY' or symbol in ('query') -- copy",
 )
 WRITING = (
@@ -140,6 +141,8 @@ WRITING = (
     "prepare p as copy (select 1) to '{outside}/x.csv'; execute p",
     "from json_execute_serialized_sql(json_serialize_sql('with a as (copy (select 1) to ''{file}'') select 1'))",
     "from \"query\"('select * from json_execute_serialized_sql(json_serialize_sql(''select 1''))')",
+    "from QUERY /* a remark */ ('select 1')",
+    "from main . \"Query\" -- another\n ('select 1')",
     "copy daily_indicators from '{outside}/kept.csv'",
     "export database '{outside}/e'",
     "import database '{outside}'",

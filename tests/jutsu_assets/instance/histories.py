@@ -1,5 +1,6 @@
 """Dagster instances over a history of a test's own, and children that use one."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,44 @@ from typing import Any
 
 import dagster as dg
 import yaml
+
+KEYS = dg.StaticPartitionsDefinition(["A", "B", "C"])
+
+
+def built_bars() -> dg.AssetsDefinition:
+    """Return an asset by partition with a check by partition, as the graph has them."""
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec("bars", skippable=True)],
+        check_specs=[dg.AssetCheckSpec("sound", asset="bars", partitions_def=KEYS)],
+        partitions_def=KEYS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        can_subset=True,
+    )
+    def bars(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        for key in context.partition_keys:
+            context.log_event(
+                dg.AssetMaterialization("bars", partition=key, tags={"dagster/data_version": key.lower()})
+            )
+            context.log_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=dg.AssetKey("bars"), check_name="sound", passed=key != "C", partition=key, metadata={}
+                )
+            )
+        yield from ()
+
+    return bars
+
+
+def run_bars(instance: dg.DagsterInstance) -> str:
+    """Materialize every partition; return the run's id."""
+    tags = {"dagster/asset_partition_range_start": "A", "dagster/asset_partition_range_end": "C"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Dagster's, of what is preview or beta
+        bars = built_bars()
+    result = dg.materialize([bars], instance=instance, tags=tags, raise_on_error=False)
+    assert result.success
+    return result.run_id
 
 
 def write_home(home: Path, storage: Mapping[str, Any] | None = None) -> Path:

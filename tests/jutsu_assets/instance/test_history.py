@@ -1,7 +1,6 @@
 """A run history: begun by several at once, read by Dagster's own class, mended, and quick."""
 
 import sqlite3
-import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,46 +17,15 @@ from jutsu_assets.instance import event_log
 from jutsu_assets.instance.beginning import DATABASES, revisions
 from jutsu_assets.instance.event_log import newest_revision
 from jutsu_assets.instance.history import RunHistory
-from tests.jutsu_assets.instance.histories import begin_and_log, instance_of, log_for_ever, write_home
+from tests.jutsu_assets.instance.histories import (
+    KEYS,
+    begin_and_log,
+    instance_of,
+    log_for_ever,
+    run_bars,
+    write_home,
+)
 from tests.support.processes import started, started_together
-
-KEYS = dg.StaticPartitionsDefinition(["A", "B", "C"])
-
-
-def built_bars() -> dg.AssetsDefinition:
-    """Return an asset by partition with a check by partition, as the graph has them."""
-
-    @dg.multi_asset(
-        specs=[dg.AssetSpec("bars", skippable=True)],
-        check_specs=[dg.AssetCheckSpec("sound", asset="bars", partitions_def=KEYS)],
-        partitions_def=KEYS,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        can_subset=True,
-    )
-    def bars(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        for key in context.partition_keys:
-            context.log_event(
-                dg.AssetMaterialization("bars", partition=key, tags={"dagster/data_version": key.lower()})
-            )
-            context.log_event(
-                dg.AssetCheckEvaluation(
-                    asset_key=dg.AssetKey("bars"), check_name="sound", passed=key != "C", partition=key, metadata={}
-                )
-            )
-        yield from ()
-
-    return bars
-
-
-def run_bars(instance: dg.DagsterInstance) -> str:
-    """Materialize every partition; return the run's id."""
-    tags = {"dagster/asset_partition_range_start": "A", "dagster/asset_partition_range_end": "C"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Dagster's, of what is preview or beta
-        bars = built_bars()
-    result = dg.materialize([bars], instance=instance, tags=tags, raise_on_error=False)
-    assert result.success
-    return result.run_id
 
 
 @pytest.fixture

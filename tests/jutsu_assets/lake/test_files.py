@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -47,7 +47,6 @@ def make_old(path: Path) -> None:
 
 
 @given(st.lists(st.integers(1, 3 * 10**15), min_size=1, max_size=50))
-@settings(deadline=None)
 def test_prices_become_exact_decimals(prices: list[int]) -> None:
     frame = bars_to_frame("AAPL", [Bar(NOON, micros, micros, micros, micros, 0) for micros in prices])
     table = as_table(frame)

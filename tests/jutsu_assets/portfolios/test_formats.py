@@ -200,6 +200,16 @@ def test_times_without_an_offset_are_meant_where_the_file_says(tmp_path: Path) -
     assert fills[0].timestamp == datetime(2013, 3, 4, 15, 30, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("when", ["2013-03-10 02:30:00", "2013-11-03 01:30:00"])
+def test_a_time_that_clocks_never_showed_or_showed_twice_is_refused(tmp_path: Path, when: str) -> None:
+    naive = "\n".join(OWN_FILLS.replace("2013-03-04", when).splitlines()[:2])
+    said = rf"must be a time that America/New_York has exactly once, was '{when}'; write it with its UTC offset"
+    with pytest.raises(ConfigurationError, match=said):
+        written(tmp_path, "timezone: America/New_York", ("fills.csv", naive)).read()
+    fills, _ = written(tmp_path, "timezone: America/Phoenix", ("fills.csv", naive)).read()
+    assert fills[0].timestamp.strftime("%H:%M") == f"{int(when[11:13]) + 7:02}:30"
+
+
 BAD_FILLS = {
     "no such column": ("symbol,", "ticket,", "row 2, column 'symbol': must be a column, was 'none'; or say in the"),
     "no direction": ("BUY", "HOLD", "fills.csv, row 2, column 'direction': must be BUY or SELL, was 'HOLD'"),

@@ -72,6 +72,7 @@ def test_hostile_names_are_only_text() -> None:
         exposure=exposure,
         round_trips=trips,
         contributions={HOSTILE: {HOSTILE: 0.1}},
+        beyond_benchmark={HOSTILE: {HOSTILE: 0.1}},
         report={**RESULTS.report, "notes": [HOSTILE]},
     )
     page = Page(html)

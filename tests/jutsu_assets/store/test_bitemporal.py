@@ -244,7 +244,7 @@ def assert_everything(database: Database, model: Model, moment: datetime | None)
 
 
 def examples(url: str) -> settings:
-    return settings(max_examples=50 if url.startswith("sqlite") else 15, deadline=None, derandomize=True, database=None)
+    return settings(max_examples=50 if url.startswith("sqlite") else 15, derandomize=True, database=None)
 
 
 @pytest.mark.slow

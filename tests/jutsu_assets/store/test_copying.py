@@ -14,6 +14,8 @@ from jutsu_assets.store.engine import Database
 from jutsu_assets.store.failures import PartitionFailures
 from jutsu_assets.store.findings import FindingsLedger
 from jutsu_assets.store.handlers import DatabaseDataHandler
+from jutsu_assets.store.manifest import input_hash_of
+from jutsu_assets.store.reports import PerformanceReports, StoredReport
 from jutsu_assets.store.upgrade import HEAD
 from jutsu_core.bars import RejectedBar, Timeframe
 from jutsu_core.errors import NoDataError, StoreError
@@ -147,3 +149,19 @@ def test_a_mistyped_source_is_an_error_and_makes_no_store(tmp_path: Path) -> Non
     with pytest.raises(NoDataError, match="there must be a store at"):
         copy_store(Database(source, RecordingSleeper(), create=False), Database(target, RecordingSleeper()), nothing)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hash_that_sqlite_let_in_although_it_is_too_long_arrives_as_long_as_it_may_be(
+    sqlite_url: str, postgres_url: str
+) -> None:
+    source, target = (Database(url, RecordingSleeper()) for url in (sqlite_url, postgres_url))
+    hashed = f"{'a' * 32}-{'b' * 64}"
+    PerformanceReports(source, SettableClock()).save("AAPL", StoredReport(hashed, {}))
+    copy_store(source, target, nothing)
+    assert (
+        PerformanceReports(target, SettableClock()).input_hash("AAPL")
+        == hashed[:64]
+        == input_hash_of("a" * 64, "b" * 64)
+    )
+    source.close()
+    target.close()

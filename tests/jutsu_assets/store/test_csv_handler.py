@@ -125,7 +125,7 @@ def answers_are(handler: CSVDataHandler, history: History, start: datetime, end:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @given(history=histories(), first=st.integers(-1, 42), length=st.integers(0, 42))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_every_answer_agrees_with_what_was_written(layout: Layout, history: History, first: int, length: int) -> None:
     start = datetime(2001, 8, 20, tzinfo=UTC) + first * DAY
     with tempfile.TemporaryDirectory() as folder:

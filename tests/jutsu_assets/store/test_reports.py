@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database
+from jutsu_assets.store.manifest import input_hash_of, is_made_of
 from jutsu_assets.store.reports import PerformanceReports, StoredReport
 from jutsu_core.bars import to_epoch
 from jutsu_core.errors import StoreUnavailableError
@@ -28,6 +29,7 @@ REPORT: dict[str, Any] = {
     "years": [{"year": 2012, "return": -0.25}, {"year": 2013, "return": None}],
     "empty": {},
 }
+HASH = "a" * 64
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -52,7 +54,7 @@ def test_a_saved_report_is_read_back_with_its_input_hash(reports: PerformanceRep
 
 
 @given(report=st.dictionaries(st.text(), VALUES, max_size=5))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_report_of_plain_values_is_read_back_exactly(reports: PerformanceReports, report: dict[str, Any]) -> None:
     reports.save("AAPL", StoredReport("bars-1", report))
     stored = reports.current("AAPL")
@@ -131,3 +133,11 @@ def test_parts_of_every_report_come_as_json(reports: PerformanceReports) -> None
         ("AAPL", [{"cagr": 5e-324, "name": "Ü \"quoted\" '📈'"}, 7, None]),
         ("MSFT", [{"cagr": 0.1 + 0.2, "peak": None}, None, "2013-03-01"]),
     ]
+
+
+def test_what_it_was_made_of_fits_its_column_in_every_database(reports: PerformanceReports) -> None:
+    made_of = input_hash_of(HASH, HASH)
+    reports.save("AAPL", StoredReport(made_of, REPORT))
+    assert reports.input_hash("AAPL") == made_of
+    assert is_made_of(made_of, HASH)
+    assert len(made_of) == schema.performance_reports.c.input_hash.type.length  # type: ignore[attr-defined]

@@ -49,7 +49,7 @@ def test_an_order_is_cut_to_what_can_be_borne(name: str) -> None:
     assert portfolio.bearable("A", Decimal(quantity), Decimal(price)) == (Decimal(traded), limit)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     held=WHOLE,
     wanted=WHOLE,

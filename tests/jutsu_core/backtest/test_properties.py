@@ -65,7 +65,7 @@ def past_of(result: BacktestResult, cut: date) -> tuple[object, ...]:
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=SEEDS, days=st.integers(2, 28))
 def test_neither_truncating_nor_exchanging_the_future_changes_the_past(seed: int, days: int) -> None:
     streams, cut = random_bars(seed), BEGIN + timedelta(days=days)
@@ -81,7 +81,7 @@ def test_neither_truncating_nor_exchanging_the_future_changes_the_past(seed: int
     assert prefix == past_of(run(other, seed), cut)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=SEEDS)
 def test_every_row_is_what_the_fills_and_the_bars_say_exactly(seed: int) -> None:
     streams, account = random_bars(seed), random_account(seed)
@@ -109,7 +109,7 @@ def test_every_row_is_what_the_fills_and_the_bars_say_exactly(seed: int) -> None
     assert figures["fills"] == len(result.fills)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=SEEDS)
 def test_the_order_in_which_symbols_are_handed_in_does_not_matter(seed: int) -> None:
     streams = random_bars(seed, 15)

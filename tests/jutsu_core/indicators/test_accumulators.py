@@ -93,7 +93,7 @@ def test_prices_beyond_whole_micros_have_the_bits_of_the_series() -> None:
     assert rows(updated(accumulator, bars)) == series(bars, specs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), name=st.sampled_from(sorted(CHOICES)))
 def test_restated_bars_leave_no_trace(data: st.DataObject, name: str) -> None:
     """Bars are taken back and given again with other prices, more than once, also all of them."""

@@ -51,6 +51,18 @@ downside deviation, gain to pain, Kelly, geometric mean, runs, average up and do
 | `up_capture`, `down_capture` | empyrical: of annualised returns | of geometric means of a period | Morningstar's |
 | `treynor_ratio` | quantstats: total return over beta | mean excess return of a year over beta | as published |
 | `cagr`, `calmar_ratio` | both: n / 252 years | elapsed days / 365.25 | holidays and holes are time too |
+
+## Many portfolios at once
+
+`many_figures` gives ten of the figures for a frame of prices or equity, one column a portfolio: a grid of parameters,
+or every symbol of a universe. A thousand portfolios of 2,520 days beside the same figures of peers, from the same
+prices (`make bench`; on two cores that had other work, November 2026):
+
+| | figures | times `many_figures` |
+| --- | ---: | ---: |
+| vectorbt 1.2.0, as a matrix, compiled | 10 | 2.1 |
+| empyrical-reloaded 0.7.1, in a loop | 9 | 22 |
+| quantstats 0.0.86, in a loop | 10 | 330 |
 """
 
 

@@ -20,7 +20,7 @@ from jutsu_core.metrics.regression import factor_regression
 
 DAYS = pd.date_range("2013-03-01", periods=30, tz="UTC")
 seeds = st.integers(min_value=0, max_value=2**32 - 1)
-few = settings(max_examples=40, deadline=None)
+few = settings(max_examples=40)
 
 
 def frame(values: Any, columns: Any = ("A", "B", "C")) -> pd.DataFrame:

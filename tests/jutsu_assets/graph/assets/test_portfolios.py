@@ -44,6 +44,10 @@ symbols: [AAPL, IBM]
 cash: 100000
 benchmark: IBM
 """
+GROUPS = """groups:
+  Hardware: {symbols: [AAPL], weight: 0.5, benchmark: MSFT}
+  Services: {symbols: [IBM], weight: 0.4}
+"""
 RAISES = """
 from jutsu_core.backtest.strategy import Strategy
 
@@ -230,6 +234,41 @@ def test_the_attribution_adds_up_to_the_total_return(ran: Ran) -> None:
     for parts in stored["contributions"].values():
         assert sum(parts.values()) == pytest.approx(stored["explained"], abs=1e-12)
     assert stored["factors"]["standard_errors"]["benchmark"] > 0
+
+
+def test_groups_are_explained_and_made_again_when_their_benchmark_is_restated(small: Graph, tmp_path: Path) -> None:
+    (tmp_path / "strategies" / "cross.yaml").write_text(CROSS + GROUPS, encoding="utf-8")
+    assert run(small, "backtest_update", "cross").success
+
+    def attributed() -> dict[str, Any]:
+        return metadata_of(run(small, "portfolio_update", "cross"), PORTFOLIO_ATTRIBUTION, "cross")
+
+    first = attributed()
+    assert first["notes"] == "nothing is attributed to the groups: no stored prices of MSFT"
+    bars = small.database.bars.read("IBM", Timeframe.D1)
+    now = datetime(2014, 1, 1, tzinfo=UTC)
+    small.database.bars.write(
+        "MSFT", Timeframe.D1, FetchedBars(start=bars[0].timestamp, end=now, asked_at=now, bars=tuple(bars))
+    )
+    told = attributed()
+    stored = json.loads((small.settings.reports_path / "portfolio@cross.attribution.json").read_text("utf-8"))
+    effects = stored["groups"]["effects"]
+    assert list(effects["allocation"]) == ["Hardware", "Services", "cash"]
+    for effect, parts in effects.items():
+        assert told[f"beyond_benchmark_{effect}"] == pytest.approx(sum(parts.values()), abs=1e-6)
+    assert stored["groups"]["total"] == pytest.approx(sum(sum(parts.values()) for parts in effects.values()), abs=1e-12)
+    assert stored["groups"]["total"] + stored["groups"]["benchmark_return"] == pytest.approx(stored["total_return"])
+    page = (small.settings.reports_path / "portfolio@cross.html").read_text("utf-8")
+    assert "<h2>Beyond a benchmark of groups</h2>" in page
+    assert all(f'<th scope="row">{name}</th>' in page for name in ("Hardware", "Services", "cash"))
+    assert (
+        metadata_of(run(small, "portfolio_update", "cross"), PORTFOLIO_ATTRIBUTION, "cross")["was_rewritten"] is False
+    )
+    changed = bars[60]._replace(close=bars[60].low)
+    small.database.bars.write(
+        "MSFT", Timeframe.D1, FetchedBars(start=changed.timestamp, end=now, asked_at=now, bars=(changed,))
+    )
+    assert attributed()["was_rewritten"] is True
 
 
 def test_without_prices_the_return_is_not_attributed_and_it_is_said(ran: Ran) -> None:

@@ -1,0 +1,97 @@
+"""Groups of symbols, as strategy and portfolio files name them, with the share of each in the benchmark."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from jutsu_assets.portfolios.keys import Key, Unfit, Value, amount, text, texts
+from jutsu_core.metrics.group_attribution import CASH
+
+_ONE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A group of symbols, and its place in the benchmark.
+
+    Attributes:
+        name: What it is called.
+        symbols: Which are of it.
+        weight: Its share of the benchmark, from 0 to 1.
+        benchmark: The symbol whose return is that of the group in the benchmark; None for its symbols in equal shares.
+    """
+
+    name: str
+    symbols: tuple[str, ...]
+    weight: Decimal
+    benchmark: str | None
+
+    @property
+    def priced_by(self) -> tuple[str, ...]:
+        """Return the symbols of which its return in the benchmark is made."""
+        return self.symbols if self.benchmark is None else (self.benchmark,)
+
+
+_OF_A_GROUP: Mapping[str, Key] = {
+    "symbols": Key("a list of different tickers such as [AAPL, IBM]", texts),
+    "weight": Key("a share of the benchmark from 0 to 1, such as 0.6", amount(at_least=0)),
+    "benchmark": Key("a ticker such as XLK", text, None),
+}
+
+
+def _groups(value: Value) -> tuple[Group, ...]:
+    """Return the groups that a file names.
+
+    Raises:
+        ValueError: It names none, or one is wrong.
+    """
+    if not isinstance(value.value, dict) or not value.value:
+        raise ValueError
+    found: list[Group] = []
+    for name, said in value.value.items():
+        under = value.under(name, said)
+        if not isinstance(name, str) or not name.strip() or name.lower() == CASH:
+            raise Unfit(under, f"called by a text other than {CASH!r}, which is what the weights lack of 1")
+        found.append(Group(name=name, **_keys_of(under)))
+    _require_once(value, found)
+    whole = sum((group.weight for group in found), Decimal(0))
+    if whole > _ONE:
+        raise Unfit(value, f"groups whose weights add up to 1 at most, not to {whole}")
+    return tuple(found)
+
+
+def _keys_of(under: Value) -> dict[str, Any]:
+    if not isinstance(under.value, dict):
+        raise Unfit(under, "a group of keys such as {symbols: [AAPL, IBM], weight: 0.6}")
+    for key, item in under.value.items():
+        if key not in _OF_A_GROUP:
+            raise Unfit(under.under(key, item), f"taken out: the keys of a group are {', '.join(_OF_A_GROUP)}")
+    said: dict[str, Any] = {}
+    for key, rule in _OF_A_GROUP.items():
+        if key not in under.value:
+            if key != "benchmark":
+                raise Unfit(under, f"with {key}, {rule.must_be}")
+            said[key] = rule.default
+            continue
+        item = under.under(key, under.value[key])
+        try:
+            said[key] = rule.rule(item)
+        except Unfit:
+            raise
+        except ValueError:
+            raise Unfit(item, rule.must_be) from None
+    return said
+
+
+def _require_once(value: Value, groups: Sequence[Group]) -> None:
+    seen: dict[str, str] = {}
+    for group in groups:
+        for symbol in group.symbols:
+            if symbol in seen:
+                raise Unfit(value, f"groups that differ, but {symbol} is of {seen[symbol]} and of {group.name}")
+            seen[symbol] = group.name
+
+
+GROUPS = Key("groups such as {Tech: {symbols: [AAPL, IBM], weight: 0.6}}", _groups, ())
+"""The key of strategy and portfolio files."""
