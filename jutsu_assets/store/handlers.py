@@ -292,8 +292,9 @@ class DatabaseDataHandler(DataHandler):
             else:
                 replica, moment = self.database, from_epoch(self._as_of)
                 self.database = settled(replica, self._primary, moment, is_recent=self._is_recent)
-                if self.database is not replica:
-                    replica.close()
+                for other in (replica, self._primary):  # both may have been asked, and one is read from now on
+                    if other is not None and other is not self.database:
+                        other.close()
         self._is_settled = True
 
     def _window(self, start: Bound, end: Bound) -> tuple[int, int]:

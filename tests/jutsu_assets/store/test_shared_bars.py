@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from jutsu_assets.clock import SystemClock
+from jutsu_assets.monitoring.checks import problems_of
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.handlers import DatabaseDataHandler
 from jutsu_assets.store.market import MarketDatabase
@@ -25,6 +27,7 @@ from jutsu_assets.store.shared_bars import (
 )
 from jutsu_core.bars import Timeframe
 from jutsu_core.errors import ConfigurationError, InvalidInputError, NoDataError
+from tests.jutsu_assets.monitoring.conftest import Installation
 from tests.support.builders import bar, fetched
 from tests.support.redis import RedisServer, running_redis
 
@@ -247,6 +250,20 @@ def test_a_redis_that_hangs_costs_its_patience_once(postgres_url: str) -> None:
     assert fault is not None
     assert fault.startswith("the Redis redis://127.0.0.1:")
     assert PATIENCE_SECONDS < 1
+
+
+def test_the_doctor_tells_whether_redis_answers(postgres_url: str, redis: RedisServer, tmp_path: Path) -> None:
+    at = Installation(tmp_path, {"JUTSU_DATABASE_URL": postgres_url, "JUTSU_CACHE_URL": redis.url})
+    at.write()
+    with at.look() as observed:
+        assert [found for found in problems_of(observed) if found.check == "the_cache_answers"] == []
+    redis.stop()
+    with at.look() as observed:
+        (found,) = (found for found in problems_of(observed) if found.check == "the_cache_answers")
+    assert found.gravity == "warning"
+    assert found.said.startswith(f"the Redis {redis.url} must answer, does not: ConnectionError: ")
+    assert found.said.endswith("what is written is withdrawn late")
+    at.market.close()
 
 
 def test_a_handler_is_sent_to_another_process(place: Place) -> None:
