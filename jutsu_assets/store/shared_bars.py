@@ -121,7 +121,7 @@ class SharedBars:
         """Return what keeps Redis from answering, in one line; None where it does."""
         try:
             self._redis.ping()
-        except (self._errors, OSError) as error:
+        except self._errors as error:
             return f"the Redis {self._shown} must answer, does not: {_in_one_line(error)}"
         return None
 
@@ -139,15 +139,23 @@ class SharedBars:
             raise ConfigurationError(message) from error
 
     @property
-    def _errors(self) -> type[Exception]:
-        errors: type[Exception] = self._module.RedisError
-        return errors
+    def _errors(self) -> tuple[type[Exception], ...]:
+        # The last is of a name that no server can have.
+        return self._module.RedisError, OSError, UnicodeError
 
     @cached_property
     def _redis(self) -> Any:  # noqa: ANN401 - an optional library
         retries = importlib.import_module("redis.retry").Retry(importlib.import_module("redis.backoff").NoBackoff(), 0)
         waits = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
-        return self._module.Redis.from_url(self._url, retry=retries, **waits)
+        try:
+            redis = self._module.Redis.from_url(self._url, retry=retries, **waits)
+            redis.connection_pool.make_connection()  # which connects nowhere yet, and knows its parameters
+        except (TypeError, ValueError) as error:
+            message = (
+                f"{CACHE_URL} must have parameters that redis-py knows, {self._shown} has others: {error}; correct them"
+            )
+            raise ConfigurationError(message) from error
+        return redis
 
     def _put(self, connection: Connection, symbol: str, timeframe: str, value: bytes, seconds: float) -> None:
         if self._is_resting():
@@ -166,7 +174,7 @@ class SharedBars:
             return None
         try:
             return question(self._redis)
-        except (self._errors, OSError) as error:
+        except self._errors as error:
             with self._lock:
                 is_new = not self._is_resting()
                 self._rests_until = self._stopwatch() + REST_SECONDS

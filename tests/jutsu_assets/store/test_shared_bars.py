@@ -300,6 +300,23 @@ def test_what_is_no_address_of_a_redis_is_refused_unseen(url: str) -> None:
     assert HIDDEN not in str(refusal.value)
 
 
+@pytest.mark.parametrize("query", ["nonsense=1", "db=first", f"password={HIDDEN}&socket_timeouts=1"])
+def test_a_parameter_that_the_client_does_not_know_is_refused(query: str) -> None:
+    pytest.importorskip("redis")
+    with pytest.raises(ConfigurationError, match="JUTSU_CACHE_URL must have parameters that redis-py knows") as refusal:
+        SharedBars(f"redis://127.0.0.1:1/?{query}").fault()
+    assert HIDDEN not in str(refusal.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid", f"{'long' * 20}.example", "a..b"])
+def test_a_server_that_cannot_be_reached_is_told_in_one_line(host: str) -> None:
+    pytest.importorskip("redis")
+    fault = SharedBars(f"redis://me:{HIDDEN}@{host}").fault()
+    assert fault is not None
+    assert "must answer, does not: " in fault
+    assert HIDDEN not in fault
+
+
 def test_an_address_is_shown_without_what_is_secret() -> None:
     url = f"redis://me:{HIDDEN}@cache.example:6379/1?password={HIDDEN}"
     assert shown_cache_url(url) == "redis://***@cache.example:6379/1"
