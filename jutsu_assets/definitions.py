@@ -100,7 +100,9 @@ def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> Sequence[Any]:
 
 
 def _resources(settings: Settings, universe: Universe) -> dict[str, Any]:
-    database = DatabaseResource(settings.database_url, settings.source, universe.calendar, settings.connections)
+    database = DatabaseResource(
+        settings.database_url, settings.source, universe.calendar, settings.connections, settings.cache_url
+    )
     market: dict[str, Any] = {
         "symbols": list(universe.symbols),
         "history_start": universe.history_start.isoformat(),

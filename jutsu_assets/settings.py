@@ -70,6 +70,7 @@ class Settings:
         database_url: SQLAlchemy URL of the system of record.
         read_url: SQLAlchemy URL of its read replica; None where there is none.
         connections: How many connections to a database a process holds at most.
+        cache_url: Where the Redis is that keeps newest bars for readers; None where there is none.
         universe_path: The universe file.
         source: ``schwab`` for live bars, ``simulator`` for sample bars.
         base_url: Origin that Schwab's requests go to; None for the simulator inside the process.
@@ -89,6 +90,7 @@ class Settings:
     credentials: Credentials | None
     read_url: str | None = field(default=None, repr=False)
     connections: int = CONNECTIONS
+    cache_url: str | None = field(default=None, repr=False)
     daily_requests: int = DAILY_REQUESTS
     runs_by_itself: bool = False
     require_live: bool = False
@@ -135,6 +137,7 @@ class Settings:
             home=home,
             database_url=url,
             read_url=None,
+            cache_url=None,
             universe_path=_sample_universe(self.universe_path, is_named=self.names_universe),
             source=SAMPLE_SOURCE,
             base_url=None,
@@ -177,6 +180,7 @@ class Settings:
             credentials=credentials,
             read_url=environment.get("JUTSU_DATABASE_READ_URL") or None,
             connections=_connections(environment),
+            cache_url=environment.get("JUTSU_CACHE_URL") or None,
             daily_requests=_daily_requests(environment),
             runs_by_itself=_switch(environment, "JUTSU_AUTOMATION"),
             require_live=require_live,

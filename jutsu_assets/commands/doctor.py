@@ -116,7 +116,7 @@ def _show(shown: Console, observed: Observed, problems: Sequence[Problem], mende
 
 def _facts(observed: Observed) -> Iterator[str]:
     """Yield a line on each part that can be read; what cannot be is a problem, and stands among them."""
-    for fact in (_history_fact, _login_fact, _access_fact, _lake_fact):
+    for fact in (_history_fact, _login_fact, _access_fact, _lake_fact, _replica_fact, _cache_fact):
         with suppress(JutsuError):
             if line := fact(observed):
                 yield line
@@ -152,6 +152,21 @@ def _lake_fact(observed: Observed) -> str:
     if not observed.is_of_today or not observed.files:
         return ""
     return f"lake: {len(observed.files):,} files in {observed.settings.lake_path}"
+
+
+def _replica_fact(observed: Observed) -> str:
+    lag = observed.replica_lag
+    if lag is None:
+        return ""
+    if not lag.bytes_behind:
+        return "read replica: shows all that there is"
+    since = "for an unknown time" if lag.seconds is None else f"and {lag.seconds:,.1f} s"
+    return f"read replica: {lag.bytes_behind:,} bytes {since} behind"
+
+
+def _cache_fact(observed: Observed) -> str:
+    is_there = observed.settings.cache_url is not None and observed.cache_fault is None
+    return "newest bars: a Redis has them for readers" if is_there else ""
 
 
 def _health_table(settings: Settings, health: StoreHealth, *, deep: bool) -> Table:

@@ -155,6 +155,7 @@ def simulator(
             "JUTSU_HOME": str(_SCRATCH.resolve()),
             "JUTSU_DATABASE_URL": "",
             "JUTSU_DATABASE_READ_URL": "",
+            "JUTSU_CACHE_URL": "",
         }.items():
             click.echo(f"  export {name}={shlex.quote(value) if value else ''}")
         click.echo(f"\nThen `jutsu demo` asks this simulator. To begin afresh: rm -r {_SCRATCH}/sample")

@@ -159,7 +159,9 @@ def _as_known(
     specs = [spec for spec in chosen if not set(spec.column_names).isdisjoint(columns)]
     with shown_database(settings):
         pass  # which says what to do where there is nothing
-    with DatabaseDataHandler(settings.database_url, as_of=as_of, read_url=settings.read_url) as bars:
+    with DatabaseDataHandler(
+        settings.database_url, as_of=as_of, read_url=settings.read_url, connections=settings.connections
+    ) as bars:
         frames = [bars.get_frame(symbol) for symbol in (bars.symbols().index if symbols is None else symbols)]
     tables = []
     for frame in frames:

@@ -153,6 +153,10 @@ def _replica_lag(observed: Observed) -> Iterable[str]:
         yield f"the read replica is {lag.bytes_behind:,} bytes {since} behind"
 
 
+def _cache(observed: Observed) -> Iterable[str]:
+    return [] if observed.cache_fault is None else [observed.cache_fault]
+
+
 def _breaker(observed: Observed) -> Iterable[str]:
     state = observed.access
     if state.is_open:
@@ -286,6 +290,12 @@ CHECKS: tuple[Check, ...] = (
         "replica_is_close",
         _of_today(_replica_lag),
         "see pg_stat_replication on the primary and the replica's log; or unset JUTSU_DATABASE_READ_URL",
+        gravity="warning",
+    ),
+    Check(
+        "the_cache_answers",
+        _of_today(_cache),
+        "start it, or unset JUTSU_CACHE_URL; the database answers meanwhile, and what is written is withdrawn late",
         gravity="warning",
     ),
     Check("the_breaker_is_closed", _of_today(_breaker), "the next run after the pause asks again"),

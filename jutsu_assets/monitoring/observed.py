@@ -30,6 +30,7 @@ from jutsu_assets.store.holdings import Holdings, holdings_of
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest, is_made_of
 from jutsu_assets.store.replica import Lag, lag_of, replica_of, require_replica_of
 from jutsu_assets.store.reports import PerformanceReports
+from jutsu_assets.store.shared_bars import shared_bars
 from jutsu_assets.store.upgrade import HEAD, revision_of
 from jutsu_assets.universe import Universe, load_universe
 from jutsu_core.access import AccessState
@@ -187,6 +188,18 @@ class Observed:
         except JutsuError as error:
             self._no_replica = error
             raise
+
+    @cached_property
+    def cache_fault(self) -> str | None:
+        """Return what keeps the Redis of readers from answering; None where it does, or there is none.
+
+        Raises:
+            ConfigurationError: Its URL is none, or is set for a SQLite store.
+        """
+        if self.settings.cache_url is None:
+            return None
+        with closing(shared_bars(self.database.url, self.settings.cache_url)) as shared:
+            return shared.fault()
 
     @cached_property
     def strays(self) -> Sequence[Path]:

@@ -12,6 +12,7 @@ from jutsu_assets.store.content import EMPTY, BarRow, content_of, to_hex
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.partition import EARLIEST, LATEST, STANDING, Difference, PartitionWrite
 from jutsu_assets.store.rows import bar_rows, run
+from jutsu_assets.store.shared_bars import SharedBars
 from jutsu_core.answers import CLOCK_TOLERANCE, are_outside, checked_answer, checked_symbol, later_windows
 from jutsu_core.bars import Bar, BarColumns, RejectedBar, Timeframe, from_epoch, to_epoch
 from jutsu_core.errors import MixedSourceError, StoreError
@@ -80,12 +81,14 @@ class SqlBarStore(BarStore):
         database: The system of record.
         source: The one source whose bars this store keeps.
         clock: Tells when something was recorded.
+        shared: The newest bars that other processes read, from which a write withdraws what it replaces.
     """
 
-    def __init__(self, database: Database, source: str, clock: Clock) -> None:
+    def __init__(self, database: Database, source: str, clock: Clock, *, shared: SharedBars | None = None) -> None:
         self._database = database
         self._source = source
         self._clock = clock
+        self._shared = shared
 
     def write(self, symbol: str, timeframe: Timeframe, fetched: FetchedBars, *, replace: bool = False) -> WriteResult:
         """Bring the partition up to what was fetched; see :meth:`jutsu_core.ports.BarStore.write`.
@@ -116,6 +119,8 @@ class SqlBarStore(BarStore):
             difference = partition.difference(came, (fetched.start, fetched.end), replace=replaces)
             quarantined = partition.quarantine(fetched.rejected)
             partition.apply(difference, None if overtaken_by else fetched, touching)
+            if self._shared is not None and (difference or partition.was_wrong):
+                self._shared.withdraw(connection, *of_partition, partition.recorded_at)
         result = WriteResult(
             inserted=len(difference.new),
             changed=len(difference.changed),

@@ -39,11 +39,12 @@ _BUSY_TIMEOUT = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_SECONDS * 1000}"
 _TURN = "select set_config('lock_timeout', %s, true), pg_advisory_xact_lock_shared(%s), pg_advisory_xact_lock(%s)"
 _NO_WRITER = "select set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)"
 _ANY_WRITER = 0x4A75747375  # every writer shares this lock; whoever has it alone knows that none is under way
-POSTGRES_ARGUMENTS = {"client_encoding": "utf8"}
+POSTGRES_ARGUMENTS: dict[str, Any] = {"client_encoding": "utf8"}
 """For the driver: what we send and read is UTF-8, whatever the machine's or the server's default."""
 _KEEP_EVERY_CHARACTER = ("UTF8", "SQL_ASCII")
 """Encodings of a server: SQL_ASCII keeps what it is given, and is given UTF-8."""
 _POLL_SECONDS = 0.0005
+_REPLICA_SECONDS = 5
 _POOL = {"max_overflow": 0, "pool_timeout": 10.0}
 
 
@@ -258,7 +259,7 @@ class Database:
                     self.url,
                     pool_pre_ping=True,
                     isolation_level="READ COMMITTED",
-                    connect_args=POSTGRES_ARGUMENTS,
+                    connect_args=self._arguments,
                     pool_size=self._connections,
                     **_POOL,
                 )
@@ -279,6 +280,12 @@ class Database:
         event.listen(engine, "connect", prepare_sqlite if self._create else prepare_sqlite_as_it_is)
         event.listen(engine, "begin", self._begin_sqlite)
         return engine
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        # Readers are told soon that a replica does not answer, since they can do without it.
+        is_bounded = self._setting == READ_URL and "connect_timeout" not in self.url.query
+        return POSTGRES_ARGUMENTS | ({"connect_timeout": _REPLICA_SECONDS} if is_bounded else {})
 
     def _ensure_schema(self, engine: Engine) -> None:
         with engine.connect() as connection, connection.begin():

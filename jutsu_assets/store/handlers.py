@@ -23,6 +23,7 @@ from jutsu_assets.store.content import BarRow
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.replica import replica_of, require_replica_of, settled
 from jutsu_assets.store.rows import BarRows, bar_rows, run
+from jutsu_assets.store.shared_bars import KeptBar, SharedBars, shared_bars
 from jutsu_core.answers import CLOCK_TOLERANCE
 from jutsu_core.arguments import refuse, require_flag, require_integer, require_type, shown
 from jutsu_core.bars import (
@@ -84,10 +85,15 @@ class DatabaseDataHandler(DataHandler):
             moment ago. With ``as_of`` the system of record is asked whether the replica shows all that was known
             then, and is read itself where it does not.
         connections: How many connections are open at most.
+        cache_url: Where a Redis is that keeps newest bars for many readers, such as ``redis://cache.example:6379/0``;
+            :meth:`get_latest_bar` asks it first. All that write must know it as ``JUTSU_CACHE_URL``, and then
+            what they replace is not read from it any more when they have committed. What a writer could not
+            withdraw is read for a minute at most. A Redis that does not answer costs time, and nothing else.
 
     Raises:
-        InvalidInputError: ``cache_size`` is below 0, ``read_url`` is given with ``create``, ``as_of`` is naive or
-            after now, the zone is unknown, or an argument is of another type.
+        InvalidInputError: ``cache_size`` is below 0, ``read_url`` is given with ``create``, ``cache_url`` with
+            ``read_url`` or ``as_of``, ``as_of`` is naive or after now, the zone is unknown, or an argument is of
+            another type.
         ConfigurationError: A URL cannot be understood, or the replica is none of the system of record, which the
             first read finds.
         NoDataError: There is no store; raised by every method that reads.
@@ -108,6 +114,7 @@ class DatabaseDataHandler(DataHandler):
         exchange_zone: str = EXCHANGE_ZONE,
         read_url: str | None = None,
         connections: int = CONNECTIONS,
+        cache_url: str | None = None,
     ) -> None:
         self._cache_size = require_integer("cache_size", cache_size, minimum=0)
         self.timeframe = require_type("timeframe", timeframe, Timeframe, "a Timeframe", "such as Timeframe.D1")
@@ -120,6 +127,11 @@ class DatabaseDataHandler(DataHandler):
                 refuse("read_url", "left out with create, since a replica cannot be written", "given")
             self._primary = self.database
             self.database = replica_of(self._primary, read_url, connections=connections)
+        self._shared: SharedBars | None = None
+        if cache_url is not None:
+            if read_url is not None or as_of is not None:
+                refuse("cache_url", "left out with read_url and as_of, since it has what the primary says now", "given")
+            self._shared = shared_bars(self.database.url, cache_url)
         self._exchange_zone = zone_of(exchange_zone).key
         self._symbols = None if symbols is None else checked_symbols(symbols)
         now = (clock or SystemClock()).now()
@@ -141,6 +153,8 @@ class DatabaseDataHandler(DataHandler):
         for database in (self.database, self._primary):
             if database is not None:
                 database.close()
+        if self._shared is not None:
+            self._shared.close()
 
     def get_next_bar(self, *, missing: Missing = "error") -> Iterator[MarketDataEvent]:
         """Return the bars in time order, ties by symbol, in constant memory.
@@ -169,6 +183,8 @@ class DatabaseDataHandler(DataHandler):
             NoDataError: No bar of ``symbol`` is stored.
         """
         require_symbol(symbol)
+        if self._shared is not None:
+            return self._shared_latest(self._shared, symbol)
         kept = self._latest.get(symbol)
         with self._asking() as rows:
             if kept is not None and kept[0] == self._version(rows.connection, symbol):
@@ -236,6 +252,20 @@ class DatabaseDataHandler(DataHandler):
             if chosen is None or symbol in chosen
         )
 
+    def _shared_latest(self, shared: SharedBars, symbol: str) -> MarketDataEvent:
+        kept, asked_at = shared.newest(symbol, self.timeframe.value), shared.now()
+        if kept is None:
+            with self._asking() as rows:
+                found = rows.newest(symbol, self.timeframe.value)
+                if found is None:
+                    raise self._none_of(rows, [symbol])
+                _, recorded_at, row = found
+                kept = KeptBar(recorded_at, row)
+                if recorded_at is not None:  # of bars that another program put there nothing is recorded
+                    shared.keep(rows.connection, symbol, self.timeframe.value, kept, asked_at=asked_at)
+        (latest,) = self._events(symbol, [kept.row])
+        return latest
+
     @contextmanager
     def _rows(self) -> Iterator[BarRows]:
         self._settle()
@@ -262,8 +292,9 @@ class DatabaseDataHandler(DataHandler):
             else:
                 replica, moment = self.database, from_epoch(self._as_of)
                 self.database = settled(replica, self._primary, moment, is_recent=self._is_recent)
-                if self.database is not replica:
-                    replica.close()
+                for other in (replica, self._primary):  # both may have been asked, and one is read from now on
+                    if other is not None and other is not self.database:
+                        other.close()
         self._is_settled = True
 
     def _window(self, start: Bound, end: Bound) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from jutsu_assets.store.findings import FindingsLedger
 from jutsu_assets.store.handlers import DatabaseDataHandler
 from jutsu_assets.store.manifest import SeriesManifest
 from jutsu_assets.store.reports import PerformanceReports
+from jutsu_assets.store.shared_bars import shared_bars
 from jutsu_core.bars import Timeframe
 from jutsu_core.ports import Clock
 from jutsu_core.sessions import EXCHANGE_ZONE
@@ -24,6 +25,10 @@ class MarketDatabase(DatabaseDataHandler):
         timeframe: Which bars to read through the data handler.
         exchange_zone: Where the exchange's clocks are: bounds of daily bars mean its sessions.
         connections: How many connections are open at most.
+        cache_url: Where readers' Redis is: a write withdraws from it what it replaces. Nothing is read from it here.
+
+    Raises:
+        ConfigurationError: A URL cannot be understood, or Redis is named beside a SQLite store.
 
     Attributes:
         source: The one source whose bars this database keeps.
@@ -44,6 +49,7 @@ class MarketDatabase(DatabaseDataHandler):
         timeframe: Timeframe = Timeframe.D1,
         exchange_zone: str = EXCHANGE_ZONE,
         connections: int = CONNECTIONS,
+        cache_url: str | None = None,
     ) -> None:
         recording = clock or SystemClock()
         super().__init__(
@@ -55,9 +61,16 @@ class MarketDatabase(DatabaseDataHandler):
             connections=connections,
         )
         self.source = source
-        self.bars = SqlBarStore(self.database, source, recording)
+        self._withdrawn = None if cache_url is None else shared_bars(self.database.url, cache_url)
+        self.bars = SqlBarStore(self.database, source, recording, shared=self._withdrawn)
         self.failures = PartitionFailures(self.database, recording)
         self.findings = FindingsLedger(self.database, recording)
         self.ledger = RequestLedger(self.database, recording)
         self.manifest = SeriesManifest(self.database, recording)
         self.reports = PerformanceReports(self.database, recording)
+
+    def close(self) -> None:
+        """Give the connections back; the next question opens new ones."""
+        super().close()
+        if self._withdrawn is not None:
+            self._withdrawn.close()

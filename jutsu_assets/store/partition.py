@@ -152,6 +152,16 @@ class PartitionWrite:
         # set back: the times of a bar's revisions must not meet.
         self._now = now if self._stored is None else max(now, self._stored.recorded_at + 1)
 
+    @property
+    def recorded_at(self) -> int:
+        """Return when what this write changes is recorded, microseconds since 1970."""
+        return self._now
+
+    @property
+    def was_wrong(self) -> bool:
+        """Return whether what is recorded of the partition is corrected, whatever came."""
+        return self._was_wrong
+
     def difference(self, came: NDArray[np.int64], window: tuple[datetime, datetime], *, replace: bool) -> Difference:
         """Return what the bars that ``came`` change.
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from jutsu_assets.settings import CONNECTIONS
 from jutsu_assets.store.engine import Database
 from jutsu_assets.store.health import looking_at
+from jutsu_assets.store.identity import StoreIdentity, identity_of
 from jutsu_assets.store.upgrade import revision_of
 from jutsu_assets.store.urls import DATABASE_URL, READ_URL, replica_url
 from jutsu_core.answers import CLOCK_TOLERANCE
@@ -21,11 +22,8 @@ from jutsu_core.arguments import require_type
 from jutsu_core.errors import ConfigurationError, StoreUnavailableError
 
 _logger = logging.getLogger("jutsu.store.replica")
-_IDENTITY = text(
-    "select pg_is_in_recovery() as follows, (pg_control_system()).system_identifier as server,"
-    " (select oid from pg_database where datname = current_database()) as database,"
-    " to_regclass('store_facts')::oid as store, pg_postmaster_start_time() as started_at,"
-    " (select value from store_facts where name = 'source') as source"
+_STATE = text(
+    "select pg_is_in_recovery(), pg_postmaster_start_time(), (select value from store_facts where name = 'source')"
 )
 # With synchronous_commit off a write shows before it is on its way, and the end of what is on its way is no bound.
 _WRITTEN = text(
@@ -55,16 +53,8 @@ class Lag(NamedTuple):
     seconds: float | None
 
 
-class _Identity(NamedTuple):
-    """What tells stores apart: a replica has the numbers of its primary, to the last table."""
-
-    server: int
-    database: int
-    store: int
-
-
 class _Seen(NamedTuple):
-    identity: _Identity
+    identity: StoreIdentity
     follows: bool
     started_at: datetime
     source: str | None
@@ -195,8 +185,8 @@ def _seen(connection: Connection, database: Database) -> _Seen:
     revision = revision_of(connection)
     if revision is None:
         raise database.nothing_there()
-    follows, server, oid, store, started_at, source = connection.execute(_IDENTITY).one()
-    return _Seen(_Identity(server, oid, store), follows, started_at, source, revision)
+    follows, started_at, source = connection.execute(_STATE).one()
+    return _Seen(identity_of(connection), follows, started_at, source, revision)
 
 
 def _no_replica(primary: Database, replica: Database, fault: str) -> str:

@@ -33,6 +33,10 @@ def test_a_replica_is_read_by_nobody_unless_it_is_named(tmp_path: Path) -> None:
     assert settings.read_url == "postgresql://me:hush@replica/n"
     assert "hush" not in repr(settings)
     assert settings.as_sample().read_url is None
+    cached = Settings.from_environment({**KEYS, **named, "JUTSU_CACHE_URL": "redis://me:hush@cache/0"}, folder=tmp_path)
+    assert cached.cache_url == "redis://me:hush@cache/0"
+    assert "hush" not in repr(cached)
+    assert cached.as_sample().cache_url is None
 
 
 @pytest.mark.parametrize(("text", "connections"), [("", 5), ("1", 1), ("7", 7), ("007", 7), ("50", 50)])
@@ -118,6 +122,7 @@ OPTIONAL = (
     "JUTSU_DATABASE_URL",
     "JUTSU_DATABASE_READ_URL",
     "JUTSU_DATABASE_POOL",
+    "JUTSU_CACHE_URL",
     "SCHWAB_BASE_URL",
     "SCHWAB_CALLBACK_URL",
 )

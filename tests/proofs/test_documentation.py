@@ -34,6 +34,8 @@ NOT_RUN = {
     "jutsu login --manual": BY_HAND,
     "jutsu copy postgresql+psycopg://jutsu@db.example/jutsu": SERVER,
     "export JUTSU_DATABASE_URL=postgresql+psycopg://jutsu@db.example/jutsu": SHELL,
+    "export JUTSU_DATABASE_READ_URL=postgresql+psycopg://reader@replica.example/jutsu": SHELL,
+    "export JUTSU_CACHE_URL=redis://cache.example:6379/0": SHELL,
     "jutsu instance move postgresql://jutsu@db.example/jutsu": SERVER,
     "celery -A dagster_celery.app worker -n jutsu-1@%h": BROKER,
     "export JUTSU_DAGSTER_URL=postgresql://jutsu@db.example/jutsu": SHELL,

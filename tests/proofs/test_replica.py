@@ -16,6 +16,8 @@ from click.testing import CliRunner
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
 from jutsu_assets.commands.cli import main
+from jutsu_assets.lake.indicators import read_indicators
+from jutsu_assets.lake.views import connect_to
 from jutsu_assets.monitoring import checks
 from jutsu_assets.monitoring.checks import problems_of
 from jutsu_assets.monitoring.metrics import exposition
@@ -90,6 +92,22 @@ def test_who_decides_reads_the_primary_and_who_shows_the_replica(place: Place, t
         assert decided.shown_url == place.market.database.shown_url
 
 
+def test_sql_and_indicators_are_of_the_replica_and_with_an_instant_of_who_knows_it(
+    place: Place, tmp_path: Path
+) -> None:
+    (tmp_path / "universe.yaml").write_text("symbols: [AAPL]\nhistory_start: 2013-01-02\n", encoding="utf-8")
+    settings = settings_of(place, tmp_path)
+    with place.pair.held_back():
+        place.write(MONDAY)
+        then = SystemClock().now()
+        with connect_to(settings) as connection:
+            assert connection.execute("select max(timestamp)::date from daily_bars").fetchone() == (FRIDAY,)
+        table = read_indicators(
+            settings, "AAPL", "close", (None, None), as_of=then, into="arrow", warn=lambda _: pytest.fail("is whole")
+        )
+        assert [stamp.date() for stamp in table["timestamp"].to_pylist()] == [FRIDAY, MONDAY]
+
+
 def test_lag_is_zero_when_all_is_shown_and_counted_when_not(place: Place) -> None:
     with closing(replica_of(place.market.database, place.read_url)) as replica:
         assert lag_of(place.market.database, replica) == (0, 0.0)
@@ -106,6 +124,8 @@ def test_what_was_known_is_read_from_the_replica_when_it_shows_it(place: Place) 
     place.write(MONDAY)
     with place.handler(as_of=SystemClock().now()) as bars:
         assert bars.get_latest_bar("AAPL").timestamp.date() == MONDAY
+        assert bars._primary is not None
+        assert bars._primary._engine is None  # one process does not hold the connections of two
         assert bars.database.shown_url == replica_of(place.market.database, place.read_url).shown_url
 
 

@@ -162,6 +162,8 @@ def _copy(primary: Any, folder: Path) -> None:
     subprocess.run([backup, "--dbname", primary.get_uri(), *words], check=True, capture_output=True, **user)
     for left in _OF_THE_FIRST:
         (folder / left).unlink(missing_ok=True)
+    with (folder / "postgresql.auto.conf").open("a", encoding="utf-8") as settings:
+        settings.write("wal_retrieve_retry_interval = '100ms'\n")  # how soon it looks for a primary that was away
 
 
 def _places(folder: Path) -> list[Path]:

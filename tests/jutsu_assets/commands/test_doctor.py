@@ -14,10 +14,12 @@ from dagster._core.storage.sqlite import LAST_KNOWN_STAMPED_SQLITE_ALEMBIC_REVIS
 from jutsu_assets.commands.cli import main
 from jutsu_assets.instance.beginning import DATABASES
 from jutsu_assets.lake.files import Lake
+from jutsu_assets.monitoring.observed import Observed
 from jutsu_assets.schwab.tokens import FileTokenStore
 from jutsu_assets.starter import UNIVERSE, packaged
 from jutsu_assets.store.failures import PartitionFailures
 from jutsu_assets.store.market import MarketDatabase
+from jutsu_assets.store.replica import Lag
 from jutsu_core.access import FAILURES_TO_OPEN, Limits, after_failure
 from jutsu_core.bars import Timeframe, bars_to_frame
 from jutsu_core.quality.findings import Finding
@@ -37,6 +39,27 @@ def test_doctor_finds_a_sound_store_sound() -> None:
     assert result.exit_code == 0, result.output
     for shown in ("SAMPLE store", "1 of 1 symbols", "(newest)", "wal", "none is needed", "Nothing to mend."):
         assert shown in result.output
+
+
+@pytest.mark.usefixtures("url")
+@pytest.mark.parametrize(
+    ("lag", "fact"),
+    [
+        (Lag(0, 0.0), "read replica: shows all that there is"),
+        (Lag(12_000, 3.21), "read replica: 12,000 bytes and 3.2 s behind"),
+        (Lag(12_000, None), "read replica: 12,000 bytes for an unknown time behind"),
+    ],
+)
+def test_doctor_tells_how_far_a_replica_is_behind(lag: Lag, fact: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Observed, "replica_lag", lag)
+    assert fact in jutsu("doctor").output
+
+
+@pytest.mark.usefixtures("url")
+def test_doctor_is_silent_about_a_replica_and_a_cache_that_nobody_named() -> None:
+    output = jutsu("doctor").output
+    assert "replica" not in output
+    assert "Redis" not in output
 
 
 def test_doctor_names_what_is_wrong_and_fails(url: str) -> None:

@@ -169,6 +169,10 @@ def replica_of_a_file(at: Installation) -> None:
     at.settings = replace(at.settings, read_url="postgresql://me:S3CRET@replica/jutsu")
 
 
+def cache_of_a_file(at: Installation) -> None:
+    at.settings = replace(at.settings, cache_url="redis://me:S3CRET@cache.example/0")
+
+
 WRONG = {
     "something_is_stored": (nothing_stored, "none of the 3 symbols that are followed has a bar; run `jutsu update`"),
     "every_symbol_was_asked_for": (added_symbol, "NVDA: nothing was ever asked of what the universe file follows; run"),
@@ -180,6 +184,10 @@ WRONG = {
     "the_replica_serves": (
         replica_of_a_file,
         "JUTSU_DATABASE_URL must be PostgreSQL where JUTSU_DATABASE_READ_URL is set, since a replica",
+    ),
+    "the_cache_answers": (
+        cache_of_a_file,
+        "JUTSU_CACHE_URL must be unset where the store is SQLite, was set: a file answers sooner",
     ),
     "the_store_is_sound": (lost_bars, "disagrees with its bars (number of bars"),
     "the_breaker_is_closed": (open_breaker, "5 requests failed in a row (the last: Schwab answered 503); the next"),

@@ -9,9 +9,11 @@ import pytest
 
 from jutsu_assets.graph.resources.database import DatabaseResource
 from jutsu_assets.graph.resources.lake import LakeResource
+from jutsu_assets.store import engine as engine_module
 from jutsu_assets.store.market import MarketDatabase
+from jutsu_assets.store.shared_bars import SharedBars
 from jutsu_core.bars import Timeframe
-from jutsu_core.errors import MixedSourceError
+from jutsu_core.errors import ConfigurationError, MixedSourceError, StoreUnavailableError
 from jutsu_core.ports import DataHandler
 from tests.support.builders import bar, fetched
 
@@ -46,6 +48,33 @@ def test_where_it_is_stands_in_its_description_and_a_secret_nowhere() -> None:
     resource = DatabaseResource("postgresql://me:S3CRET@host/db?sslpassword=S3CRET", "schwab")
     assert "postgresql+psycopg://me:***@host/db" in str(resource.description)
     assert "S3CRET" not in f"{resource.description}{resource.resource_fn!r}{resource!r}{vars(resource)}"
+
+
+def test_a_run_holds_as_many_connections_as_it_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(engine_module._POOL, "pool_timeout", 0.1)
+    with (
+        dg.build_resources({"database": DatabaseResource(url, "simulator", connections=1)}) as resources,
+        resources.database.database.reading(),
+        pytest.raises(StoreUnavailableError, match="at most 1 transactions"),
+        resources.database.database.reading(),
+    ):
+        pytest.fail("there is one connection")
+
+
+def test_a_run_withdraws_from_redis_what_it_replaces(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    withdrawn: list[tuple[str, str]] = []
+    monkeypatch.setattr(SharedBars, "withdraw", lambda _, __, *partition: withdrawn.append(partition[:2]))
+    database = DatabaseResource(postgres_url, "simulator", cache_url="redis://cache.example/0")
+    with dg.build_resources({"database": database}) as resources:
+        for close in ("100", "100", "101"):
+            resources.database.bars.write("AAPL", Timeframe.D1, fetched(bar(date(2013, 3, 1), close)))
+    assert withdrawn == [("AAPL", "1d")] * 2
+
+
+def test_redis_beside_a_file_is_refused_when_definitions_load(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="JUTSU_CACHE_URL must be unset where the store is SQLite") as refusal:
+        DatabaseResource(url, "simulator", cache_url="redis://me:S3CRET@cache.example/0")
+    assert "S3CRET" not in str(refusal.value)
 
 
 def test_nothing_is_made_of_bars_of_another_source(url: str) -> None:
