@@ -50,7 +50,7 @@ test: check  ## everything that must hold before a commit
 	@$(BIN)/python -m pytest --benchmark-disable -n 2 --dist worksteal
 
 proof: $(VENV)/.dev  ## what takes minutes: the installed wheel, a live daemon, many processes, a simulated week
-	@$(BIN)/python -m pytest tests -m slow --benchmark-disable -n 2 --dist loadfile --durations=10
+	@$(BIN)/python -m pytest tests -m slow --benchmark-disable -n 3 --dist loadfile --durations=10
 
 coverage: $(VENV)/.dev  ## which lines and branches no test reaches
 	@$(BIN)/python -m pytest --cov --cov-report=term --benchmark-disable -n 2 --dist worksteal

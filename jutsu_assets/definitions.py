@@ -61,7 +61,13 @@ def build_defs(
     return dg.Definitions(
         assets=_linked_to_code(
             [
-                build_daily_assets(followed, symbol_partitions(followed), login, portfolios.names),
+                build_daily_assets(
+                    followed,
+                    symbol_partitions(followed),
+                    login,
+                    portfolios.names,
+                    partitions_per_run=settings.partitions_per_run,
+                ),
                 build_backtests(followed, portfolios.strategies, named_partitions(portfolios.strategies)),
                 build_portfolios(followed, portfolios, named_partitions(portfolios.names)),
             ]

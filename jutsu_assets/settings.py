@@ -25,6 +25,7 @@ SAMPLE_SOURCE = "simulator"
 DAILY_REQUESTS = 20_000
 """More than a universe of thousands of symbols asks for in a day, and less than a loop gone wild."""
 _MOST_DAILY_REQUESTS = 2 * 24 * 3600
+_MOST_PARTITIONS = 10_000
 CONNECTIONS = 5
 """How many connections to a database a process holds at most, unless it is told otherwise."""
 MOST_CONNECTIONS = 50
@@ -78,6 +79,7 @@ class Settings:
         runs_by_itself: Whether schedules and automation run from the start.
         require_live: Whether sample bars are refused.
         names_universe: Whether ``JUTSU_UNIVERSE`` names the universe file.
+        partitions_per_run: How many symbols a run of a backfill takes at most, so that workers share it; None for all.
     """
 
     home: Path
@@ -93,6 +95,7 @@ class Settings:
     runs_by_itself: bool = False
     require_live: bool = False
     names_universe: bool = False
+    partitions_per_run: int | None = None
 
     @property
     def simulator_url(self) -> str | None:
@@ -182,6 +185,7 @@ class Settings:
             runs_by_itself=_switch(environment, "JUTSU_AUTOMATION"),
             require_live=require_live,
             names_universe=names_universe,
+            partitions_per_run=_partitions_per_run(environment),
         )
 
 
@@ -307,7 +311,7 @@ def _connections(environment: Mapping[str, str]) -> int:
     return _whole_number(environment, "JUTSU_DATABASE_POOL", CONNECTIONS, MOST_CONNECTIONS)
 
 
-def _whole_number(environment: Mapping[str, str], name: str, default: int, most: int, why: str = "") -> int:
+def _whole_number(environment: Mapping[str, str], name: str, default: int | str, most: int, why: str = "") -> int:
     text = environment.get(name) or str(default)
     digits = text.lstrip("0")  # Python refuses to read a very long number
     is_one = text.isascii() and text.isdecimal() and 1 <= len(digits) <= len(str(most))
@@ -316,6 +320,11 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int, most:
         message = f"{name} must be a whole number from 1 to {most}{why}, was {shown!r}; leave it out for {default}"
         raise ConfigurationError(message)
     return int(digits)
+
+
+def _partitions_per_run(environment: Mapping[str, str]) -> int | None:
+    name = "JUTSU_PARTITIONS_PER_RUN"
+    return _whole_number(environment, name, "one run of all", _MOST_PARTITIONS) if environment.get(name) else None
 
 
 def _switch(environment: Mapping[str, str], name: str) -> bool:

@@ -199,6 +199,7 @@ def _require_unchanged(sources: Mapping[str, Connection]) -> None:
 def _take(target: Connection, url: URL, sources: Mapping[str, Connection]) -> None:
     """Let nobody else write to the tables of ``target``, which must be empty, and of the same form."""
     names = [table.name for _, table in _TABLES]
+    target.execute(text("SET LOCAL synchronous_commit = on"))  # who is told that all is there may remove the source
     target.execute(text(f"LOCK TABLE {', '.join(names)} IN EXCLUSIVE MODE"))
     for _, table in _TABLES:
         if target.execute(select(table.c.id).limit(1)).first() is not None:

@@ -6,6 +6,7 @@ No container engine and no cluster is at hand here: images are not built, and va
 import itertools
 import json
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -29,6 +30,7 @@ from jutsu_assets.starter import INSTANCE
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
+OF_CELERY = {DEPLOY / "systemd" / "jutsu-worker@.service"}
 RULES = yaml.safe_load((DEPLOY / "prometheus" / "jutsu.rules.yml").read_text("utf-8"))["groups"][0]["rules"]
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "jutsu.json").read_text("utf-8"))
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
@@ -129,7 +131,7 @@ def test_the_services_know_each_other_and_listen_to_this_machine_alone() -> None
 def commands() -> Iterator[str]:
     """Yield every command of ours that a file of deploy/ starts."""
     for path in UNITS:
-        if path.suffix == ".service":
+        if path.suffix == ".service" and path not in OF_CELERY:
             yield unit(path)["Service"]["ExecStart"].removeprefix("/opt/jutsu/bin/")
     for step in RECIPE["jobs"]["update"]["steps"]:
         yield from re.findall(r"^\s*(jutsu .+)$", step.get("run", ""), re.MULTILINE)
@@ -152,6 +154,36 @@ def test_the_instance_on_postgresql_is_the_one_that_is_shipped_beside_its_storag
     limits = deployed["concurrency"]["runs"].pop("tag_concurrency_limits")
     assert {limit["key"] for limit in limits} == {LAUNCHED_BY, SENSOR_NAME_TAG}
     assert {**deployed, "storage": shipped["storage"]} == shipped
+
+
+def test_the_instance_of_several_machines_is_the_one_on_postgresql_beside_its_launcher_and_its_queue() -> None:
+    alone, shared = (yaml.safe_load((DEPLOY / name / INSTANCE).read_text("utf-8")) for name in ("postgresql", "celery"))
+    launcher = shared.pop("run_launcher")
+    assert (launcher["module"], launcher["class"]) == ("jutsu_assets.instance.celery", "WatchfulCeleryLauncher")
+    assert {value["env"] for value in launcher["config"].values()} == {"JUTSU_CELERY_BROKER", "JUTSU_CELERY_RESULTS"}
+    del alone["run_launcher"], alone["concurrency"]["runs"], shared["concurrency"]["runs"]
+    assert shared == alone
+
+
+def test_a_worker_is_started_by_celerys_own_command() -> None:
+    (path,) = OF_CELERY
+    _, *words = shlex.split(unit(path)["Service"]["ExecStart"].replace("%%", "%"))
+    celery = pytest.importorskip("celery.bin.celery", reason="the extra celery is not installed").celery
+    at = words.index("worker")
+    assert words[:at] == ["-A", "dagster_celery.app"]
+    command = celery.commands["worker"]
+    options, left, _ = command.make_parser(click.Context(command)).parse_args(words[at + 1 :])
+    assert (options, left) == ({"hostname": "jutsu-%i@%h"}, [])
+
+
+def test_celery_knows_every_setting_of_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = pytest.importorskip("celery.app.defaults", reason="the extra celery is not installed").DEFAULTS
+    monkeypatch.setenv("JUTSU_CELERY_BROKER", "redis://broker/0")
+    monkeypatch.setenv("JUTSU_CELERY_RESULTS", "redis://broker/1")
+    told = runpy.run_path(str(DEPLOY / "celery" / "dagster_celery_config.py"))
+    settings = {name: value for name, value in told.items() if not name.startswith("_") and name != "os"}
+    assert settings.keys() <= known.keys()
+    assert (settings["broker_url"], settings["result_backend"]) == ("redis://broker/0", "redis://broker/1")
 
 
 def test_systemd_understands_the_units(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The graph as a user runs it: bars, indicators and performance of real symbols, end to end."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pandas as pd
 import pytest
 
 from jutsu_assets.definitions import build_defs, defs
+from jutsu_assets.graph.jobs import DAILY_ASSETS
 from jutsu_assets.lake.views import connect_to
+from jutsu_assets.settings import Settings
 from jutsu_assets.simulator.faults import Fault, FaultPlan
 from jutsu_core.bars import Timeframe
 from jutsu_core.errors import ConfigurationError
@@ -252,6 +255,14 @@ def test_definitions_load_from_the_environment(tmp_path: Path, monkeypatch: pyte
     repository = defs()
     assert repository.resolve_asset_graph().get_all_asset_keys() >= {dg.AssetKey("daily_bars")}
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("told", [None, 2])
+def test_a_backfill_is_one_run_unless_workers_are_to_share_it(tmp_path: Path, told: int | None) -> None:
+    settings = replace(Settings.from_environment({}, folder=tmp_path), partitions_per_run=told)
+    nodes = build_defs(settings).resolve_asset_graph().asset_nodes
+    daily = [node for node in nodes if node.key.to_user_string() in DAILY_ASSETS]
+    assert [node.backfill_policy and node.backfill_policy.max_partitions_per_run for node in daily] == [told] * 3
 
 
 def test_history_config_limits_what_is_asked(tmp_path: Path) -> None:

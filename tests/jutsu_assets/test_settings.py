@@ -53,6 +53,20 @@ def test_another_number_of_connections_is_refused(text: str, tmp_path: Path) -> 
     assert len(str(said.value)) < 200
 
 
+@pytest.mark.parametrize(("text", "partitions"), [("", None), ("1", 1), ("50", 50), ("10000", 10_000)])
+def test_a_run_of_a_backfill_takes_as_many_partitions_as_it_is_told(
+    text: str, partitions: int | None, tmp_path: Path
+) -> None:
+    settings = Settings.from_environment({"JUTSU_PARTITIONS_PER_RUN": text}, folder=tmp_path)
+    assert settings.partitions_per_run == partitions
+
+
+@pytest.mark.parametrize("text", ["0", "10001", "-1", "many"])
+def test_another_number_of_partitions_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"JUTSU_PARTITIONS_PER_RUN must be .*leave it out for one run of all"):
+        Settings.from_environment({"JUTSU_PARTITIONS_PER_RUN": text}, folder=tmp_path)
+
+
 def test_credentials_mean_live_data_elsewhere(tmp_path: Path) -> None:
     settings = Settings.from_environment(KEYS, folder=tmp_path)
     assert settings.source == "schwab"

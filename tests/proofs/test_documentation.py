@@ -22,6 +22,7 @@ BY_MAKE = "the demo and the tests of a fresh clone run it"
 BY_HAND = "it needs a person, or an account"
 SHELL = "it changes the reader's shell alone; what it sets is set here"
 SERVER = "it needs a PostgreSQL server; the tests of the store run it over one"
+BROKER = "it needs a broker; the proof of the workers runs it over one"
 NOT_RUN = {
     "make demo": BY_MAKE,
     "make dev": BY_MAKE,
@@ -36,6 +37,7 @@ NOT_RUN = {
     "export JUTSU_DATABASE_READ_URL=postgresql+psycopg://reader@replica.example/jutsu": SHELL,
     "export JUTSU_CACHE_URL=redis://cache.example:6379/0": SHELL,
     "jutsu instance move postgresql://jutsu@db.example/jutsu": SERVER,
+    "celery -A dagster_celery.app worker -n jutsu-1@%h": BROKER,
     "export JUTSU_DAGSTER_URL=postgresql://jutsu@db.example/jutsu": SHELL,
 }
 

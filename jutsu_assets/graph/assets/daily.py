@@ -41,9 +41,22 @@ OWNERS = ("team:jutsu",)
 
 
 def build_daily_assets(
-    universe: Universe, partitions: dg.PartitionsDefinition[str], login: LoginCheck, portfolios: Sequence[str]
+    universe: Universe,
+    partitions: dg.PartitionsDefinition[str],
+    login: LoginCheck,
+    portfolios: Sequence[str],
+    *,
+    partitions_per_run: int | None = None,
 ) -> dg.AssetsDefinition:
-    """Return the daily assets, partitioned by symbol, with their checks; the overview names ``portfolios``, too."""
+    """Return the daily assets, partitioned by symbol, with their checks.
+
+    Args:
+        universe: What is followed.
+        partitions: Its symbols.
+        login: What looks at the login.
+        portfolios: Names of those that the overview has.
+        partitions_per_run: How many symbols a run of a backfill takes at most; all if None.
+    """
     shared = {
         "partitions_def": partitions,
         "owners": list(OWNERS),
@@ -67,7 +80,7 @@ def build_daily_assets(
             ],
             check_specs=[*check_specs(DAILY_BARS, partitions), login.spec(DAILY_BARS)],
             can_subset=True,
-            backfill_policy=dg.BackfillPolicy.single_run(),
+            backfill_policy=_policy(partitions_per_run),
         )
         def daily(
             context: dg.AssetExecutionContext,
@@ -100,6 +113,12 @@ def build_daily_assets(
                 yield from run.work(universe.symbols)
 
     return daily
+
+
+def _policy(partitions_per_run: int | None) -> dg.BackfillPolicy:
+    if partitions_per_run is None:
+        return dg.BackfillPolicy.single_run()
+    return dg.BackfillPolicy.multi_run(max_partitions_per_run=partitions_per_run)
 
 
 class _DailyRun:

@@ -80,6 +80,7 @@ def test_a_deleted_run_leaves_no_event(home: Path) -> None:
         assert_recorded(instance, other)
 
 
+@pytest.mark.slow
 def test_dagsters_own_class_reads_what_runs_made_here_and_here_its_runs_are_read_whole(home: Path) -> None:
     with instance_of(home) as instance:
         run_id = run_bars(instance)
@@ -198,6 +199,7 @@ def test_a_history_that_is_taken_away_is_begun_anew(home: Path) -> None:
         assert instance.get_materialized_partitions(dg.AssetKey("bars")) == {"A", "B", "C"}
 
 
+@pytest.mark.slow
 def test_few_databases_of_single_runs_stay_open(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_log, "_MOST_OPEN", 2)
     with instance_of(home) as instance:
@@ -228,6 +230,7 @@ def test_the_folder_is_that_of_jutsu_home(tmp_path: Path, monkeypatch: pytest.Mo
     assert all((tmp_path / "elsewhere" / "dagster" / name).is_file() for name in DATABASES)
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_logged_is_there_and_the_history_sound(home: Path) -> None:
     with instance_of(home):
         pass

@@ -64,6 +64,7 @@ def ask(url: str, *, seconds: float = SECONDS, timeout: float = 5.0) -> httpx.Re
         return client.get(url)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "script",
     [

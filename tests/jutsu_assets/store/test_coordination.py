@@ -333,6 +333,7 @@ def test_threads_on_the_machine_s_clock_stay_within_the_limit(url: str, database
     assert closest(instants, 3) >= 0.05
 
 
+@pytest.mark.slow
 def test_processes_on_the_machine_s_clock_stay_within_the_limit(url: str, database: Database) -> None:
     """The same in four processes, a few more times; they share the monotonic clock of the machine."""
     limits = limits_of(3, WINDOW / 20)

@@ -460,6 +460,7 @@ def big_file(path: Path, rows: int, *, reverse: bool) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reverse", [False, True])
 def test_a_file_of_any_length_streams_in_constant_memory(tmp_path: Path, *, reverse: bool) -> None:
     rows = 10_000

@@ -316,6 +316,7 @@ def end_the_writer(database: Database, place: str, middle: datetime) -> None:
         connection.execute(text(trigger))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bars", [BARS, 5], ids=["many bars", "few bars"])
 @pytest.mark.parametrize("place", ENDINGS)
 def test_a_server_that_goes_away_during_a_write_leaves_nothing_half_written(

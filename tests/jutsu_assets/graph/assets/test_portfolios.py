@@ -374,6 +374,7 @@ def test_nothing_is_done_twice_and_everything_again_when_a_bar_is_restated(small
     assert made_again(small) == EVERY | {BACKTESTS: False}
 
 
+@pytest.mark.slow
 def test_a_backtest_follows_its_bars_and_a_portfolio_its_backtest_once(small: Graph) -> None:
     cursor: dg.AssetDaemonCursor | None = None
 

@@ -1,0 +1,15 @@
+# ruff: noqa: INP001
+"""What Celery's workers are told: put this file where they start, or into PYTHONPATH. ``dagster_celery`` reads it.
+
+JUTSU_CELERY_BROKER names the broker, JUTSU_CELERY_RESULTS where states of tasks are kept, the same as in dagster.yaml.
+"""
+
+import os
+
+broker_url = os.environ["JUTSU_CELERY_BROKER"]
+result_backend = os.environ["JUTSU_CELERY_RESULTS"]
+broker_connection_retry_on_startup = True
+task_acks_late = False  # run monitoring ends the run of a worker that dies, and its retry begins another
+worker_prefetch_multiplier = 1  # no worker keeps a run waiting behind the one that it carries out
+worker_concurrency = 1  # runs share one account's two requests a second; a second worker is a second process
+worker_max_tasks_per_child = 1  # a run reads universe.yaml, .env and the code as they are now
