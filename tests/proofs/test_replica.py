@@ -110,13 +110,13 @@ def test_sql_and_indicators_are_of_the_replica_and_with_an_instant_of_who_knows_
 
 def test_lag_is_zero_when_all_is_shown_and_counted_when_not(place: Place) -> None:
     with closing(replica_of(place.market.database, place.read_url)) as replica:
-        assert lag_of(place.market.database, replica) == (0, 0.0)
+        assert lag_of(place.market.database, replica).bytes_behind == 0
         with place.pair.held_back():
             place.write(MONDAY)
             behind = lag_of(place.market.database, replica)
             assert behind.bytes_behind > 0
             assert behind.seconds is not None
-            assert 1 <= behind.seconds < 60
+            assert behind.seconds > 0.9  # for so long it was waited for
         assert lag_of(place.market.database, replica).bytes_behind == 0
 
 
@@ -182,6 +182,11 @@ def test_a_replica_of_another_store_is_refused(place: Place, pair: StreamingPair
             require_replica_of(place.market.database, replica)
 
 
+def lag_in(page: str) -> float:
+    (said,) = re.findall(r"^jutsu_replica_lag_seconds (.+)$", page, re.MULTILINE)
+    return float(said)
+
+
 def test_the_doctor_and_the_metrics_tell_how_far_it_is_behind(
     pair: StreamingPair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,15 +197,14 @@ def test_the_doctor_and_the_metrics_tell_how_far_it_is_behind(
         at.write()
         pair.catch_up()
         with at.look() as observed:
-            assert "jutsu_replica_lag_seconds 0.0" in exposition(observed)
+            assert lag_in(exposition(observed)) <= 0.5
             assert not {"the_replica_serves", "replica_is_close"} & {found.check for found in problems_of(observed)}
         with pair.held_back():
             at.write(day=MONDAY)
             with at.look() as observed:
                 (found,) = (found for found in problems_of(observed) if found.check == "replica_is_close")
                 assert re.match(r"the read replica is [\d,]+ bytes and [\d,]+ s behind; see ", found.said)
-                (line,) = re.findall(r"^jutsu_replica_lag_seconds (.+)$", exposition(observed), re.MULTILINE)
-                assert float(line) >= 0.5
+                assert lag_in(exposition(observed)) > 0.9
         at.market.close()
 
 
