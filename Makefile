@@ -49,14 +49,14 @@ check: $(VENV)/.dev  ## lint, format, types, import contracts
 test: check  ## everything that must hold before a commit
 	@$(BIN)/python -m pytest --benchmark-disable -n 2 --dist worksteal
 
-proof: $(VENV)/.dev  ## what takes minutes: the installed wheel, a live daemon, many processes, a simulated week
-	@$(BIN)/python -m pytest tests -m slow --benchmark-disable -n 3 --dist loadfile --durations=10
+proof: $(VENV)/.dev  ## what takes minutes: PostgreSQL, the installed wheel, a live daemon, many processes, a simulated week
+	@$(BIN)/python -m pytest tests -m "slow or benchmark" --benchmark-disable -n 3 --dist loadfile --no-loadscope-reorder --durations=20
 
 coverage: $(VENV)/.dev  ## which lines and branches no test reaches
 	@$(BIN)/python -m pytest --cov --cov-report=term --benchmark-disable -n 2 --dist worksteal
 
 bench: $(VENV)/.dev  ## timings against a baseline measured in the same run
-	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-group-by=group --benchmark-columns=median,iqr,ops
+	@$(BIN)/python -m pytest tests/benchmarks -m benchmark --benchmark-only --benchmark-group-by=group --benchmark-columns=median,iqr,ops
 	@$(BIN)/python -m tests.benchmarks.indicator_peers
 	@$(BIN)/python -m tests.benchmarks.metric_peers
 

@@ -1,4 +1,4 @@
-"""Databases of the test's own: every test that takes ``url`` or ``database`` runs on SQLite and on PostgreSQL."""
+"""Databases of the test's own: every test that takes ``url`` or ``database`` runs on SQLite, and proves it on PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest) -> str:
     chosen: str = request.getfixturevalue(f"{request.param}_url")
     return chosen

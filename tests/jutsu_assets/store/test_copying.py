@@ -55,7 +55,7 @@ def fill(database: Database) -> None:
     PartitionFailures(database, clock).record(["IBM"], ["daily_bars"], AWKWARD)
 
 
-@pytest.fixture(params=["from sqlite", "from postgres"])
+@pytest.fixture(params=["from sqlite", pytest.param("from postgres", marks=pytest.mark.slow)])
 def way(request: pytest.FixtureRequest, sqlite_url: str, postgres_url: str) -> Iterator[tuple[Database, Database]]:
     urls = (sqlite_url, postgres_url) if request.param == "from sqlite" else (postgres_url, sqlite_url)
     source, target = (Database(url, RecordingSleeper()) for url in urls)
