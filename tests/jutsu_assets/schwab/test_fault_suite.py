@@ -149,8 +149,8 @@ class Bench:
                 clock=SettableClock(now),
                 sleeper=self.sleeper,
                 limits=FREELY,
-                timeout_seconds=0.7 if is_waited_for else 20.0,
-                whole_reply_seconds=0.9 if is_waited_for else 20.0,
+                timeout_seconds=1.5 if is_waited_for else 20.0,
+                whole_reply_seconds=1.9 if is_waited_for else 20.0,
             )
             fetcher = SchwabDataFetcher(connection, calendar=CALENDAR, name="simulator")
             try:
