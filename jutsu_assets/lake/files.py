@@ -53,6 +53,21 @@ class Lake:
         self._known: dict[str, set[str]] = defaultdict(set)
         self._not_before: dict[str, float] = {}
 
+    def require_folder(self) -> None:
+        """Make sure that the folder is there, unless there is nothing that it should hold.
+
+        Raises:
+            StoreUnavailableError: The manifest names files, and there is no folder: it is another machine's.
+        """
+        if self.root.is_dir() or not (files := self.manifest.all_current()):
+            return
+        message = (
+            f"the lake {self.root} must be the folder of the {len(files):,} files that the store names, is not there:"
+            " mount the folder that the machines share, or point JUTSU_HOME at it; if it is lost, make an empty one in"
+            " its place, and all of it is computed again"
+        )
+        raise StoreUnavailableError(message)
+
     def standing(self, asset: str, partition_key: str, input_hash: str) -> Standing:
         """Return whether the partition's current file was computed from ``input_hash``, and is what was written.
 

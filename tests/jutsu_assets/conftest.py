@@ -1,4 +1,4 @@
-"""Databases of the test's own: every test that takes ``url`` or ``database`` runs on SQLite, and proves it on PostgreSQL."""
+"""Databases of the test's own: who takes ``url`` or ``database`` is a test on SQLite, and a proof on PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path

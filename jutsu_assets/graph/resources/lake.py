@@ -21,6 +21,13 @@ class LakeResource(dg.ConfigurableResource[Lake]):
     root: str
 
     def create_resource(self, context: dg.InitResourceContext) -> Lake:
-        """Return the lake."""
+        """Return the lake.
+
+        Raises:
+            StoreUnavailableError: Several machines share the store, and this one lacks the folder that they share.
+        """
         del context
-        return Lake(Path(self.root), self.database.manifest, SystemClock())
+        lake = Lake(Path(self.root), self.database.manifest, SystemClock())
+        if not self.database.database.is_sqlite:  # beside a file, what is lost is simply made again
+            lake.require_folder()
+        return lake

@@ -76,6 +76,18 @@ def test_an_empty_series_has_its_columns(lake: Lake, series: Series) -> None:
     assert pq.read_schema(lake.root / file.path).names == list(series().columns)
 
 
+def test_a_folder_that_should_hold_files_and_is_not_there_is_named(lake: Lake, series: Series) -> None:
+    lake.require_folder()  # nothing is named yet
+    lake.publish("daily", "AAPL", series(rows=2), input_hash="x")
+    lake.require_folder()
+    elsewhere = Lake(lake.root / "elsewhere", lake.manifest, SettableClock())
+    with pytest.raises(StoreUnavailableError, match=r"elsewhere must be the folder of the 1 files"):
+        elsewhere.require_folder()
+    assert not elsewhere.root.exists()
+    elsewhere.root.mkdir()  # what is lost may be made again
+    elsewhere.require_folder()
+
+
 def test_a_published_series_is_current_and_read_back_whole(lake: Lake, series: Series) -> None:
     frame = series(sma=[np.nan, 1.0, 2.5])
     file = lake.publish("daily", "BRK/B", frame, input_hash="bars-1")

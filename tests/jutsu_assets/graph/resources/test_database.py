@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
+from dagster._core.errors import DagsterResourceFunctionError
 
 from jutsu_assets.graph.resources.database import DatabaseResource
 from jutsu_assets.graph.resources.lake import LakeResource
@@ -97,3 +98,24 @@ def test_bounds_are_read_on_the_clocks_of_the_universe_s_exchange(tmp_path: Path
         tokyo = [datetime(2013, 3, day, tzinfo=ZoneInfo("Asia/Tokyo")) for day in (1, 2)]
         (event,) = database.get_bars_range("7203", *tokyo)
         assert event.timestamp.date() == date(2013, 3, 1)
+
+
+@pytest.mark.slow
+def test_where_machines_share_a_store_a_run_needs_the_folder_that_they_share(postgres_url: str, tmp_path: Path) -> None:
+    hold_sample_bars(postgres_url)
+    with dg.build_resources(_shared(postgres_url, tmp_path / "lake")) as resources:
+        frame = resources.database.get_frame("AAPL")
+        resources.lake.publish("daily_indicators", "AAPL", frame, input_hash="x")
+    with (
+        pytest.raises(DagsterResourceFunctionError) as refusal,
+        dg.build_resources(_shared(postgres_url, tmp_path / "of another machine")),
+    ):
+        pass
+    assert isinstance(refusal.value.__cause__, StoreUnavailableError)
+    assert "mount the folder that the machines share" in str(refusal.value.__cause__)
+    assert not (tmp_path / "of another machine").exists()
+
+
+def _shared(url: str, folder: Path) -> dict[str, object]:
+    database = DatabaseResource(url=url, source="simulator")
+    return {"database": database, "lake": LakeResource(database=database, root=str(folder))}
