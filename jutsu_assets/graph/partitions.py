@@ -13,6 +13,8 @@ from jutsu_core.errors import InvalidInputError
 
 GROUP = "daily"
 """That of all assets: of one group the page of the lineage shows the assets, of several it shows closed boxes."""
+OWNERS = ("team:jutsu",)
+"""Those of all assets."""
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 

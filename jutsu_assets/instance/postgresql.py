@@ -51,9 +51,7 @@ def history_url(text: str) -> URL:
         raise ConfigurationError(message)
     options = url.query.get("options", "")
     said = options if isinstance(options, str) else " ".join(options)
-    return url.set(drivername=_DRIVER).update_query_dict(
-        {"options": f"{said} -ctimezone=UTC -csynchronous_commit=off".strip()}
-    )
+    return url.set(drivername=_DRIVER).update_query_dict({"options": f"{said} {_SESSION}".strip()})
 
 
 class _Runs(NamesProcesses, PostgresRunStorage):

@@ -52,7 +52,7 @@ def explained(
     earned = None if prices is None else _earned(fills, prices, start, notes)
     beyond = None
     if prices is not None and earned is not None and groups:
-        beyond = _beyond(groups, fills, prices, closes, start, notes)
+        beyond = _beyond(groups, fills, prices, closes, start, earned.by_symbol.total, notes)
     total = report["total_return"]
     return {
         "realised": report["attribution"],
@@ -156,6 +156,7 @@ def _beyond(
     prices: pd.DataFrame,
     closes: Mapping[str, "pd.Series[float]"],
     starting_equity: float,
+    explained_return: float,
     notes: list[str],
 ) -> dict[str, Any] | None:
     """Return what the groups added beyond the benchmark that is made of them, JSON-ready.
@@ -166,6 +167,7 @@ def _beyond(
         prices: Of every symbol that was traded, one row a row of the history.
         closes: Stored closes by symbol.
         starting_equity: What there was before the first row.
+        explained_return: What the fills made in all.
         notes: Is told why, where there is no answer.
 
     Returns:
@@ -189,9 +191,12 @@ def _beyond(
     effects: dict[str, dict[str, float]] = {effect: {} for effect in EFFECTS}
     for (effect, group), value in zip(found.linked.index.to_list(), found.linked.to_list(), strict=True):
         effects[effect][group] = value
-    moves = levels.pct_change().iloc[1:].to_numpy() @ np.array(list(weights.values()))
-    benchmark = float(np.prod(1 + moves) - 1)
-    return {"effects": effects, "total": found.total, "benchmark_return": benchmark, "residual": found.residual}
+    return {
+        "effects": effects,
+        "total": found.total,
+        "benchmark_return": explained_return - found.total,
+        "residual": found.residual,
+    }
 
 
 def _level(group: Group, closes: Mapping[str, "pd.Series[float]"], index: pd.Index) -> "pd.Series[float]":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from jutsu_assets.portfolios.keys import Key, Unfit, Value, amount, text, texts
+from jutsu_assets.portfolios.keys import REQUIRED, Key, Unfit, Value, amount, text, texts
 from jutsu_core.metrics.group_attribution import CASH
 
 _ONE = Decimal(1)
@@ -70,7 +70,7 @@ def _keys_of(under: Value) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for key, rule in _OF_A_GROUP.items():
         if key not in under.value:
-            if key != "benchmark":
+            if rule.default is REQUIRED:
                 raise Unfit(under, f"with {key}, {rule.must_be}")
             said[key] = rule.default
             continue

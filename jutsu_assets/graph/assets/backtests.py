@@ -17,7 +17,7 @@ import pandas as pd
 from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.assets.making import make_each
 from jutsu_assets.graph.automation import follows_its_inputs
-from jutsu_assets.graph.partitions import GROUP, requested_partitions
+from jutsu_assets.graph.partitions import GROUP, OWNERS, requested_partitions
 from jutsu_assets.graph.recording import Made, Recorder
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.portfolios.strategy_file import StrategyFile, load_strategy_file
@@ -62,7 +62,7 @@ def build_backtests(
                     kinds={"python", "parquet"},
                     code_version=CODE_VERSION,
                     partitions_def=partitions,
-                    owners=["team:jutsu"],
+                    owners=list(OWNERS),
                     group_name=GROUP,
                     automation_condition=follows_its_inputs(BACKTESTS),
                     description=(

@@ -22,7 +22,7 @@ from jutsu_assets.graph.checks.bars import BARS_ARE_SOUND, check_specs, rule_res
 from jutsu_assets.graph.checks.login import LoginCheck
 from jutsu_assets.graph.failures import is_hopeless
 from jutsu_assets.graph.overlap import Arrived, overlapped
-from jutsu_assets.graph.partitions import GROUP, requested_partitions
+from jutsu_assets.graph.partitions import GROUP, OWNERS, requested_partitions
 from jutsu_assets.graph.recording import Made, Recorder
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.logs import logs_of_run
@@ -37,7 +37,6 @@ DAILY = "daily"
 _QUIET, _SILENT = timedelta(days=4, hours=2), timedelta(days=6)
 """A heartbeat: nothing at all was materialized for longer than a weekend with a holiday. What is true of each symbol,
 the checks tell: one fresh symbol turns this light green for all."""
-OWNERS = ("team:jutsu",)
 
 
 def build_daily_assets(

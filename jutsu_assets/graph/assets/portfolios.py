@@ -15,7 +15,7 @@ from jutsu_assets.graph.assets.overview import Overview
 from jutsu_assets.graph.assets.portfolio_subject import CODE_VERSION, PortfolioSubject
 from jutsu_assets.graph.automation import follows_its_inputs
 from jutsu_assets.graph.checks.portfolios import RECONCILES, judged, reconciles_spec
-from jutsu_assets.graph.partitions import GROUP, requested_partitions
+from jutsu_assets.graph.partitions import GROUP, OWNERS, requested_partitions
 from jutsu_assets.graph.recording import Made, Recorder
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.portfolios.explaining import TITLES
@@ -68,7 +68,7 @@ def build_portfolios(
         "deps": [dg.AssetDep(BACKTESTS, partition_mapping=of_backtest)],
         "code_version": CODE_VERSION,
         "partitions_def": partitions,
-        "owners": ["team:jutsu"],
+        "owners": list(OWNERS),
         "group_name": GROUP,
     }
     with warnings.catch_warnings():
