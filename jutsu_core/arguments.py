@@ -232,6 +232,27 @@ def require_ordered(name: str, index: pd.Index) -> None:
     refuse(f"row {row} of the index of {name}", f"after {index[row - 1]}", index[row], remedy)
 
 
+def times_of(index: pd.Index) -> pd.DatetimeIndex | None:
+    """Return labels that are dates or times as times; a period's is its start. None for others.
+
+    Examples:
+        >>> times_of(pd.Index([date(2013, 3, 1)])), times_of(pd.RangeIndex(2))
+        (DatetimeIndex(['2013-03-01 00:00:00+00:00'], dtype='datetime64[us, UTC]', freq=None), None)
+    """
+    if isinstance(index, pd.DatetimeIndex):
+        return index
+    if isinstance(index, pd.PeriodIndex):
+        return index.to_timestamp()
+    if isinstance(index, pd.CategoricalIndex):
+        return times_of(index.astype(index.categories.dtype))
+    if isinstance(index, pd.TimedeltaIndex | pd.RangeIndex | pd.MultiIndex | pd.IntervalIndex):
+        return None
+    if pd.api.types.is_numeric_dtype(index.dtype):
+        return None
+    is_arrow = getattr(index.dtype, "kind", "O") == "M"
+    return pd.DatetimeIndex(index) if is_arrow else _times_of_objects(index)
+
+
 def _listed(name: str, values: object, must_be: str) -> list[Any]:
     # Of a mapping or a frame, an iteration would give the names.
     if isinstance(values, str | bytes | Mapping | pd.DataFrame) or not isinstance(values, Iterable):
@@ -261,6 +282,14 @@ def _stamps_of_objects(index: pd.Index) -> npt.NDArray[np.int64] | None:
         return pd.PeriodIndex(index).asi8
     if kind in {"timedelta", "timedelta64"}:
         return pd.TimedeltaIndex(index).asi8
+    times = _times_of_objects(index)
+    return None if times is None else times.asi8
+
+
+def _times_of_objects(index: pd.Index) -> pd.DatetimeIndex | None:
+    kind = pd.api.types.infer_dtype(index, skipna=True)
+    if kind == "period":
+        return pd.PeriodIndex(index).to_timestamp()
     is_text = kind == "string" and all(map(_begins_with_a_date, index.dropna()))
     if not is_text and kind not in _DATE_TYPES:
         return None
@@ -268,4 +297,4 @@ def _stamps_of_objects(index: pd.Index) -> npt.NDArray[np.int64] | None:
         times = pd.to_datetime(index, utc=True, format="ISO8601" if is_text else None)
     except (ValueError, TypeError):
         return None  # text that only begins like a date is a name
-    return pd.DatetimeIndex(times).asi8
+    return pd.DatetimeIndex(times)

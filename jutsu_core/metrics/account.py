@@ -19,6 +19,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from jutsu_core.arguments import refuse, require_number, shown
@@ -28,6 +29,8 @@ from jutsu_core.metrics.series import MAX_RETURN, FloatArray, IntArray, require_
 FlowsAt = Literal["end", "start"]
 
 _HALVINGS = 200
+# What floats may leave of an account of which all was paid out, as a share of the most that was in it.
+_ROUNDED = 1e-12
 _FEW = 100
 
 
@@ -94,24 +97,52 @@ def account_of(portfolio_history: object) -> Account:
 def grown(account: Account, flows_at: FlowsAt) -> FloatArray:
     """Return the values as they would be without the flows: the first one, grown by the returns of each period.
 
+    Where all had been paid out, nothing was at work, and the period counts as a return of 0.
+
     Raises:
-        InvalidInputError: A flow of the start of its period leaves nothing to grow.
+        InvalidInputError: A flow of the start of its period leaves nothing to grow, or one of the end grew though
+            there was nothing before it.
     """
     flows, values = account.flows, account.equity
     if flows is None:
         return values
-    before = values[:-1] + flows[1:] if flows_at == "start" else values[:-1]
-    after = values[1:] if flows_at == "start" else values[1:] - flows[1:]
-    empty = np.flatnonzero(before <= 0)
+    before, after = _at_work(account, flows, flows_at)
+    was_nothing = _is_nothing(before, values)
+    is_idle = was_nothing & _is_nothing(after, values)
+    empty = np.flatnonzero((before <= 0) & ~is_idle)
     if len(empty) and flows_at == "start":
         row = int(empty[0]) + 1
         must_be = f"less than all that there was, {values[row - 1]:g}, when it is paid out first"
         refuse(f"cash_flow in row {row} of portfolio_history", must_be, flows[row], "or say flows_at='end'")
     with np.errstate(all="ignore"):
-        growth = np.where(before > 0, after / before, 0.0)
+        growth = np.where(is_idle, 1.0, np.where((before > 0) & ~was_nothing, after / before, 0.0))
         found = np.concatenate((values[:1], values[0] * np.cumprod(growth)))
     require_finite("growth", "portfolio_history", float(np.abs(found).max()))
+    begun = np.flatnonzero(was_nothing & ~is_idle & (found[:-1] > 0))
+    if len(begun):
+        row = int(begun[0]) + 1
+        must_be = f"all that there was at its end, {values[row]:g}, since there was nothing before it"
+        refuse(f"cash_flow in row {row} of portfolio_history", must_be, flows[row], "or say flows_at='start'")
     return found
+
+
+def idle_rows(account: Account, flows_at: FlowsAt) -> list[int]:
+    """Return the rows of the periods in which nothing was at work, since all had been paid out."""
+    if account.flows is None:
+        return []
+    before, after = (_is_nothing(part, account.equity) for part in _at_work(account, account.flows, flows_at))
+    return [int(row) + 1 for row in np.flatnonzero(before & after)]
+
+
+def _at_work(account: Account, flows: FloatArray, flows_at: FlowsAt) -> tuple[FloatArray, FloatArray]:
+    """Return what there was in each period at its start, and what that became, without what was paid in or out."""
+    values = account.equity
+    return (values[:-1] + flows[1:], values[1:]) if flows_at == "start" else (values[:-1], values[1:] - flows[1:])
+
+
+def _is_nothing(amounts: FloatArray, values: FloatArray) -> npt.NDArray[np.bool_]:
+    is_nothing: npt.NDArray[np.bool_] = np.abs(amounts) <= _ROUNDED * float(np.abs(values).max())
+    return is_nothing
 
 
 def money_weighted_return(account: Account) -> float | str:
@@ -151,6 +182,8 @@ def money_weighted_return(account: Account) -> float | str:
 
 def _columns_of(rows: Sequence[Any]) -> tuple[FloatArray, IntArray] | None:
     """Return what :func:`_columns_by_row` does, in less time; None where a row is not as nearly all are."""
+    if not all(isinstance(row, Mapping) for row in rows):
+        return None
     try:
         times = [row["timestamp"] for row in rows]
         amounts = [row["total_value"] for row in rows]

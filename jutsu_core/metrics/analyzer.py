@@ -1,13 +1,12 @@
 """The analyzer: every metric of a backtest from its fills and its equity, in one call."""
 
-import math
 from collections.abc import Iterable
 from decimal import localcontext
 from typing import Any, get_args
 
 import pandas as pd
 
-from jutsu_core.arguments import refuse, require_flag, require_type, shown
+from jutsu_core.arguments import refuse, require_flag, require_type, shown, times_of
 from jutsu_core.errors import NoDataError
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
@@ -18,7 +17,7 @@ from jutsu_core.metrics.market import require_bars
 from jutsu_core.metrics.measures import Trials
 from jutsu_core.metrics.money import EXACT
 from jutsu_core.metrics.portfolio import Options, report_of
-from jutsu_core.metrics.rhythm import REFUSED_FROM, disagreement, rhythm_of
+from jutsu_core.metrics.rhythm import change_in, disagreement, rhythm_of
 from jutsu_core.metrics.risk import sharpe_ratio
 from jutsu_core.metrics.series import FloatArray, IntArray, Positive, checked_stamps, checked_values, require_finite
 from jutsu_core.metrics.splits import Split, checked_splits, restated
@@ -144,10 +143,10 @@ class PerformanceAnalyzer:
             2.0
         """
         ratio = sharpe_ratio(returns, **self._rates, annualize_partial_years=True)
-        if isinstance(returns.index, pd.DatetimeIndex):
-            rhythm = rhythm_of(returns.index.as_unit("us").asi8)
-            refused_from = math.inf if self._options.accepts_other_periods else REFUSED_FROM
-            disagreement("returns", rhythm, self._rates["periods_per_year"], refused_from=refused_from)
+        times = times_of(returns.index)
+        if times is not None and not self._options.accepts_other_periods:
+            stamps = times.as_unit("us").asi8
+            disagreement("returns", rhythm_of(stamps), self._rates["periods_per_year"], change=change_in(stamps))
         if ratio is None:
             message = (
                 f"a Sharpe ratio needs at least two returns that vary, got {len(returns)} that do not or too few;"

@@ -26,7 +26,7 @@ from jutsu_core.metrics.catalog import ANNUALISATION, BENCHMARK_METRICS, PERIOD_
 from jutsu_core.metrics.figures import Scale, figures_of
 from jutsu_core.metrics.kernels import period_returns
 from jutsu_core.metrics.returns import is_a_year
-from jutsu_core.metrics.rhythm import HOLES, Rhythm, disagreement, holes_in, rhythm_of
+from jutsu_core.metrics.rhythm import HOLES, Rhythm, change_in, disagreement, holes_in, rhythm_of
 from jutsu_core.metrics.series import FloatArray, IntArray, checked_stamps, checked_values, risk_free_per_period
 
 TRAILING_YEARS = (1, 3, 5, 10)
@@ -80,8 +80,9 @@ def symbol_performance(
     scale = Scale(periods_per_year=periods_per_year, risk_free_rate=risk_free_rate)
     other = None if benchmark is None else _checked_benchmark(benchmark)
     rhythm = rhythm_of(stamps)
-    note = disagreement("closes", rhythm, periods_per_year, refused_from=_REFUSED_FROM)
-    holes = [_hole(stamps, row) for row in holes_in(stamps, rhythm)]
+    change = change_in(stamps)
+    note = disagreement("closes", rhythm, periods_per_year, refused_from=_REFUSED_FROM, change=change)
+    holes = [_hole(stamps, row) for row in holes_in(stamps, rhythm, change)]
     trailing, unavailable = _trailing(values, stamps, scale, rhythm)
     return {
         "first_session": _day(stamps, 0).isoformat(),

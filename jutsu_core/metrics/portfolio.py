@@ -19,7 +19,7 @@ from jutsu_core.arguments import refuse
 from jutsu_core.bars import from_epoch, to_epoch
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
-from jutsu_core.metrics.account import Account, FlowsAt, grown
+from jutsu_core.metrics.account import Account, FlowsAt, grown, idle_rows
 from jutsu_core.metrics.answer import Answer, Measured, measured
 from jutsu_core.metrics.benchmark import beside, relative_years
 from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
@@ -46,7 +46,7 @@ from jutsu_core.metrics.portfolio_blocks import (
 )
 from jutsu_core.metrics.reconciliation import Finding, disagreements
 from jutsu_core.metrics.return_records import RETURN_RECORDS
-from jutsu_core.metrics.rhythm import HOLES, REFUSED_FROM, Rhythm, disagreement, holes_in, rhythm_of
+from jutsu_core.metrics.rhythm import HOLES, REFUSED_FROM, Rhythm, change_in, disagreement, holes_in, rhythm_of
 from jutsu_core.metrics.series import FloatArray, IntArray, elapsed_days_between, require_finite, risk_free_per_period
 from jutsu_core.metrics.splits import Split, restated, split_suspects
 from jutsu_core.metrics.trade_measures import trade_measures
@@ -177,20 +177,28 @@ def _findings(
         InvalidInputError: The rows are of another period than was said.
     """
     refused_from = math.inf if options.accepts_other_periods else REFUSED_FROM
+    change = change_in(account.stamps)
     off = disagreement(
         "portfolio_history",
         rhythm,
         options.scale.periods_per_year,
         refused_from=refused_from,
         fewest_gaps=_FEWEST_GAPS,
+        change=change,
     )
-    found = [] if off is None else [Finding("rows_are_of_the_period", None, off)]
+    changed = None if change is None else iso_time(account.at(change.row))
+    found = [] if off is None else [Finding("rows_are_of_the_period", changed, off)]
     ruined = np.flatnonzero(values <= 0)
     if len(ruined):
         first = iso_time(account.at(int(ruined[0])))
         text = f"equity is 0 or below on {first}: returns are undefined from there on"
         found.append(Finding("equity_is_above_zero", first, text, len(ruined)))
-    for row in holes_in(account.stamps, rhythm):
+    idle = idle_rows(account, options.flows_at)
+    if idle:
+        first = iso_time(account.at(idle[0]))
+        text = f"all had been paid out in {len(idle)} periods, the first until {first}: each is a return of 0"
+        found.append(Finding("account_is_not_empty", first, text, len(idle)))
+    for row in holes_in(account.stamps, rhythm, change):
         first, last = iso_time(account.at(row - 1)), iso_time(account.at(row))
         found.append(Finding("no_hole", last, f"no row from {first} until {last}: no period's return"))
     found.extend(Finding("no_split_in_fills", None, text) for text in split_suspects(fills))
