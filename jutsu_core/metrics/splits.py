@@ -16,6 +16,7 @@ from jutsu_core.events import FillEvent
 from jutsu_core.metrics.money import EXACT
 
 _ZERO = Decimal(0)
+_MOST_DIGITS = 6
 _PLAIN_SPLITS = (2, 3, 4, 5, 7, 10, 20)
 # A fill that closes all of a position tells more: of these, and of so many old shares for a new one.
 _SPLITS = (*_PLAIN_SPLITS, 6, 8, 12, 15, 25, 30, 40, 50, 100, Decimal("1.5"))
@@ -50,6 +51,8 @@ class Split:
         require_type("ratio", self.ratio, Decimal, "a finite Decimal above 0")
         if not self.ratio.is_finite() or self.ratio <= 0:
             refuse("ratio", "a finite Decimal above 0", shown(self.ratio))
+        if not -_MOST_DIGITS <= self.ratio.adjusted() <= _MOST_DIGITS:
+            refuse("ratio", f"between 1e-{_MOST_DIGITS} and 1e{_MOST_DIGITS}", shown(self.ratio))
 
 
 def checked_splits(splits: object) -> list[Split]:
