@@ -7,6 +7,7 @@ fill gained from its price to the end of the period, costs taken off, is of trad
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ class Earned:
         by_side: Those of ``long`` and ``short`` positions.
         by_activity: Those of ``holding`` and ``trading``.
         equity: Value of the portfolio at the end of each period, from the fills and prices alone.
+        held: What was held of each symbol into each period, at its last price, over the equity before it.
     """
 
     money: pd.DataFrame
@@ -41,6 +43,7 @@ class Earned:
     by_side: Attribution
     by_activity: Attribution
     equity: "pd.Series[float]"
+    held: pd.DataFrame
 
 
 class _Part(NamedTuple):
@@ -96,7 +99,7 @@ def attribute_fills(fills: Iterable[FillEvent], prices: pd.DataFrame, *, startin
         refuse("starting_equity", "above 0", start)
     rows = _rows_of(checked, prices)
     symbols = [str(name) for name in prices.columns]
-    parts = _parts(checked, rows, told, symbols)
+    parts, held = _parts(checked, rows, told, symbols)
     places = np.array([part.row for part in parts], dtype=np.int64)
     amounts = np.array([part.amount for part in parts])
     gains = np.zeros(len(told))
@@ -119,6 +122,7 @@ def attribute_fills(fills: Iterable[FillEvent], prices: pd.DataFrame, *, startin
         by_side=by([part.side for part in parts], ["long", "short"]),
         by_activity=by([part.activity for part in parts], ["holding", "trading"]),
         equity=pd.Series(equity, index=prices.index),
+        held=pd.DataFrame(_worth(held, told) / before[:, None], index=prices.index, columns=symbols),
     )
 
 
@@ -141,24 +145,36 @@ def _rows_of(fills: list[FillEvent], prices: pd.DataFrame) -> IntArray:
     return rows
 
 
-def _parts(fills: list[FillEvent], rows: IntArray, prices: FloatArray, symbols: list[str]) -> list[_Part]:
-    parts: list[_Part] = []
-    held = dict.fromkeys(symbols, _ZERO)
-    at = 0
-    for row in range(len(prices)):
-        for column, symbol in enumerate(symbols):
-            if held[symbol]:
-                amount = float(held[symbol]) * float(prices[row, column] - prices[row - 1, column])
-                parts.append(_Part(row, symbol, _side(held[symbol]), "holding", amount))
-        while at < len(fills) and rows[at] == row:
-            fill, column = fills[at], symbols.index(fills[at].symbol)
-            parts.extend(_traded(row, fill, held[fill.symbol], float(prices[row, column])))
-            held[fill.symbol] += signed(fill)
-            at += 1
-    return parts
+def _parts(
+    fills: list[FillEvent], rows: IntArray, prices: FloatArray, symbols: list[str]
+) -> tuple[list[_Part], FloatArray]:
+    """Return what was earned, row by row, and how many shares of each symbol were held into each row."""
+    places = {symbol: place for place, symbol in enumerate(symbols)}
+    position = dict.fromkeys(symbols, _ZERO)
+    changed = np.full(prices.shape, np.nan)
+    traded: list[_Part] = []
+    for fill, row in zip(fills, rows.tolist(), strict=True):
+        place = places[fill.symbol]
+        traded.extend(_traded(row, fill, position[fill.symbol], float(prices[row, place])))
+        position[fill.symbol] += signed(fill)
+        changed[row, place] = float(position[fill.symbol])
+    held = np.zeros(prices.shape)
+    held[1:] = pd.DataFrame(changed).ffill().fillna(0.0).to_numpy()[:-1]
+    moves = np.diff(prices, axis=0)
+    holding = [
+        _Part(row, symbols[place], _side(held[row, place]), "holding", float(held[row, place] * moves[row - 1, place]))
+        for row, place in np.argwhere(held).tolist()
+    ]
+    return sorted([*holding, *traded], key=attrgetter("row")), held
 
 
-def _side(position: Decimal) -> str:
+def _worth(held: FloatArray, prices: FloatArray) -> FloatArray:
+    found = np.zeros_like(held)
+    found[1:] = held[1:] * prices[:-1]
+    return found
+
+
+def _side(position: Decimal | float) -> str:
     return "long" if position > 0 else "short"
 
 

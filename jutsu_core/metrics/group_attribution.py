@@ -5,7 +5,6 @@ period is no decision between groups, and stands beside them.
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,7 @@ from jutsu_core.events import FillEvent
 from jutsu_core.metrics.attribution import Attribution, linked
 from jutsu_core.metrics.contributions import attribute_fills
 from jutsu_core.metrics.frames import checked_frame
-from jutsu_core.metrics.reconciliation import rows_of_fills, signed
-from jutsu_core.metrics.series import FloatArray, checked_stamps
-from jutsu_core.metrics.trades import checked_fills
-from jutsu_core.sessions import EXCHANGE_ZONE
+from jutsu_core.metrics.series import FloatArray
 
 CASH = "cash"
 """The group of what is not invested; it earns nothing, in the benchmark neither."""
@@ -66,6 +62,7 @@ def attribute_groups(
 
     Examples:
         >>> from datetime import UTC, datetime
+        >>> from decimal import Decimal
         >>> days = pd.date_range("2013-03-01", periods=2, tz="UTC")
         >>> bought = FillEvent(
         ...     symbol="IBM",
@@ -80,12 +77,11 @@ def attribute_groups(
         >>> effects, round(found.total, 12)
         ({'allocation': 0.015, 'interaction': 0.015, 'selection': 0.025, 'trading': 0.0}, 0.055)
     """
-    checked = checked_fills("fills", fills)
-    earned = attribute_fills(checked, prices, starting_equity=starting_equity)
+    earned = attribute_fills(fills, prices, starting_equity=starting_equity)
     names, shares, of = _groups(prices, groups, benchmark_weights)
     others = _returns(benchmark_prices, prices, names)
     before = np.concatenate(([float(starting_equity)], earned.equity.to_numpy()[:-1]))
-    value = _held(checked, prices) / before[:, None]
+    value = earned.held.to_numpy()
     own, gross = _summed(value, of, len(names)), _summed(np.abs(value), of, len(names))
     made, traded = (_amounts(earned.money, activity, groups, names, before) for activity in ("holding", "trading"))
     benchmark = others @ shares
@@ -136,20 +132,6 @@ def _returns(benchmark_prices: pd.DataFrame, prices: pd.DataFrame, names: list[s
     returns = np.zeros_like(told)
     returns[1:] = told[1:] / told[:-1] - 1
     return returns
-
-
-def _held(fills: list[FillEvent], prices: pd.DataFrame) -> FloatArray:
-    """Return what was held of each symbol into each row, at the prices of the row before."""
-    stamps = checked_stamps("prices", pd.Series(0.0, index=prices.index))
-    places = {symbol: place for place, symbol in enumerate(prices.columns)}
-    changed = np.full(prices.shape, np.nan)
-    position = dict.fromkeys(places, Decimal(0))
-    for fill, row in zip(fills, rows_of_fills(stamps, fills, EXCHANGE_ZONE).tolist(), strict=True):
-        position[fill.symbol] += signed(fill)
-        changed[row, places[fill.symbol]] = float(position[fill.symbol])
-    held = np.zeros(prices.shape)
-    held[1:] = pd.DataFrame(changed).ffill().fillna(0.0).to_numpy()[:-1] * prices.to_numpy(np.float64)[:-1]
-    return held
 
 
 def _summed(values: FloatArray, of: list[int], count: int) -> FloatArray:
