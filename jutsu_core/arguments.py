@@ -236,8 +236,8 @@ def times_of(index: pd.Index) -> pd.DatetimeIndex | None:
     """Return labels that are dates or times as times; a period's is its start. None for others.
 
     Examples:
-        >>> times_of(pd.Index([date(2013, 3, 1)])), times_of(pd.RangeIndex(2))
-        (DatetimeIndex(['2013-03-01 00:00:00+00:00'], dtype='datetime64[us, UTC]', freq=None), None)
+        >>> times_of(pd.Index([date(2013, 3, 1)]))[0], times_of(pd.RangeIndex(2))
+        (Timestamp('2013-03-01 00:00:00+0000', tz='UTC'), None)
     """
     if isinstance(index, pd.DatetimeIndex):
         return index

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
-from jutsu_assets.portfolios.keys import REQUIRED, Key, Unfit, Value, amount, text, texts
+from jutsu_assets.portfolios.keys import Key, Unfit, Value, amount, finding, said_of, text, texts
 from jutsu_core.metrics.group_attribution import CASH
 
 _ONE = Decimal(1)
@@ -52,36 +51,16 @@ def _groups(value: Value) -> tuple[Group, ...]:
     for name, said in value.value.items():
         under = value.under(name, said)
         if not isinstance(name, str) or not name.strip() or name.lower() == CASH:
-            raise Unfit(under, f"called by a text other than {CASH!r}, which is what the weights lack of 1")
-        found.append(Group(name=name, **_keys_of(under)))
+            must_be = f"called by a text other than {CASH!r}, which is what the weights lack of 1"
+            raise Unfit(finding(under, must_be))
+        if not isinstance(said, dict):
+            raise Unfit(finding(under, "a group of keys such as {symbols: [AAPL, IBM], weight: 0.6}"))
+        found.append(Group(name=name, **said_of(under, _OF_A_GROUP)))
     _require_once(value, found)
     whole = sum((group.weight for group in found), Decimal(0))
     if whole > _ONE:
-        raise Unfit(value, f"groups whose weights add up to 1 at most, not to {whole}")
+        raise Unfit(finding(value, f"groups whose weights add up to 1 at most, not to {whole}"))
     return tuple(found)
-
-
-def _keys_of(under: Value) -> dict[str, Any]:
-    if not isinstance(under.value, dict):
-        raise Unfit(under, "a group of keys such as {symbols: [AAPL, IBM], weight: 0.6}")
-    for key, item in under.value.items():
-        if key not in _OF_A_GROUP:
-            raise Unfit(under.under(key, item), f"taken out: the keys of a group are {', '.join(_OF_A_GROUP)}")
-    said: dict[str, Any] = {}
-    for key, rule in _OF_A_GROUP.items():
-        if key not in under.value:
-            if rule.default is REQUIRED:
-                raise Unfit(under, f"with {key}, {rule.must_be}")
-            said[key] = rule.default
-            continue
-        item = under.under(key, under.value[key])
-        try:
-            said[key] = rule.rule(item)
-        except Unfit:
-            raise
-        except ValueError:
-            raise Unfit(item, rule.must_be) from None
-    return said
 
 
 def _require_once(value: Value, groups: Sequence[Group]) -> None:
@@ -89,7 +68,8 @@ def _require_once(value: Value, groups: Sequence[Group]) -> None:
     for group in groups:
         for symbol in group.symbols:
             if symbol in seen:
-                raise Unfit(value, f"groups that differ, but {symbol} is of {seen[symbol]} and of {group.name}")
+                must_be = f"groups that differ, but {symbol} is of {seen[symbol]} and of {group.name}"
+                raise Unfit(finding(value, must_be))
             seen[symbol] = group.name
 
 

@@ -221,6 +221,12 @@ def test_every_format_gives_the_same_fills_and_values(tmp_path: Path, case: str)
     assert report["net_profit"] == 10.5
 
 
+@pytest.mark.parametrize("wrong", ["[pyfolio]", "{pyfolio: 1}", "3", "Pyfolio"])
+def test_a_choice_is_one_of_the_words(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match="key 'format' must be one of jutsu, pyfolio,"):
+        written(tmp_path, f"format: {wrong}", None)
+
+
 def test_what_lean_writes_today_is_read_from_its_orders_too(tmp_path: Path) -> None:
     fills, history = written(
         tmp_path, "format: quantconnect", ("lean.json", LEAN_TODAY), ("lean.json", LEAN_TODAY)
