@@ -121,8 +121,8 @@ def _checked_benchmark(benchmark: "pd.Series[float]") -> _Benchmark:
 def _compared(values: FloatArray, stamps: IntArray, other: _Benchmark, scale: Scale) -> dict[str, Any]:
     """Return what the closes did beside those of the benchmark, over the sessions that both have."""
     both, own_places, other_places = np.intersect1d(stamps, other.stamps, assume_unique=True, return_indices=True)
-    gaps = rhythm_of(both).longest if len(both) else None
-    kept = np.flatnonzero(np.diff(both) <= gaps) if gaps else np.arange(max(len(both) - 1, 0))
+    rhythm = rhythm_of(both)
+    kept = np.flatnonzero(np.diff(both) <= rhythm.longest) if rhythm.longest else np.arange(max(len(both) - 1, 0))
     own, others = values[own_places], other.closes[other_places]
     moved, market = (period_returns(series)[kept] if len(series) > 1 else np.empty(0) for series in (own, others))
     days = _day(both, -1) - _day(both, 0) if len(both) else timedelta(0)
@@ -143,7 +143,7 @@ def _compared(values: FloatArray, stamps: IntArray, other: _Benchmark, scale: Sc
         "sessions": len(kept),
         **figures,
         "undefined": reasons,
-        "years": relative_years(moved, market, both[1:][kept]) if len(kept) else [],
+        "years": relative_years(own, others, both, rhythm) if len(both) else [],
     }
 
 

@@ -123,7 +123,7 @@ def _report_of(account: Account, told: Sequence[FillEvent], options: Options) ->
     return {
         **top,
         **{name: block.values for name, block in blocks.items()},
-        "relative_years": _relative_years(account, values, kept, options) if is_sound else [],
+        "relative_years": _relative_years(account, values, rhythm, options) if is_sound else [],
         "drawdowns": drawdowns(account, values),
         "periods": period_table(account, values, rhythm) if is_sound else {"months": [], "years": []},
         "cash_flows": cash_flow_figures(account, figures),
@@ -282,11 +282,9 @@ def _benchmark_block(
     return measured(found | whole)
 
 
-def _relative_years(account: Account, values: FloatArray, kept: IntArray, options: Options) -> list[dict[str, Any]]:
+def _relative_years(account: Account, values: FloatArray, rhythm: Rhythm, options: Options) -> list[dict[str, Any]]:
     other = _benchmark_of(account, options)
-    if other is None or not len(kept):
-        return []
-    return relative_years(period_returns(values)[kept], period_returns(other)[kept], account.stamps[1:][kept])
+    return [] if other is None else relative_years(values, other, account.stamps, rhythm)
 
 
 def _fingerprint(account: Account, fills: Sequence[FillEvent], options: Options) -> dict[str, str]:

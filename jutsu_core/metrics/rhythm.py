@@ -10,7 +10,7 @@ of price over a hole is real, but it is no period's return: the year keeps it, t
 were days. No number of periods a year is right for both.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -187,3 +187,31 @@ def disagreement(
         f"{rows} and were measured with periods_per_year={periods_per_year}:"
         f" volatility and ratios are off by {times**0.5 - 1:.0%}"
     )
+
+
+class Spans(NamedTuple):
+    """The months or years of a series that have a return.
+
+    Attributes:
+        labels: What each is called, such as 2013-03 or 2013.
+        bases: The rows from which they start: the last one before them; after a hole their first.
+        lasts: Their last rows.
+    """
+
+    labels: list[str]
+    bases: IntArray
+    lasts: IntArray
+
+
+def calendar_spans(stamps: IntArray, rhythm: Rhythm, unit: Literal["M", "Y"]) -> Spans:
+    """Return the months (``M``) or years (``Y``) of a series whose times are ``stamps``."""
+    labels = stamps.astype("datetime64[us]").astype(f"datetime64[{unit}]")
+    firsts = np.concatenate(([0], np.flatnonzero(labels[1:] != labels[:-1]) + 1))
+    lasts = np.concatenate((firsts[1:], [len(labels)])) - 1
+    before = np.maximum(firsts - 1, 0)
+    is_based = firsts > 0
+    if rhythm.longest is not None:
+        is_based &= stamps[firsts] - stamps[before] <= rhythm.longest
+    bases = np.where(is_based, before, firsts)
+    kept = lasts > bases
+    return Spans(np.datetime_as_string(labels[firsts[kept]]).tolist(), bases[kept], lasts[kept])
