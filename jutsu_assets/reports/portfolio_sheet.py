@@ -182,7 +182,9 @@ def _cash_flows(report: Mapping[str, Any]) -> list[Cell]:
     told = report["cash_flows"]
     if not told["flows"]:
         return []
-    return [_signed(told[key], text, title) for key, (title, text) in _CASH_FLOWS.items()]
+    cells = [_signed(told[key], text, title) for key, (title, text) in _CASH_FLOWS.items()]
+    # What was paid in or out is neither a gain nor a loss.
+    return [cells[0]._replace(tone=""), *cells[1:]]
 
 
 def _trip(trip: RoundTrip) -> tuple[str, Markup]:

@@ -14,12 +14,12 @@ from jutsu_core.metrics.account import FlowsAt, account_of
 from jutsu_core.metrics.figures import Scale, iso_time
 from jutsu_core.metrics.kernels import deepest_fall
 from jutsu_core.metrics.market import require_bars
-from jutsu_core.metrics.measures import Trials
+from jutsu_core.metrics.measures import Trials, checked_returns
 from jutsu_core.metrics.money import EXACT
 from jutsu_core.metrics.portfolio import Options, report_of
 from jutsu_core.metrics.rhythm import change_in, disagreement, rhythm_of
 from jutsu_core.metrics.risk import sharpe_ratio
-from jutsu_core.metrics.series import FloatArray, IntArray, Positive, checked_stamps, checked_values, require_finite
+from jutsu_core.metrics.series import FloatArray, IntArray, checked_stamps, checked_values, require_finite
 from jutsu_core.metrics.splits import Split, checked_splits, restated
 from jutsu_core.sessions import EXCHANGE_ZONE
 
@@ -83,8 +83,16 @@ class PerformanceAnalyzer:
             flows_at=flows_at,
             matching=trade_metrics.checked_matching(matching),
             splits=tuple(checked_splits(splits)),
-            benchmark=_dated("benchmark", benchmark, "all"),
-            risk_free=_dated("risk_free_returns", risk_free_returns, "none"),
+            benchmark=None
+            if benchmark is None
+            else _stamped(
+                "benchmark", benchmark, checked_values("benchmark", benchmark, positive="all", may_be_empty=True)
+            ),
+            risk_free=None
+            if risk_free_returns is None
+            else _stamped(
+                "risk_free_returns", risk_free_returns, checked_returns("risk_free_returns", risk_free_returns)
+            ),
             trials=None if trials is None else require_type("trials", trials, Trials, "Trials(count, variance)"),
             bars=require_bars(bars),
         )
@@ -190,8 +198,5 @@ class PerformanceAnalyzer:
         return rate
 
 
-def _dated(name: str, series: "pd.Series[float] | None", positive: Positive) -> tuple[IntArray, FloatArray] | None:
-    if series is None:
-        return None
-    values = checked_values(name, series, positive=positive, may_be_empty=True)
+def _stamped(name: str, series: "pd.Series[float]", values: FloatArray) -> tuple[IntArray, FloatArray]:
     return checked_stamps(name, series), values

@@ -71,6 +71,8 @@ def checked_bars(bars: object) -> Bars:
     for name in _COLUMNS:
         if name not in frame.columns:
             refuse("bars", f"with the columns {', '.join(_COLUMNS)}", f"without {name!r}")
+    if not frame.columns.is_unique:
+        refuse("bars", "of columns that differ", f"with {shown(frame.columns[frame.columns.duplicated()][0])} twice")
     found = {}
     for symbol, of_symbol in frame.groupby("symbol", observed=True, sort=True):
         index = pd.Index(of_symbol["timestamp"])

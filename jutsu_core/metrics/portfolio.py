@@ -201,8 +201,28 @@ def _findings(
     for row in holes_in(account.stamps, rhythm, change):
         first, last = iso_time(account.at(row - 1)), iso_time(account.at(row))
         found.append(Finding("no_hole", last, f"no row from {first} until {last}: no period's return"))
+    found.extend(_stale_benchmark(account, rhythm, options.benchmark))
     found.extend(Finding("no_split_in_fills", None, text) for text in split_suspects(fills))
     return found + disagreements(account, fills, options.scale.exchange_zone)
+
+
+def _stale_benchmark(account: Account, rhythm: Rhythm, benchmark: tuple[IntArray, FloatArray] | None) -> list[Finding]:
+    """Return where the benchmark has no value of its own for so long that nothing is compared with anything."""
+    if benchmark is None or not len(benchmark[0]):
+        return []
+    stamps = benchmark[0]
+    own = rhythm_of(stamps)
+    ages = account.stamps - stamps[np.maximum(stamps.searchsorted(account.stamps, side="right") - 1, 0)]
+    longest = rhythm.longest if own.longest is None else own.longest
+    old = np.flatnonzero(ages > longest) if longest else np.empty(0, np.int64)
+    if len(old):
+        first, last = (iso_time(from_epoch(int(account.stamps[old[0]] - age))) for age in (0, ages[old[0]]))
+        text = f"the benchmark's last value on {first} is of {last}: it stands still in {len(old)} rows"
+        return [Finding("benchmark_is_current", first, text, len(old))]
+    if own.per_year is None or rhythm.per_year is None or rhythm.per_year < REFUSED_FROM * own.per_year:
+        return []
+    text = f"the benchmark has about {max(1, round(own.per_year))} values a year, and between two of them stands still"
+    return [Finding("benchmark_is_current", None, f"{text}: beta and what else compares single periods means little")]
 
 
 def _note(finding: Finding) -> str:

@@ -36,6 +36,7 @@ Rule = Literal[
     "no_split_in_fills",
     "equity_is_above_zero",
     "account_is_not_empty",
+    "benchmark_is_current",
 ]
 
 _DAY = 86_400_000_000

@@ -131,6 +131,7 @@ def test_cash_flows_are_told() -> None:
     results = results_of([100.0, 210.0, 220.0], cash_flow=[0.0, 100.0, 0.0])
     texts = Page(render_portfolio_sheet(results, source="schwab")).texts
     assert {"Time-weighted return", "Money-weighted return", "+100.00"} <= set(texts)
+    assert '<div class="value">+100.00</div>' in render_portfolio_sheet(results, source="schwab")
     assert "Time-weighted return" not in Page(sheet()).texts
 
 

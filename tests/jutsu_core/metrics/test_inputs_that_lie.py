@@ -497,3 +497,28 @@ def test_rows_that_are_no_mappings_are_refused(bad: Any) -> None:
 def test_what_has_no_order_or_only_names_is_no_list_of_fills(bad: Any) -> None:
     with pytest.raises(InvalidInputError, match="trades must be a list of FillEvent, was"):
         PerformanceAnalyzer().calculate_metrics(bad, rows_at(days(3)))
+
+
+def test_a_benchmark_that_ended_or_has_few_values_is_named() -> None:
+    rows = rows_at(pd.bdate_range("2010-01-04", periods=300, tz="UTC"))
+    days_ = pd.DatetimeIndex([row["timestamp"] for row in rows])
+    whole = pd.Series(np.linspace(1.0, 2.0, 300), index=days_)
+    assert measured(rows, benchmark=whole)["notes"] == []
+    assert measured(rows, benchmark=whole[:290])["notes"] == []
+    ended = measured(rows, benchmark=whole[:200])
+    assert rules(ended) == ["benchmark_is_current"]
+    assert "it stands still in 90 rows" in ended["notes"][0]
+    monthly = measured(rows, benchmark=whole[::21])
+    assert rules(monthly) == ["benchmark_is_current"]
+    assert "about 12 values a year" in monthly["notes"][0]
+    assert rules(measured(rows, benchmark=whole[:1])) == ["benchmark_is_current"]
+
+
+def test_bars_with_a_column_twice_and_risk_free_losses_of_all_are_refused() -> None:
+    bars = pd.DataFrame(
+        [["A", START, 2.0, 2.0, 1.0, 1.0]], columns=["symbol", "timestamp", "high", "high", "low", "close"]
+    )
+    with pytest.raises(InvalidInputError, match="bars must be of columns that differ, was with 'high' twice"):
+        PerformanceAnalyzer(bars=bars)
+    with pytest.raises(InvalidInputError, match="row 0 of risk_free_returns must be above -1"):
+        PerformanceAnalyzer(risk_free_returns=pd.Series([-2.0], index=pd.DatetimeIndex([START])))
