@@ -647,7 +647,7 @@ WITHOUT_ROW = {
     "bars": {"Bar BarColumns RejectedBar Timeframe": RECORD, "require_aware": CHECK},
     "history": {"HistoryUpdate": RECORD, "DailyHistory": PARTS},
     "indicators.averages": {"*": KERNEL, "WholePrices": KERNEL},
-    "indicators.accumulators": {"StreamLine": KERNEL},
+    "indicators.stream_lines": {"StreamLine": KERNEL, "Tape": KERNEL},
     "indicators.array_lines": {"*": KERNEL, "ArrayLine": KERNEL},
     "indicators.composites": {"*": KERNEL, "Composite Rounding": RECORD},
     "indicators.catalog": {"IndicatorColumn": RECORD, "compute_arrays": KERNEL},
