@@ -6,14 +6,15 @@ last numbers, so bars that were restated are taken back and given again.
 What does not belong here: formulas (the families) and the lines that grow (``stream_lines``).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import nan
 
-from jutsu_core.arguments import refuse, require_integer, require_items, require_type
+from jutsu_core.arguments import refuse, require_flag, require_integer, require_items, require_type
 from jutsu_core.bars import MICROS_PER_UNIT, Bar, require_aware
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.catalog import IndicatorSpec, indicator_columns
+from jutsu_core.indicators.lines import Line
 from jutsu_core.indicators.records import PRICE_INPUTS, PRICES
 from jutsu_core.indicators.stream_lines import StreamLine, Tape
 from jutsu_core.sessions import EXCHANGE_ZONE, exchange_date, zone_of
@@ -39,6 +40,8 @@ class Accumulator:
     Args:
         indicators: What to compute; the order is that of the values.
         remembered: How many of the last bars can be taken back.
+        allow_benchmark_gaps: Whether there may be bars that the benchmark has none beside. What compares is NaN
+            there, and goes on with the next bar that both have.
         exchange_zone: Where the exchange's clocks are, which say what session a bar belongs to.
 
     Raises:
@@ -61,7 +64,12 @@ class Accumulator:
     """
 
     def __init__(
-        self, indicators: Sequence[IndicatorSpec], *, remembered: int = 100, exchange_zone: str = EXCHANGE_ZONE
+        self,
+        indicators: Sequence[IndicatorSpec],
+        *,
+        remembered: int = 100,
+        allow_benchmark_gaps: bool = False,
+        exchange_zone: str = EXCHANGE_ZONE,
     ) -> None:
         zone_of(exchange_zone)
         limit = require_integer("remembered", remembered, minimum=0, maximum=MOST_REMEMBERED)
@@ -69,6 +77,7 @@ class Accumulator:
         definitions = [spec.definition for spec in indicators]
         read = {name: definition.name for definition in definitions for name in definition.inputs}
         self._reads_volume, self._comparing = "volume" in read, read.get("benchmark")
+        self._allows_gaps = require_flag("allow_benchmark_gaps", allow_benchmark_gaps)
         self._needs_positive = {
             name: definition.name
             for definition in definitions
@@ -76,42 +85,51 @@ class Accumulator:
             for name in definition.inputs
             if name in PRICE_INPUTS
         }
-        self._tape = Tape(limit)
-        self._inputs: dict[str, StreamLine] = {name: self._tape.line(0, is_price=name in PRICES) for name in read}
-        self._values: dict[str, Callable[[Bar, Bar | None], float]] = {
+        values: dict[str, Callable[[Bar, Bar | None], float]] = {
             **_VALUES,
             "session": lambda bar, _: float(exchange_date(bar.timestamp, exchange_zone).toordinal()),
         }
-        self._results: list[StreamLine] = [
-            line
-            for spec in indicators
-            for line in spec.definition.lines({**self._inputs}, spec.parameters)
-            if isinstance(line, StreamLine)
-        ]
-        self._times: list[datetime] = []
-        self._tape.close()
+        # What compares runs on bars that both have, the rest on all.
+        compares = ["benchmark" in definition.inputs for definition in definitions]
+        self._all, self._shared = _Reel(limit), _Reel(limit)
+        self._results: list[StreamLine] = []
+        self._gaps: list[int] = []
+        for spec, does_compare in zip(indicators, compares, strict=True):
+            reel = self._shared if does_compare else self._all
+            made = spec.definition.lines(reel.lines(spec.definition.inputs, values), spec.parameters)
+            lines = [line for line in made if isinstance(line, StreamLine)]
+            self._gaps += range(len(self._results), len(self._results) + len(lines)) if does_compare else ()
+            self._results += lines
+        self._came: list[tuple[datetime, bool]] = []
+        self._all.tape.close()
+        self._shared.tape.close()
 
     def update(self, bar: Bar, benchmark: Bar | None = None) -> tuple[float, ...]:
         """Return the values at ``bar``, the next one; NaN until an indicator's warm-up is over.
 
         Args:
             bar: After all that came before.
-            benchmark: The benchmark's bar of the same time, for indicators that compare with it.
+            benchmark: The benchmark's bar of the same time, for indicators that compare with it; None where gaps
+                are allowed and this is one.
 
         Raises:
             InvalidInputError: The bar is not after the one before, or an indicator cannot be computed of it;
                 nothing has changed then.
         """
         self._check(bar, benchmark)
-        for name, line in self._inputs.items():
-            line.numbers.append(self._values[name](bar, benchmark))
-        self._tape.advance()
-        self._times.append(bar.timestamp)
-        if len(self._times) > 2 * self._tape.remembered + 2:
-            del self._times[: -self._tape.remembered - 1]
-        bars = self._tape.bars
+        self._all.take(bar, benchmark)
+        if benchmark is not None and self._gaps:
+            self._shared.take(bar, benchmark)
+        self._came.append((bar.timestamp, benchmark is not None))
+        remembered = self._all.tape.remembered
+        if len(self._came) > 2 * remembered + 2:
+            del self._came[: -remembered - 1]
         # + 0.0 as series do, which leaves one of the two zeros.
-        return tuple(line.now() + 0.0 if bars > line.start else nan for line in self._results)
+        values = [line.now() + 0.0 if line.tape.bars > line.start else nan for line in self._results]
+        if benchmark is None:
+            for place in self._gaps:
+                values[place] = nan
+        return tuple(values)
 
     def rollback(self, bars: int) -> None:
         """Forget the last ``bars`` bars, as if they had never come.
@@ -120,42 +138,51 @@ class Accumulator:
             InvalidInputError: There were fewer, or fewer are remembered.
         """
         count = require_integer("bars", bars, minimum=0)
-        most = min(self._tape.bars, self._tape.remembered)
+        tape = self._all.tape
+        most = min(tape.bars, tape.remembered)
         if count > most:
             remedy = "make an Accumulator with a larger remembered, and give it the history again"
             refuse("bars", f"at most {most}, as so many are remembered", count, remedy)
-        self._tape.rollback(count)
-        del self._times[len(self._times) - count :]
+        kept = len(self._came) - count
+        tape.rollback(count)
+        if self._gaps:
+            self._shared.tape.rollback(sum(is_shared for _, is_shared in self._came[kept:]))
+        del self._came[kept:]
 
-    def restate(self, bars: Iterable[Bar], benchmarks: Iterable[Bar] = ()) -> list[tuple[float, ...]]:
+    def restate(self, bars: Iterable[Bar], benchmarks: Iterable[Bar | None] = ()) -> list[tuple[float, ...]]:
         """Return the values of ``bars``, which take the place of all bars from the first one's time on.
 
         Args:
             bars: Oldest first.
-            benchmarks: The benchmark's bars of the same times, for indicators that compare with it.
+            benchmarks: The benchmark's bars of the same times, for indicators that compare with it; None for a gap,
+                where gaps are allowed.
 
         Raises:
             InvalidInputError: As ``update`` and ``rollback`` say; bars before the one that is refused have been taken.
         """
         restated = require_items("bars", bars, Bar, "a Bar, its prices in micros")
-        beside: list[Bar | None] = [*require_items("benchmarks", benchmarks, Bar, "a Bar, its prices in micros")]
+        beside: list[Bar | None] = []
+        for place, other in enumerate(require_items("benchmarks", benchmarks, object, "a Bar, its prices in micros")):
+            if other is not None:
+                require_type(f"benchmarks[{place}]", other, Bar, "a Bar, its prices in micros")
+            beside.append(other if isinstance(other, Bar) else None)
         if not restated:
             return []
         if beside and len(beside) != len(restated):
             refuse("benchmarks", f"as many as bars, {len(restated)}", len(beside), "give the one of each bar's time")
-        beside = beside or [None] * len(restated)
+        pairs = list(zip(restated, beside or [None] * len(restated), strict=True))
         first = require_aware("timestamp of bars[0]", restated[0].timestamp)
-        self.rollback(sum(time >= first for time in self._times))
-        return [self.update(bar, other) for bar, other in zip(restated, beside, strict=True)]
+        self.rollback(sum(time >= first for time, _ in self._came))
+        return [self.update(bar, other) for bar, other in pairs]
 
     def _check(self, bar: Bar, benchmark: Bar | None) -> None:
         require_type("bar", bar, Bar, "a Bar, its prices in micros")
         if benchmark is not None:
             require_type("benchmark", benchmark, Bar, "a Bar, its prices in micros")
         moment = require_aware("timestamp of bar", bar.timestamp)
-        if self._times and moment <= self._times[-1]:
+        if self._came and moment <= self._came[-1][0]:
             remedy = "restate takes bars back and gives them again"
-            refuse("timestamp of bar", f"after {self._times[-1].isoformat()}", moment.isoformat(), remedy)
+            refuse("timestamp of bar", f"after {self._came[-1][0].isoformat()}", moment.isoformat(), remedy)
         if self._reads_volume and bar.volume < 0:
             refuse(f"volume of the bar {moment.isoformat()}", "0 or more", bar.volume, "correct the bar")
         for name, indicator in self._needs_positive.items():
@@ -165,16 +192,40 @@ class Accumulator:
                     f"{indicator} divides by prices: leave it out, or shift the prices"
                 )
                 raise InvalidInputError(message)
-        if self._comparing is not None:
+        if self._comparing is not None and not (self._allows_gaps and benchmark is None):
             self._check_benchmark(bar, benchmark, self._comparing)
 
     @staticmethod
     def _check_benchmark(bar: Bar, benchmark: Bar | None, indicator: str) -> None:
         moment = bar.timestamp.isoformat()
         if benchmark is None:
-            refuse("benchmark", f"the benchmark's bar of {moment}", "None", f"{indicator} compares with it")
+            remedy = f"{indicator} compares with it: give it, or say allow_benchmark_gaps=True"
+            refuse("benchmark", f"the benchmark's bar of {moment}", "None", remedy)
         if benchmark.timestamp != bar.timestamp:
             refuse("timestamp of benchmark", f"that of bar, {moment}", benchmark.timestamp.isoformat())
         if benchmark.close <= 0:
             was = f"{benchmark.close / MICROS_PER_UNIT:g}"
             refuse(f"close of the benchmark's bar {moment}", "above 0", was, f"{indicator} divides by it")
+
+
+class _Reel:
+    """What is computed of the same bars: a tape, and what is read of each bar."""
+
+    def __init__(self, remembered: int) -> None:
+        self.tape = Tape(remembered)
+        self._inputs: dict[str, StreamLine] = {}
+        self._reading: list[tuple[list[float], Callable[[Bar, Bar | None], float]]] = []
+
+    def lines(self, names: Iterable[str], values: Mapping[str, Callable[[Bar, Bar | None], float]]) -> dict[str, Line]:
+        """Return a line for each of ``names``, that of an earlier call where there is one."""
+        for name in names:
+            if name not in self._inputs:
+                line = self._inputs[name] = self.tape.line(0, is_price=name in PRICES)
+                self._reading.append((line.numbers, values[name]))
+        return {**self._inputs}
+
+    def take(self, bar: Bar, benchmark: Bar | None) -> None:
+        """Compute the next number of every line."""
+        for numbers, value in self._reading:
+            numbers.append(value(bar, benchmark))
+        self.tape.advance()

@@ -164,7 +164,7 @@ class IndicatorDefinition:
         """Check what this indicator demands of its inputs beyond numbers that are finite.
 
         Args:
-            series: Columns of bars.
+            series: Columns of bars; NaN where the benchmark has no close for a bar.
             what: Names the place of a value in an error, from the column and the row.
 
         Raises:
@@ -177,8 +177,8 @@ class IndicatorDefinition:
             values = series[name]
             if name == "volume":
                 _require_volume(self.name, values, what)
-            elif self.needs_positive_prices and name in PRICES and not (values > 0).all():
-                row = int(np.argmax(values <= 0))
+            elif self.needs_positive_prices and name in PRICES and (is_refused := values <= 0).any():
+                row = int(np.argmax(is_refused))
                 remedy = f"{self.name} divides by prices: leave it out, or shift the prices"
                 refuse(what(name, row), "above 0", f"{values[row]:g}", remedy)
 
