@@ -90,7 +90,7 @@ class Accumulator:
             "session": lambda bar, _: float(exchange_date(bar.timestamp, exchange_zone).toordinal()),
         }
         # What compares runs on bars that both have, the rest on all.
-        compares = ["benchmark" in definition.inputs for definition in definitions]
+        compares = [definition.compares for definition in definitions]
         self._all, self._shared = _Reel(limit), _Reel(limit)
         self._results: list[StreamLine] = []
         self._gaps: list[int] = []

@@ -304,10 +304,9 @@ def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayL
     else:
         shared_lines = array_lines({name: values[is_shared] for name, values in columns.items()})
     for definition, parameters in plan.steps:
-        compares = "benchmark" in definition.inputs
-        for line in definition.lines(shared_lines if compares else lines, parameters):
+        for line in definition.lines(shared_lines if definition.compares else lines, parameters):
             if isinstance(line, ArrayLine):
-                yield line.among(is_shared) if compares and is_shared is not None else line
+                yield line.among(is_shared) if definition.compares and is_shared is not None else line
 
 
 def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> str:

@@ -124,6 +124,11 @@ class IndicatorDefinition:
     needs_positive_prices: bool = False
     revision: int = 1
 
+    @property
+    def compares(self) -> bool:
+        """Return whether it reads the bars of a benchmark too."""
+        return "benchmark" in self.inputs
+
     def checked(self, parameters: Mapping[str, object]) -> dict[str, float]:
         """Return ``parameters`` in their order, each an ``int`` or a ``float``.
 
