@@ -59,7 +59,8 @@ class WholePrices:
         scratch = rounded / float(MICROS_PER_UNIT)
         is_whole = scratch == values
         magnitudes = np.abs(rounded, out=scratch)
-        self._most = float(np.maximum.reduce(magnitudes, initial=0.0))
+        # To find the place of the largest costs half of finding the largest itself.
+        self._most = float(magnitudes[magnitudes.argmax()]) if len(values) else 0.0
         if self._most > MOST_MICROS:
             is_whole &= magnitudes <= MOST_MICROS
             self._most = MOST_MICROS
@@ -184,6 +185,9 @@ def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -
     Returns:
         A new array: one average more than there are values, behind ``ahead`` places.
 
+    Raises:
+        InvalidInputError: TA-Lib's process-wide settings were changed.
+
     Examples:
         >>> smoothed(np.array([4.0, 5.0]), 2.0, 3)
         array([2., 3., 4.])
@@ -193,6 +197,7 @@ def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -
         row[ahead] = start
         row[ahead + 1 :] = values if period == 1 else _smoothed_by_hand(values, start, period)
         return row
+    require_kernel_defaults("EMA")
     # The kernel begins with a mean of its own. After one of zeros, a few values lead it to the start.
     lead = _lead(start, 2.0 / (period + 1))
     zeros = max(period, ahead + 1 - len(lead))
@@ -287,7 +292,8 @@ def require_kernel_defaults(*functions: str) -> None:
 
 def _running(values: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> IntArray:
     """Return the sums of the first 0, 1, … values."""
-    sums = np.zeros(len(values) + 1, dtype=np.int64)
+    sums = np.empty(len(values) + 1, dtype=np.int64)
+    sums[0] = 0
     np.add.accumulate(values, out=sums[1:], dtype=np.int64)
     return sums
 

@@ -21,7 +21,6 @@ import pandas as pd
 from jutsu_core.arguments import require_flag, require_items, require_type
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.array_lines import ArrayLine
-from jutsu_core.indicators.averages import require_kernel_defaults
 from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, definition_of
 from jutsu_core.indicators.inputs import FloatArray, benchmark_closes, require_bars, row_name, session_numbers
 from jutsu_core.indicators.records import IndicatorDefinition, InputName, array_lines
@@ -295,7 +294,6 @@ def _plan(indicators: tuple[IndicatorSpec, ...]) -> _Plan:
 
 def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayLine]:
     """Yield the line of every result."""
-    require_kernel_defaults("EMA", "RSI")
     # All indicators share the lines, and with them the running sums of each.
     lines = array_lines(columns)
     is_shared = ~np.isnan(columns["benchmark"]) if "benchmark" in plan.readers else None

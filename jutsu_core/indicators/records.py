@@ -15,7 +15,6 @@ import numpy as np
 from jutsu_core.arguments import refuse
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.array_lines import ArrayLine
-from jutsu_core.indicators.averages import require_kernel_defaults
 from jutsu_core.indicators.inputs import (
     MAX_PERIOD,
     FloatArray,
@@ -202,7 +201,6 @@ class IndicatorDefinition:
         if len(columns) > 1:
             require_equal_lengths(**{f"{name}s": values for name, values in columns.items()})
         self.require_inputs(columns, lambda name, row: f"{name}s[{row}]")
-        require_kernel_defaults("EMA", "RSI")
         lines = self.lines(array_lines(columns), chosen)
         return tuple([line.padded(length) for line in lines if isinstance(line, ArrayLine)])
 
