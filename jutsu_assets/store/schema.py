@@ -174,6 +174,7 @@ performance_reports = Table(
     Column("input_hash", String(64), nullable=False),
     Column("report", Text, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
+    Column("summary", Text, nullable=False, server_default="[]"),
     comment="The current performance report of each subject, as JSON",
 )
 
