@@ -16,7 +16,13 @@ def upgrade() -> None:
     bind = op.get_bind()
     there = {column["name"] for column in sa.inspect(bind).get_columns("performance_reports")}
     if "summary" not in there:
-        op.add_column("performance_reports", sa.Column("summary", sa.Text(), nullable=False, server_default="[]"))
+        column: sa.Column[str] = sa.Column("summary", sa.Text(), nullable=False, server_default="[]")
+        if bind.dialect.name == "sqlite":
+            # It reads all of a row that stands before a column, and so the report must not.
+            with op.batch_alter_table("performance_reports", recreate="always") as batch:
+                batch.add_column(column, insert_after="input_hash")
+        else:
+            op.add_column("performance_reports", column)
     table = sa.table("performance_reports", sa.column("subject"), sa.column("report"), sa.column("summary"))
     for subject, report in bind.execute(sa.select(table.c.subject, table.c.report)).all():
         content = json.loads(report)
