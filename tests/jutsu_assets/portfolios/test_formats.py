@@ -261,6 +261,19 @@ def test_parquet_and_json_are_read_as_csv_is(tmp_path: Path) -> None:
     assert [row["total_value"] for row in history] == VALUES
 
 
+def test_a_cell_that_parquet_leaves_open_is_empty(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"timestamp": DAYS, "total_value": pd.array([1, 2, 3]), "cash": pd.array([1, None, 3])})
+    frame.to_parquet(tmp_path / "history.parquet")
+    (tmp_path / "core.yaml").write_text("history: history.parquet\n", encoding="utf-8")
+    _, history = load_portfolio_file(tmp_path / "core.yaml").read()
+    assert [row.get("cash") for row in history] == [1, None, 3]
+    frame.assign(total_value=pd.array([1, None, 3])).to_parquet(tmp_path / "history.parquet")
+    with pytest.raises(
+        ConfigurationError, match=r"row 2, column 'total_value': must be an amount, such as 12\.5, was None"
+    ):
+        load_portfolio_file(tmp_path / "core.yaml").read()
+
+
 def test_short_trades_of_backtesting_py_are_sold_first_and_interleave(tmp_path: Path) -> None:
     trades = (
         "Size,EntryPrice,ExitPrice,EntryTime,ExitTime\n-5,20,18,2013-03-01,2013-03-05\n3,19,18,2013-03-04,2013-03-05\n"
@@ -315,6 +328,17 @@ BAD_FILLS = {
         ',"1,5",',
         "row 2, column 'quantity': must be an amount above 0, such as 12.5, was '1,5'",
     ),
+    "an underscore": (",10,", ",1_0,", "column 'quantity': must be an amount above 0, such as 12.5, was '1_0'"),
+    "digits of another script": (
+        ",10,",
+        ",\u0661\u0660,",
+        "column 'quantity': must be an amount above 0, such as 12.5",
+    ),
+    "a time that UTC cannot have": (
+        "2013-03-04",
+        "9999-12-31T23:00:00-05:00",
+        "column 'timestamp': must be a time in the years 1 to 9999, UTC, was '9999-12-31T23:00:00-05:00'",
+    ),
     "below 0": (",10,", ",-10,", "column 'quantity': must be an amount above 0, such as 12.5, was '-10'"),
     "an empty symbol": (
         "SPY,2013-03-04",
@@ -356,7 +380,8 @@ def test_a_bad_fill_is_refused_with_file_row_column_and_remedy(tmp_path: Path, c
 
 BAD_HISTORIES: dict[str, tuple[str, str, str]] = {
     "no rows": ("history.csv", "timestamp,total_value\n", "must have a row for each period, has none"),
-    "nothing": ("history.csv", "", "must have a row for each period, has none"),
+    "nothing": ("history.csv", "", "history.csv, row 1: must name the columns, is empty; write the file anew"),
+    "a key twice": ("history.json", '[{"timestamp": "2013-03-01", "timestamp": 1}]', "'timestamp' stands twice in one"),
     "twice": (
         "history.csv",
         OWN_HISTORY.replace("03-05", "03-04"),
