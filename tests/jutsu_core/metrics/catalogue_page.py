@@ -60,7 +60,7 @@ prices (`make bench`; processor time, the best of some runs, November 2026):
 
 | | figures | times `many_figures` |
 | --- | ---: | ---: |
-| vectorbt 1.2.0, as a matrix, compiled | 10 | 4.9 |
+| vectorbt 1.2.0, as a matrix, compiled | 10 | 4.5 |
 | empyrical-reloaded 0.7.1, in a loop | 9 | 49 |
 | quantstats 0.0.86, in a loop | 10 | 700 |
 """
