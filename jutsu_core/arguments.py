@@ -24,6 +24,7 @@ from jutsu_core.errors import InvalidInputError
 T = TypeVar("T")
 _NAT = np.iinfo(np.int64).min
 _LONGEST_VALUE = 60
+_PANDAS_NAMES = ("DataFrame", "Series", "Index")
 _DATE_TYPES = ("date", "datetime", "datetime64", "period")
 _begins_with_a_date = re.compile(r"\d{4}-\d{2}-\d{2}").match
 
@@ -47,7 +48,9 @@ def shown(value: object) -> str:
     """
     is_scalar = value is None or isinstance(value, str | bytes | bool | int | float | complex | Decimal | date)
     if not is_scalar and not isinstance(value, np.generic) and value is not pd.NaT:
-        return type(value).__name__
+        name, home = type(value).__name__, type(value).__module__.partition(".")[0]
+        # Polars and others have a Series and a DataFrame too.
+        return f"{home}'s {name}" if name in _PANDAS_NAMES and home != "pandas" else name
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
@@ -59,7 +62,8 @@ def require_type(name: str, value: object, kind: type[T], must_be: str, remedy: 
         InvalidInputError: It is not a ``kind``.
     """
     if not isinstance(value, kind):
-        refuse(name, must_be, shown(value), remedy)
+        is_frame = kind is pd.DataFrame and hasattr(value, "to_pandas")
+        refuse(name, must_be, shown(value), f"{name}.to_pandas()" if is_frame else remedy)
     return value
 
 
@@ -204,6 +208,7 @@ def require_series(name: str, series: object) -> "pd.Series[Any]":
     """
     if not isinstance(series, pd.Series):
         remedy = "choose one column" if isinstance(series, pd.DataFrame) else f"make one: pd.Series({name})"
+        remedy = f"{name}.to_pandas()" if hasattr(series, "to_pandas") else remedy
         refuse(name, "a pandas Series", shown(series), remedy)
     require_ordered(name, series.index)
     return series

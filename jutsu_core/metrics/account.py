@@ -66,9 +66,11 @@ def account_of(portfolio_history: object) -> Account:
         InvalidInputError: The history is no list of rows, a row breaks its contract, or they are not each
             after the one before; the message names the first.
     """
-    if isinstance(portfolio_history, str | Mapping | pd.DataFrame) or not isinstance(portfolio_history, Iterable):
+    is_frame = hasattr(portfolio_history, "columns")  # pandas', Polars' or Arrow's: an iteration gives no rows of it
+    if isinstance(portfolio_history, str | bytes | Mapping) or is_frame or not isinstance(portfolio_history, Iterable):
         must_be = "a list of rows with 'timestamp' and 'total_value'"
-        refuse("portfolio_history", must_be, shown(portfolio_history), 'of a frame: frame.to_dict("records")')
+        remedy = 'of a frame: frame.to_dict("records"), of Polars frame.to_dicts(), of Arrow table.to_pylist()'
+        refuse("portfolio_history", must_be, shown(portfolio_history), remedy)
     rows = list(portfolio_history)
     if not rows:
         refuse("portfolio_history", "at least one row long", "empty", "begin with the starting equity")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics.analyzer import PerformanceAnalyzer
+from jutsu_core.metrics.many import many_figures
 from jutsu_core.metrics.periods import symbol_performance
 from jutsu_core.metrics.rhythm import change_in
 
@@ -522,3 +523,29 @@ def test_bars_with_a_column_twice_and_risk_free_losses_of_all_are_refused() -> N
         PerformanceAnalyzer(bars=bars)
     with pytest.raises(InvalidInputError, match="row 0 of risk_free_returns must be above -1"):
         PerformanceAnalyzer(risk_free_returns=pd.Series([-2.0], index=pd.DatetimeIndex([START])))
+
+
+class Foreign:
+    """What another library calls a DataFrame, as far as one can see."""
+
+    columns = ("timestamp", "total_value")
+
+    def to_pandas(self) -> pd.DataFrame:
+        return pd.DataFrame({"A": [1.0, 2.0]})
+
+
+@pytest.mark.parametrize("name", ["DataFrame", "Series"])
+def test_frames_of_other_libraries_are_refused_with_the_way_to_turn_them_into_ours(name: str) -> None:
+    foreign: Any = type(name, (Foreign,), {"__module__": "polars.dataframe.frame"})()
+    with pytest.raises(InvalidInputError, match=rf"a list of rows .*, was polars's {name}; .*frame.to_dicts\(\)"):
+        measured(foreign)
+    with pytest.raises(
+        InvalidInputError, match=rf"must be a pandas DataFrame, was polars's {name}; values.to_pandas\(\)"
+    ):
+        many_figures(foreign, periods_per_year=252, risk_free_rate=0.0)
+    with pytest.raises(InvalidInputError, match=rf"a pandas Series, was polars's {name}; returns.to_pandas\(\)"):
+        PerformanceAnalyzer().calculate_sharpe_ratio(foreign)
+    with pytest.raises(
+        InvalidInputError, match=rf"bars must be a pandas DataFrame .*, was polars's {name}; bars.to_pandas"
+    ):
+        PerformanceAnalyzer(bars=foreign)
