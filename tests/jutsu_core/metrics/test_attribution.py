@@ -235,6 +235,8 @@ REFUSED: dict[str, Callable[[], object]] = {
     "other periods": lambda: brinson_fachler(SOUND, frame([[0.2, 0.3, 0.5]] * 2), SOUND, SOUND),
     "too few returns": lambda: factor_regression(RETURNS[:3], FACTORS[:3]),
     "one factor twice": lambda: factor_regression(RETURNS, FACTORS.assign(S=2 * FACTORS["M"])),
+    "a factor called as the rest is": lambda: factor_regression(RETURNS, FACTORS.rename(columns={"M": "alpha"})),
+    "factors of one name as text": lambda: factor_regression(RETURNS, FACTORS.set_axis([1, "1"], axis=1)),
     "a factor that stays": lambda: factor_regression(RETURNS, FACTORS.assign(S=1.0)),
     "factors of other days": lambda: factor_regression(RETURNS[1:], FACTORS),
     "a risk-free text": lambda: factor_regression(RETURNS, FACTORS, risk_free_returns=WRONG),
