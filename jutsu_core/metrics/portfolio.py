@@ -359,7 +359,7 @@ def _hash_of(bars: Bars) -> str:
 
 def _plain(amount: Decimal) -> str:
     """Return an amount as one text, however many zeros it was written with."""
-    return format(amount.normalize(), "f")
+    return format(amount.normalize(), "f") if amount else "0"
 
 
 @cache

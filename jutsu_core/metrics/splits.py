@@ -23,6 +23,8 @@ _SPLITS = (*_PLAIN_SPLITS, 6, 8, 12, 15, 25, 30, 40, 50, 100, Decimal("1.5"))
 _REVERSE_SPLITS = (5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50, 60, 75, 80, 100)
 _SAME_PRICE = Decimal("0.02")
 _LIKE_PRICE = Decimal("0.2")
+# Between these a price moved too little for any of them.
+_NO_SPLIT = ((1 + _LIKE_PRICE) / _REVERSE_SPLITS[0], _SPLITS[-1] / (1 + _LIKE_PRICE))
 # A ratio that was written with six digits or more is that of so few shares.
 _MOST_SHARES = 100
 _SAME_RATIO = Fraction(2, 10**6)
@@ -102,6 +104,8 @@ def _suspects(fills: Sequence[FillEvent]) -> Iterator[str]:
 def _split_between(before: Decimal, fill: FillEvent, closed: Decimal | None) -> str | None:
     """Return which split lies before a fill, as far as prices tell, and ``closed``, the position that it closes."""
     fell = before / fill.fill_price
+    if _NO_SPLIT[0] < fell < _NO_SPLIT[1]:  # nearly always
+        return None
     if closed is not None:
         for ratio in _SPLITS:
             if fill.quantity == closed * ratio and abs(ratio / fell - 1) <= _LIKE_PRICE:
