@@ -46,7 +46,16 @@ from jutsu_core.metrics.portfolio_blocks import (
 )
 from jutsu_core.metrics.reconciliation import Finding, disagreements
 from jutsu_core.metrics.return_records import RETURN_RECORDS
-from jutsu_core.metrics.rhythm import HOLES, REFUSED_FROM, Rhythm, change_in, disagreement, holes_in, rhythm_of
+from jutsu_core.metrics.rhythm import (
+    HOLES,
+    REFUSED_FROM,
+    Rhythm,
+    change_in,
+    disagreement,
+    holes_in,
+    long_gaps_in,
+    rhythm_of,
+)
 from jutsu_core.metrics.series import FloatArray, IntArray, elapsed_days_between, require_finite, risk_free_per_period
 from jutsu_core.metrics.splits import Split, restated, split_suspects
 from jutsu_core.metrics.trade_measures import trade_measures
@@ -201,6 +210,12 @@ def _findings(
     for row in holes_in(account.stamps, rhythm, change):
         first, last = iso_time(account.at(row - 1)), iso_time(account.at(row))
         found.append(Finding("no_hole", last, f"no row from {first} until {last}: no period's return"))
+    lacking = long_gaps_in(account.stamps, rhythm, change)
+    if lacking:
+        first, last = (iso_time(account.at(row)) for row in (lacking[0] - 1, lacking[0]))
+        more = f", and {len(lacking) - 1} times more" if len(lacking) > 1 else ""
+        text = f"no row from {first} until {last}{more}: measured as one period, as nights and weekends are"
+        found.append(Finding("no_hole", last, text, len(lacking)))
     found.extend(_stale_benchmark(account, rhythm, options.benchmark))
     found.extend(Finding("no_split_in_fills", None, text) for text in split_suspects(fills))
     return found + disagreements(account, fills, options.scale.exchange_zone)

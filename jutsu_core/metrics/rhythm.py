@@ -29,6 +29,8 @@ FEWEST_GAPS = 6
 _FEWEST_OF_A_YEAR = 2
 _SHORTEST_YEAR = 364 * _DAY
 _SHORTEST_HOLE = 14 * _DAY
+# As after 11 September 2001; golden weeks last longer.
+_LONGEST_CLOSE = 7 * _DAY
 _TIMES_THE_USUAL = 5
 # Business days against calendar days are a factor of 1.45: named, not refused, for many books are kept daily.
 NAMED_FROM = 1.15
@@ -187,6 +189,17 @@ def disagreement(
         f"{rows} and were measured with periods_per_year={periods_per_year}:"
         f" volatility and ratios are off by {times**0.5 - 1:.0%}"
     )
+
+
+def long_gaps_in(stamps: IntArray, rhythm: Rhythm, change: Change | None = None) -> list[int]:
+    """Return the rows before which rows lack for longer than exchanges close, and yet for no hole."""
+    if rhythm.longest is None or rhythm.longest > _SHORTEST_HOLE:
+        return []
+    least = (
+        _LONGEST_CLOSE if change is None else max(_LONGEST_CLOSE, _ANOTHER * _YEAR / min(change.before, change.after))
+    )
+    gaps = np.diff(stamps)
+    return [int(row) + 1 for row in np.flatnonzero((gaps > least) & (gaps <= rhythm.longest))]
 
 
 class Spans(NamedTuple):

@@ -549,3 +549,22 @@ def test_frames_of_other_libraries_are_refused_with_the_way_to_turn_them_into_ou
         InvalidInputError, match=rf"bars must be a pandas DataFrame .*, was polars's {name}; bars.to_pandas"
     ):
         PerformanceAnalyzer(bars=foreign)
+
+
+def test_rows_that_lack_for_days_are_named_though_they_are_no_hole() -> None:
+    sessions = pd.bdate_range("2010-01-04", periods=300, tz="UTC")
+    report = measured(rows_at(sessions.delete([100, 101, 102, 103, 104, 105])))
+    assert rules(report) == ["no_hole"]
+    said = "no row from 2010-05-21T00:00:00+00:00 until 2010-06-01T00:00:00+00:00: measured as one period"
+    assert [note.partition(", as nights")[0] for note in report["notes"]] == [said]
+    assert report["sessions"] == 293
+    twice = measured(rows_at(sessions.delete([100, 101, 102, 103, 104, 200, 201, 202, 203, 204])))
+    assert "and 1 times more" in twice["notes"][0]
+    minutes = pd.DatetimeIndex(
+        np.concatenate([pd.date_range(day, periods=390, freq="min") for day in sessions[:40].tz_localize(None)])
+    )
+    stamps = minutes.tz_localize("UTC")
+    stamps = stamps[(stamps < sessions[10]) | (stamps >= sessions[15])]
+    assert rules(measured(rows_at(stamps), periods_per_year=98_280)) == ["no_hole"]
+    assert measured(rows_at(sessions.delete([100, 101, 102, 103])))["notes"] == []  # Monday to Monday, as in 2001
+    assert measured(rows_at(sessions[::5]), periods_per_year=52)["notes"] == []
