@@ -12,6 +12,7 @@ money-weighted return is the one rate at which the first value and every flow gr
 the owner made. A flow in the first row is part of the starting equity.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -222,7 +223,10 @@ def _row_of(entry: object, row: int) -> tuple[datetime, float]:
             refuse(where, f"a mapping with {key!r}", f"without it: {entry!r}")
     stamp, value = entry["timestamp"], entry["total_value"]
     if stamp is pd.NaT or not isinstance(stamp, datetime) or stamp.utcoffset() is None:
-        refuse(f"timestamp in {where}", "a timezone-aware datetime", repr(stamp))
+        remedy = "such as datetime(2024, 1, 2, tzinfo=UTC)"
+        if isinstance(stamp, datetime) and not pd.isna(stamp):
+            remedy = "say where it is meant: .replace(tzinfo=UTC), or of a column .dt.tz_localize('UTC')"
+        refuse(f"timestamp in {where}", "a timezone-aware datetime", repr(stamp), remedy)
     return require_aware("timestamp", stamp), require_number(f"total_value in {where}", value)
 
 
@@ -241,7 +245,10 @@ def _amounts(key: str, rows: list[Mapping[str, Any]]) -> FloatArray | None:
         return None
     amounts = np.zeros(len(rows))
     for row, amount in told:
-        amounts[row] = _amount(f"{key} in row {row} of portfolio_history", amount)
+        what = f"{key} in row {row} of portfolio_history"
+        if amount is pd.NA or (isinstance(amount, float) and math.isnan(amount)):
+            refuse(what, "a finite number", shown(amount), "leave the key out, or give None, where there is none")
+        amounts[row] = _amount(what, amount)
     return amounts
 
 

@@ -568,3 +568,17 @@ def test_rows_that_lack_for_days_are_named_though_they_are_no_hole() -> None:
     assert rules(measured(rows_at(stamps), periods_per_year=98_280)) == ["no_hole"]
     assert measured(rows_at(sessions.delete([100, 101, 102, 103])))["notes"] == []  # Monday to Monday, as in 2001
     assert measured(rows_at(sessions[::5]), periods_per_year=52)["notes"] == []
+
+
+def test_what_a_frame_leaves_open_and_times_without_a_zone_are_refused_with_what_to_do() -> None:
+    frame = pd.DataFrame({"timestamp": days(2), "total_value": [1.0, 2.0], "cash_flow": [math.nan, 1.0]})
+    rows: Any = frame.to_dict("records")
+    with pytest.raises(InvalidInputError, match=r"cash_flow in row 0 .*, was nan; leave the key out, or give None"):
+        measured(rows)
+    assert measured([{"timestamp": START, "total_value": 1, "cash_flow": None}])["notes"] == []
+    with pytest.raises(
+        InvalidInputError, match=r"timestamp in row 0 .*; say where it is meant: \.replace\(tzinfo=UTC\)"
+    ):
+        measured([{"timestamp": START.replace(tzinfo=None), "total_value": 1}])
+    with pytest.raises(InvalidInputError, match=r"timestamp in row 0 .*, was '2024-01-02'; such as datetime"):
+        measured([{"timestamp": "2024-01-02", "total_value": 1}])
