@@ -16,7 +16,8 @@ from jutsu_core.metrics.kernels import deepest_fall
 from jutsu_core.metrics.market import require_bars
 from jutsu_core.metrics.measures import Trials, checked_returns
 from jutsu_core.metrics.money import EXACT
-from jutsu_core.metrics.portfolio import Options, report_of
+from jutsu_core.metrics.options import Options
+from jutsu_core.metrics.portfolio import report_of
 from jutsu_core.metrics.rhythm import change_in, disagreement, rhythm_of
 from jutsu_core.metrics.risk import sharpe_ratio
 from jutsu_core.metrics.series import FloatArray, IntArray, checked_stamps, checked_values, require_finite

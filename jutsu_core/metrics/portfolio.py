@@ -6,9 +6,7 @@ the same account, fills and options give the same bytes, and ``fingerprint`` say
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -19,7 +17,7 @@ from jutsu_core.arguments import refuse
 from jutsu_core.bars import from_epoch, to_epoch
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
-from jutsu_core.metrics.account import Account, FlowsAt, grown, idle_rows
+from jutsu_core.metrics.account import Account, grown
 from jutsu_core.metrics.answer import Answer, Measured, measured
 from jutsu_core.metrics.benchmark import beside, relative_years
 from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
@@ -33,9 +31,11 @@ from jutsu_core.metrics.catalog import (
     records_of,
 )
 from jutsu_core.metrics.figures import Scale, figures_of, iso_time
+from jutsu_core.metrics.findings import findings_of, note_of
 from jutsu_core.metrics.kernels import deepest_fall, period_returns, whole_return
 from jutsu_core.metrics.market import Bars, market_measures
-from jutsu_core.metrics.measures import Context, Trials, annual_of, measures_of
+from jutsu_core.metrics.measures import Context, annual_of, measures_of
+from jutsu_core.metrics.options import Options
 from jutsu_core.metrics.portfolio_blocks import (
     activity,
     cash_flow_figures,
@@ -44,57 +44,17 @@ from jutsu_core.metrics.portfolio_blocks import (
     realised,
     top_trade_figures,
 )
-from jutsu_core.metrics.reconciliation import Finding, disagreements
 from jutsu_core.metrics.return_records import RETURN_RECORDS
-from jutsu_core.metrics.rhythm import (
-    HOLES,
-    REFUSED_FROM,
-    Rhythm,
-    change_in,
-    disagreement,
-    holes_in,
-    long_gaps_in,
-    rhythm_of,
-)
+from jutsu_core.metrics.rhythm import HOLES, Rhythm, rhythm_of
 from jutsu_core.metrics.series import FloatArray, IntArray, elapsed_days_between, require_finite, risk_free_per_period
-from jutsu_core.metrics.splits import Split, restated, split_suspects
+from jutsu_core.metrics.splits import restated
 from jutsu_core.metrics.trade_measures import trade_measures
-from jutsu_core.metrics.trades import Matching
 
 FORMULAS = 3
 """Raise it when a figure changes without its record."""
 
-# Five yearly values are a history; a symbol of five bars is one that has hardly been stored yet.
-_FEWEST_GAPS = 4
 _NO_BENCHMARK = "no benchmark was given"
 _RUINED = "the equity is 0 or below on one of the rows"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a portfolio is measured, checked.
-
-    Attributes:
-        scale: How figures are annualised and labelled.
-        accepts_other_periods: Whether rows of another period than the scale's are measured all the same.
-        flows_at: When in its period a cash flow came.
-        matching: What one round trip is.
-        splits: Splits between the fills.
-        benchmark: Times and values of the benchmark.
-        risk_free: Times and risk-free returns of single periods, instead of the scale's rate.
-        trials: The trials of which the portfolio is the chosen one.
-        bars: Those of the symbols, by which positions are followed.
-    """
-
-    scale: Scale
-    accepts_other_periods: bool = False
-    flows_at: FlowsAt = "end"
-    matching: Matching = "fifo"
-    splits: tuple[Split, ...] = ()
-    benchmark: tuple[IntArray, FloatArray] | None = None
-    risk_free: tuple[IntArray, FloatArray] | None = None
-    trials: Trials | None = None
-    bars: Bars | None = None
 
 
 def report_of(account: Account, told: Sequence[FillEvent], options: Options) -> dict[str, Any]:
@@ -114,7 +74,7 @@ def _report_of(account: Account, told: Sequence[FillEvent], options: Options) ->
     rhythm = rhythm_of(account.stamps)
     values = grown(account, options.flows_at)
     risk_free = _risk_free_of(account, options)
-    findings = _findings(account, values, rhythm, fills, options)
+    findings = findings_of(account, values, rhythm, fills, options)
     figures = _equity_figures(account, values, rhythm, options.scale, risk_free)
     trips = trade_metrics.match_fills(fills, options.matching)
     top = figures | top_trade_figures(fills, trips)
@@ -139,7 +99,7 @@ def _report_of(account: Account, told: Sequence[FillEvent], options: Options) ->
         "attribution": realised(trips),
         "undefined": {name: CATALOG[name].undefined for name in top if name in CATALOG and top[name] is None}
         | {name: reason for block in blocks.values() for name, reason in block.undefined.items()},
-        "notes": [_note(finding) for finding in findings],
+        "notes": [note_of(finding) for finding in findings],
         "findings": [finding.as_row() for finding in findings],
         "fingerprint": _fingerprint(account, told, options),
         "definitions": _definitions(options),
@@ -175,75 +135,6 @@ def _equity_figures(
         "max_drawdown_trough": at(fall.trough),
         "max_drawdown_recovery": at(fall.recovery),
     }
-
-
-def _findings(
-    account: Account, values: FloatArray, rhythm: Rhythm, fills: Sequence[FillEvent], options: Options
-) -> list[Finding]:
-    """Return what a reader must know first.
-
-    Raises:
-        InvalidInputError: The rows are of another period than was said.
-    """
-    refused_from = math.inf if options.accepts_other_periods else REFUSED_FROM
-    change = change_in(account.stamps)
-    off = disagreement(
-        "portfolio_history",
-        rhythm,
-        options.scale.periods_per_year,
-        refused_from=refused_from,
-        fewest_gaps=_FEWEST_GAPS,
-        change=change,
-    )
-    changed = None if change is None else iso_time(account.at(change.row))
-    found = [] if off is None else [Finding("rows_are_of_the_period", changed, off)]
-    ruined = np.flatnonzero(values <= 0)
-    if len(ruined):
-        first = iso_time(account.at(int(ruined[0])))
-        text = f"equity is 0 or below on {first}: returns are undefined from there on"
-        found.append(Finding("equity_is_above_zero", first, text, len(ruined)))
-    idle = idle_rows(account, options.flows_at)
-    if idle:
-        first = iso_time(account.at(idle[0]))
-        text = f"all had been paid out in {len(idle)} periods, the first until {first}: each is a return of 0"
-        found.append(Finding("account_is_not_empty", first, text, len(idle)))
-    for row in holes_in(account.stamps, rhythm, change):
-        first, last = iso_time(account.at(row - 1)), iso_time(account.at(row))
-        found.append(Finding("no_hole", last, f"no row from {first} until {last}: no period's return"))
-    lacking = long_gaps_in(account.stamps, rhythm, change)
-    if lacking:
-        first, last = (iso_time(account.at(row)) for row in (lacking[0] - 1, lacking[0]))
-        more = f", and {len(lacking) - 1} times more" if len(lacking) > 1 else ""
-        text = f"no row from {first} until {last}{more}: measured as one period, as nights and weekends are"
-        found.append(Finding("no_hole", last, text, len(lacking)))
-    found.extend(_stale_benchmark(account, rhythm, options.benchmark))
-    found.extend(Finding("no_split_in_fills", None, text) for text in split_suspects(fills))
-    return found + disagreements(account, fills, options.scale.exchange_zone)
-
-
-def _stale_benchmark(account: Account, rhythm: Rhythm, benchmark: tuple[IntArray, FloatArray] | None) -> list[Finding]:
-    """Return where the benchmark has no value of its own for so long that nothing is compared with anything."""
-    if benchmark is None or not len(benchmark[0]):
-        return []
-    stamps = benchmark[0]
-    own = rhythm_of(stamps)
-    ages = account.stamps - stamps[np.maximum(stamps.searchsorted(account.stamps, side="right") - 1, 0)]
-    longest = rhythm.longest if own.longest is None else own.longest
-    old = np.flatnonzero(ages > longest) if longest else np.empty(0, np.int64)
-    if len(old):
-        first, last = (iso_time(from_epoch(int(account.stamps[old[0]] - age))) for age in (0, ages[old[0]]))
-        text = f"the benchmark's last value on {first} is of {last}: it stands still in {len(old)} rows"
-        return [Finding("benchmark_is_current", first, text, len(old))]
-    if own.per_year is None or rhythm.per_year is None or rhythm.per_year < REFUSED_FROM * own.per_year:
-        return []
-    text = f"the benchmark has about {max(1, round(own.per_year))} values a year, and between two of them stands still"
-    return [Finding("benchmark_is_current", None, f"{text}: beta and what else compares single periods means little")]
-
-
-def _note(finding: Finding) -> str:
-    is_dated = finding.at is None or finding.at in finding.text
-    more = f" (and in {finding.times - 1} more rows)" if finding.times > 1 and not is_dated else ""
-    return finding.text if is_dated else f"{finding.at}: {finding.text}{more}"
 
 
 def _risk_free_of(account: Account, options: Options) -> FloatArray | None:
