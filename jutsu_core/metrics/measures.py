@@ -320,8 +320,8 @@ def _corrected(skew: float, kurtosis: float) -> tuple[Answer, Answer]:
         )
 
     quantile, below = correct(_Z, _Z**2, _Z**3), correct(*_BELOW)
-    # It must rise on its way from the tail to the median, or it is no quantile.
-    if slope <= 0 or quantile >= correct(0.0, 0.0, 0.0) or below > quantile:
+    # It must rise on its way from the tail to the mean and the median, or it is no quantile.
+    if slope <= 0 or quantile >= min(0.0, correct(0.0, 0.0, 0.0)) or below > quantile:
         reason = "skew and kurtosis are too large for the expansion"
         return reason, reason
     return quantile, below

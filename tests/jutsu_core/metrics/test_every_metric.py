@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jutsu_core.errors import InvalidInputError
@@ -516,6 +516,7 @@ def test_a_value_at_risk_is_no_gain() -> None:
         assert found[name] == "skew and kurtosis are too large for the expansion"
 
 
+@example(seed=4125421, tails=2.5)
 @given(seed=st.integers(0, 2**32 - 1), tails=st.sampled_from([2.5, 3, 5, 30]))
 def test_whatever_the_tails_what_is_beyond_is_worse(seed: int, tails: float) -> None:
     returns = np.clip(np.random.default_rng(seed).standard_t(tails, 400) / 100, -0.9, 0.9)
@@ -524,4 +525,4 @@ def test_whatever_the_tails_what_is_beyond_is_worse(seed: int, tails: float) -> 
         value, beyond = found[f"var_{how}"], found[f"cvar_{how}"]
         assert isinstance(value, str) == isinstance(beyond, str)
         if not isinstance(value, str) and not isinstance(beyond, str):
-            assert beyond <= value < float(np.median(returns)) + 0.005
+            assert beyond <= value <= float(returns.mean() if how != "historical" else np.median(returns))
