@@ -39,7 +39,7 @@ class Accumulator:
 
     Args:
         indicators: What to compute; the order is that of the values.
-        remembered: How many of the last bars can be taken back.
+        remembered: How many bars can be taken back, of those before the furthest that ever came.
         allow_benchmark_gaps: Whether there may be bars that the benchmark has none beside. What compares is NaN
             there, and goes on with the next bar that both have.
         exchange_zone: Where the exchange's clocks are, which say what session a bar belongs to.
@@ -101,6 +101,7 @@ class Accumulator:
             self._gaps += range(len(self._results), len(self._results) + len(lines)) if does_compare else ()
             self._results += lines
         self._came: list[tuple[datetime, bool]] = []
+        self._furthest = 0
         self._all.tape.close()
         self._shared.tape.close()
 
@@ -121,6 +122,7 @@ class Accumulator:
         if benchmark is not None and self._gaps:
             self._shared.take(bar, benchmark)
         self._came.append((bar.timestamp, benchmark is not None))
+        self._furthest = max(self._furthest, self._all.tape.bars)
         remembered = self._all.tape.remembered
         if len(self._came) > 2 * remembered + 2:
             del self._came[: -remembered - 1]
@@ -139,7 +141,8 @@ class Accumulator:
         """
         count = require_integer("bars", bars, minimum=0)
         tape = self._all.tape
-        most = min(tape.bars, tape.remembered)
+        # Counted from the furthest bar that ever came: what lay before was forgotten then, and does not come back.
+        most = tape.bars - max(0, self._furthest - tape.remembered)
         if count > most:
             remedy = "make an Accumulator with a larger remembered, and give it the history again"
             refuse("bars", f"at most {most}, as so many are remembered", count, remedy)
