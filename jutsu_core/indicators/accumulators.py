@@ -13,7 +13,7 @@ from math import nan
 from jutsu_core.arguments import refuse, require_flag, require_integer, require_items, require_type
 from jutsu_core.bars import MICROS_PER_UNIT, Bar, require_aware
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.catalog import IndicatorSpec, indicator_columns
+from jutsu_core.indicators.catalog import IndicatorSpec, indicator_columns, require_indicators
 from jutsu_core.indicators.lines import Line
 from jutsu_core.indicators.records import PRICE_INPUTS, PRICES
 from jutsu_core.indicators.stream_lines import StreamLine, Tape
@@ -38,7 +38,7 @@ class Accumulator:
     only a whole history shows, that an index never has any volume, is not refused here.
 
     Args:
-        indicators: What to compute; the order is that of the values.
+        indicators: What to compute, a name with its defaults; the order is that of the values.
         remembered: How many bars can be taken back, of those before the furthest that ever came.
         allow_benchmark_gaps: Whether there may be bars that the benchmark has none beside. What compares is NaN
             there, and goes on with the next bar that both have.
@@ -65,7 +65,7 @@ class Accumulator:
 
     def __init__(
         self,
-        indicators: Sequence[IndicatorSpec],
+        indicators: Sequence[IndicatorSpec | str],
         *,
         remembered: int = 100,
         allow_benchmark_gaps: bool = False,
@@ -73,8 +73,9 @@ class Accumulator:
     ) -> None:
         zone_of(exchange_zone)
         limit = require_integer("remembered", remembered, minimum=0, maximum=MOST_REMEMBERED)
-        self.columns = tuple(column.name for column in indicator_columns(indicators))
-        definitions = [spec.definition for spec in indicators]
+        specs = require_indicators(indicators)
+        self.columns = tuple(column.name for column in indicator_columns(specs))
+        definitions = [spec.definition for spec in specs]
         read = {name: definition.name for definition in definitions for name in definition.inputs}
         self._reads_volume, self._comparing = "volume" in read, read.get("benchmark")
         self._allows_gaps = require_flag("allow_benchmark_gaps", allow_benchmark_gaps)
@@ -94,7 +95,7 @@ class Accumulator:
         self._all, self._shared = _Reel(limit), _Reel(limit)
         self._results: list[StreamLine] = []
         self._gaps: list[int] = []
-        for spec, does_compare in zip(indicators, compares, strict=True):
+        for spec, does_compare in zip(specs, compares, strict=True):
             reel = self._shared if does_compare else self._all
             made = spec.definition.lines(reel.lines(spec.definition.inputs, values), spec.parameters)
             lines = [line for line in made if isinstance(line, StreamLine)]
