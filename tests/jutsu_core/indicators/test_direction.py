@@ -1,0 +1,51 @@
+"""Moves that are equal as decimals count as equal, whatever their floats say."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from jutsu_core.bars import Bar
+from jutsu_core.indicators.accumulators import Accumulator
+from jutsu_core.indicators.direction import adx, parabolic_sar
+
+FIRST = datetime(2013, 3, 1, tzinfo=UTC)
+
+
+def equal_moves() -> list[tuple[float, float, float, float]]:
+    """Return first and second highs and lows, each with a rise and a fall of as many cents."""
+    pairs = [(cents, step) for cents in range(1_000, 1_060) for step in (1, 10, 13)]
+    return [(cents / 100, (cents + step) / 100, (cents - 50) / 100, (cents - 50 - step) / 100) for cents, step in pairs]
+
+
+def test_of_a_rise_and_a_fall_that_are_equal_neither_counts() -> None:
+    moves = equal_moves()
+    assert len({np.sign((high - top) - (bottom - low)) for top, high, bottom, low in moves}) == 3
+    for top, high, bottom, low in moves:
+        lines = adx(np.array([top, high]), np.array([bottom, low]), np.array([top, low]), period=1)
+        assert (lines.plus_di[1], lines.minus_di[1]) == (0.0, 0.0)
+
+
+def test_a_cent_more_counts() -> None:
+    for top, high, bottom, low in equal_moves():
+        lines = adx(np.array([top, high + 0.01]), np.array([bottom, low]), np.array([top, low]), period=1)
+        assert lines.plus_di[1] > 0
+        lines = adx(np.array([top, high]), np.array([bottom, low - 0.01]), np.array([top, low]), period=1)
+        assert lines.minus_di[1] > 0
+
+
+@pytest.mark.parametrize("more", [0.0, 0.01])
+def test_a_stop_begins_on_the_side_that_the_decimals_say(more: float) -> None:
+    """Long unless the first fall is above the first rise; a bar on both sides turns it at once, so the other shows."""
+    for top, high, bottom, low in equal_moves():
+        stops = parabolic_sar(np.array([top, high, high]), np.array([bottom, low - more, low - more]))
+        assert stops[1] == (low - more if more else high)
+
+
+def test_a_stop_s_side_is_the_same_bar_by_bar() -> None:
+    for top, high, bottom, low in equal_moves():
+        prices = [round(price * 1e6) for price in (top, high, bottom, low)]
+        bars = [Bar(FIRST + timedelta(day), prices[2], prices[day], prices[2 + day], prices[2], 1) for day in range(2)]
+        accumulator = Accumulator(["parabolic_sar"])
+        stops = [accumulator.update(bar)[0] for bar in bars]
+        assert stops[1] == parabolic_sar(np.array([top, high]), np.array([bottom, low]))[1]
