@@ -84,4 +84,10 @@ def _parts(entry: object) -> tuple[str, dict[str, Any]]:
         if isinstance(name, str) and (parameters is None or isinstance(parameters, dict)):
             return name, parameters or {}
     said = f"an entry must be {_FORM}"
+    if isinstance(entry, dict) and len(entry) > 1:
+        said += (
+            "; parameters stand further to the right than the name"
+            if None in entry.values()
+            else "; begin each indicator with a dash of its own"
+        )
     raise refusal(said, [])

@@ -29,7 +29,7 @@ from jutsu_core.arguments import refuse, require_items, shown
 from jutsu_core.bars import BAR_COLUMNS, MICROS_PER_UNIT, PRICE_COLUMNS, Timeframe
 from jutsu_core.bounds import Bound
 from jutsu_core.calendar import exchange_zone
-from jutsu_core.errors import ConfigurationError, StoreUnavailableError
+from jutsu_core.errors import ConfigurationError, InvalidInputError, StoreUnavailableError
 from jutsu_core.indicators.catalog import IndicatorSpec, compute_indicators, indicator_columns
 from jutsu_core.ports import checked_symbols, checked_window, never_stored
 
@@ -71,7 +71,7 @@ def read_indicators(
     if as_of is None:
         pieces = _of_files(settings, wanted, columns, warn)
     else:
-        pieces = _as_known(settings, wanted, columns, universe, as_of)
+        pieces = _as_known(settings, wanted, columns, universe, as_of, warn)
     schema = pa.schema({name: _type_of(name) for name in columns})
     inside = [_between(piece.select(columns).cast(schema), start, end) for piece in pieces]
     return finished(pa.concat_tables([schema.empty_table(), *inside]))
@@ -155,8 +155,13 @@ def _as_known(
     columns: Sequence[str],
     universe: Universe,
     as_of: datetime,
+    warn: Callable[[str], object],
 ) -> list[pa.Table]:
-    """Return the series of ``symbols``, computed of the bars as they were known then."""
+    """Return the series of ``symbols``, computed of the bars as they were known then.
+
+    What the set cannot be computed of, such as an index without volume, has no file either: who asks for all gets the
+    others, and who names it is told why.
+    """
     specs = [spec for spec in universe.daily_indicators if not set(spec.column_names).isdisjoint(columns)]
     compares = any(spec.definition.compares for spec in specs)
     with shown_database(settings):
@@ -168,9 +173,16 @@ def _as_known(
         beside = _closes(bars, universe.benchmark_symbol) if compares else None
     tables = []
     for frame in frames:
-        computed = (
-            frame if frame.empty else compute_indicators(frame, specs, benchmark=beside, allow_benchmark_gaps=True)
-        )
+        try:
+            computed = (
+                frame if frame.empty else compute_indicators(frame, specs, benchmark=beside, allow_benchmark_gaps=True)
+            )
+        except InvalidInputError as error:
+            message = f"{INDICATORS} of {frame['symbol'].iloc[0]}: {error}"
+            if symbols is not None:
+                raise InvalidInputError(message) from None
+            warn(f"left out, because it cannot be computed: {message}")
+            continue
         table = pa.Table.from_pandas(computed.reindex(columns=list(columns)), preserve_index=False)
         tables.append(table.replace_schema_metadata(None))
     return tables

@@ -287,7 +287,7 @@ def compute_arrays(
     plan = _plan(tuple(require_indicators(indicators)))
     if not hasattr(columns, "values"):
         refuse("columns", "arrays by name", shown(columns), "such as {'close': closes}")
-    arrays = {name: _float_array(columns, name, reader) for name, reader in plan.readers.items()}
+    arrays: dict[str, FloatArray] = {name: _float_array(columns, name, reader) for name, reader in plan.readers.items()}
     length = len(next(iter(columns.values()), ()))
     if arrays:
         require_equal_lengths(**arrays)

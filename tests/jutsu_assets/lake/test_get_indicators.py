@@ -170,6 +170,23 @@ def test_as_of_an_instant_what_compares_does_so_with_the_benchmark_of_then(
     np.testing.assert_allclose(now, 2 * own / other, rtol=1e-5)
 
 
+def test_as_of_an_instant_an_index_without_volume_is_left_out_of_all_and_named_where_it_is_asked_for(
+    bars: SqlBarStore, restate: Restate, clock: SettableClock, universe: Path
+) -> None:
+    """As it has no file either, because no run can compute the set of it."""
+    restate("AAPL", 1.0)
+    index = [held._replace(volume=0) for held in walk("$SPX", 1.0)]
+    bars.write("$SPX", D1, fetched(*index, asked_at=clock.now()))
+    universe.write_text(UNIVERSE.replace("BRK/B", "$SPX").replace("swing: [", "swing: [obv, "), "utf-8")
+    now = clock.now()
+    with pytest.warns(UserWarning, match=r"left out, because .*daily_indicators of \$SPX: volume must be above 0"):
+        found = lake_room.get_indicators(as_of=now)
+    assert set(found["symbol"]) == {"AAPL"}
+    with pytest.raises(InvalidInputError, match=r"^daily_indicators of \$SPX: volume must be above 0 .*; obv needs"):
+        lake_room.get_indicators(["AAPL", "$SPX"], as_of=now)
+    assert set(lake_room.get_indicators(None, "rsi", as_of=now)["symbol"]) == {"AAPL", "$SPX"}
+
+
 @pytest.mark.parametrize("is_as_of", [False, True])
 def test_a_symbol_that_was_never_stored_is_refused(restate: Restate, clock: SettableClock, *, is_as_of: bool) -> None:
     restate("AAPL", 1.0)
