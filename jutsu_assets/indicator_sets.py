@@ -6,13 +6,13 @@ wrong with one is said in the catalogue's words, with the keys that lead to the 
 What does not belong here: which indicators there are (``jutsu_core.indicators.definitions``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.catalog import DEFAULT_INDICATORS, IndicatorSpec, indicator
+from jutsu_core.indicators.catalog import DEFAULT_INDICATORS, IndicatorSpec, catalog_fingerprint, indicator
 from jutsu_core.indicators.definitions import definition_of
 
 STANDARD: Final = "standard"
@@ -69,6 +69,16 @@ def chosen_set(name: str, sets: Mapping[str, tuple[IndicatorSpec, ...]]) -> tupl
         KeyError: There is none.
     """
     return DEFAULT_INDICATORS if name == STANDARD else sets[name]
+
+
+def made_by(indicators: Sequence[IndicatorSpec], benchmark: str | None) -> dict[str, str]:
+    """Return for each column that ``indicators`` fill what identifies its definition, and what it is compared with."""
+    found = {}
+    for spec in indicators:
+        identity = catalog_fingerprint([spec])
+        beside = f" beside {benchmark or 'nothing'}" if spec.definition.compares else ""
+        found.update(dict.fromkeys(spec.column_names, identity + beside))
+    return found
 
 
 def refusal(said: str, under: list[Any]) -> PydanticCustomError:

@@ -95,7 +95,8 @@ def get_indicators(
         ConfigurationError: A setting or the universe file is wrong, or Polars is not installed.
         InvalidInputError: The set has no such column or indicator, or a bound is none.
         NoDataError: A symbol has no stored indicators, or with ``as_of`` no bars that were known then.
-        StoreUnavailableError: The system of record cannot be read, or a file was made of another set.
+        StoreUnavailableError: The system of record cannot be read, or a file was made of another set, of another
+            definition of what is asked for, or beside another benchmark.
 
     Examples:
         >>> get_indicators("AAPL", ["close", "rsi"], "2010-01-04", "2011-01-01")  # doctest: +SKIP
