@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import talib
 from numpy.typing import NDArray
 
 from jutsu_core.indicators.averages import WholePrices, distance_sums, highest, lowest, smoothed
 from jutsu_core.indicators.inputs import FloatArray
+from jutsu_core.indicators.kernels import ta_lib
 from jutsu_core.indicators.lines import ExactKind, Line, Operation, State
 from jutsu_core.indicators.one_window import start_of
 
@@ -194,8 +194,9 @@ def since_highest(values: FloatArray, period: int) -> FloatArray:
     """
     if len(values) <= period:
         return values[:0]
-    _, up = talib.AROON(values, values, timeperiod=period)
-    return np.rint(period - up[period:] * period / 100)
+    _, up = ta_lib("AROON")(values, values, timeperiod=period)
+    since: FloatArray = np.rint(period - up[period:] * period / 100)
+    return since
 
 
 def scanned(

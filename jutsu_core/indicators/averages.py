@@ -19,12 +19,10 @@ from math import fsum
 
 import numpy as np
 import numpy.typing as npt
-import talib
-from talib import get_compatibility, get_unstable_period  # type: ignore[attr-defined]  # re-exported without being declared
 
 from jutsu_core.bars import MICROS_PER_UNIT
-from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.inputs import MAX_PERIOD, FloatArray
+from jutsu_core.indicators.kernels import require_kernel_defaults, ta_lib
 
 IntArray = npt.NDArray[np.int64]
 MultiplyAdd = Callable[[float, float, float], float]
@@ -206,7 +204,7 @@ def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -
     row[:zeros] = 0.0
     row[zeros:first] = lead
     row[first:] = values
-    averages: FloatArray = talib.EMA(row, timeperiod=period)
+    averages: FloatArray = ta_lib("EMA")(row, timeperiod=period)
     return averages[first - 1 - ahead :]
 
 
@@ -219,7 +217,7 @@ def highest(values: FloatArray, period: int) -> FloatArray:
     """
     if period == 1 or len(values) < period:
         return values[period - 1 :].copy()
-    extremes: FloatArray = talib.MAX(values, timeperiod=period)
+    extremes: FloatArray = ta_lib("MAX")(values, timeperiod=period)
     return extremes[period - 1 :]
 
 
@@ -232,7 +230,7 @@ def lowest(values: FloatArray, period: int) -> FloatArray:
     """
     if period == 1 or len(values) < period:
         return values[period - 1 :].copy()
-    extremes: FloatArray = talib.MIN(values, timeperiod=period)
+    extremes: FloatArray = ta_lib("MIN")(values, timeperiod=period)
     return extremes[period - 1 :]
 
 
@@ -262,32 +260,6 @@ def distance_sums(values: FloatArray, centers: FloatArray, period: int, *, squar
             np.abs(scratch, out=scratch)
         totals += scratch
     return totals
-
-
-def require_kernel_defaults(*functions: str) -> None:
-    """Check that nobody in this process has changed what TA-Lib computes.
-
-    TA-Lib keeps an "unstable period" for each function, which hides leading values, and its
-    older releases a compatibility mode, which starts averages differently; all threads share them.
-
-    Args:
-        functions: TA-Lib functions about to be used.
-
-    Raises:
-        InvalidInputError: A setting is not the default; the remedy is named.
-    """
-    for function in functions:
-        hidden = get_unstable_period(function)
-        if hidden:
-            message = (
-                f"TA-Lib's unstable period of {function} must be 0, was {hidden}; "
-                f"call talib.set_unstable_period({function!r}, 0)"
-            )
-            raise InvalidInputError(message)
-    mode = get_compatibility()
-    if mode:
-        message = f"TA-Lib's compatibility mode must be 0, was {mode}; call talib.set_compatibility(0)"
-        raise InvalidInputError(message)
 
 
 def _running(values: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> IntArray:
@@ -347,7 +319,7 @@ def kernel_multiply_add() -> MultiplyAdd:
     continues its series by hand has to do as it does.
     """
     values = probe_values()
-    averages = talib.EMA(values, timeperiod=12)[11:].tolist()
+    averages = ta_lib("EMA")(values, timeperiod=12)[11:].tolist()
     steps = list(zip(averages[:-1], values[12:].tolist(), averages[1:], strict=True))
 
     def misses(multiply_add: MultiplyAdd) -> int:

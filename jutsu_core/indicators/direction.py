@@ -6,11 +6,11 @@ What does not belong here: moving averages (``trend``) and speed (``momentum``).
 from typing import NamedTuple
 
 import numpy as np
-import talib
 
 from jutsu_core.indicators.array_lines import scanned
 from jutsu_core.indicators.averages import kernel_multiply_add
 from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
+from jutsu_core.indicators.kernels import ta_lib
 from jutsu_core.indicators.lines import ROUNDING, Line, State
 from jutsu_core.indicators.records import IndicatorDefinition, index, level, number_of, period_of
 from jutsu_core.indicators.volatility import true_range
@@ -298,7 +298,7 @@ def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration
         if fall > 0 and 0 < fall - rise <= noise_of(*first):
             return tuple(scanned(begin, step, [tops, bottoms, tops_before, bottoms_before], 1))
         tops, bottoms = np.concatenate((tops_before[:1], tops)), np.concatenate((bottoms_before[:1], bottoms))
-        stops: FloatArray = talib.SAR(tops, bottoms, acceleration=first_speed, maximum=most)
+        stops: FloatArray = ta_lib("SAR")(tops, bottoms, acceleration=first_speed, maximum=most)
         return (stops[1:],)
 
     (stops,) = high.scan(begin, step, low, high.lag(1), low.lag(1), kernel=kernel)

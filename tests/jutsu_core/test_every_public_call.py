@@ -653,6 +653,7 @@ WITHOUT_ROW = {
     "bars": {"Bar BarColumns RejectedBar Timeframe": RECORD, "require_aware": CHECK},
     "history": {"HistoryUpdate": RECORD, "DailyHistory": PARTS},
     "indicators.averages": {"*": KERNEL, "WholePrices": KERNEL},
+    "indicators.kernels": {"*": KERNEL},
     "indicators.stream_lines": {"StreamLine": KERNEL, "Tape": KERNEL},
     "indicators.array_lines": {"*": KERNEL, "ArrayLine": KERNEL},
     "indicators.composites": {"*": KERNEL, "Composite Rounding": RECORD},

@@ -87,6 +87,6 @@ def test_a_changed_unstable_period_is_refused() -> None:
 
 def test_a_changed_compatibility_mode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Older kernels would start exponential averages with the first price; newer ones ignore it."""
-    monkeypatch.setattr("jutsu_core.indicators.averages.get_compatibility", lambda: 1)
+    monkeypatch.setattr("talib.get_compatibility", lambda: 1)
     with pytest.raises(InvalidInputError, match="compatibility mode must be 0, was 1"):
         ema(random_walk(60), period=5)
