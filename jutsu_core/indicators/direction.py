@@ -257,16 +257,18 @@ def _aroon(high: Line, low: Line, period: int) -> tuple[Line, ...]:
     return tuple((age * -1.0 + float(period)) * 100.0 / float(period) for age in ages)
 
 
+def _noise_of(*prices: float) -> float:
+    """Return what ``Line.rounding`` does, of single numbers."""
+    return ROUNDING * sum(map(abs, prices))
+
+
 def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration: float) -> Line:
     most, first_speed = most_acceleration, min(acceleration, most_acceleration)
     multiply_add = kernel_multiply_add()
 
-    def noise_of(*prices: float) -> float:
-        return ROUNDING * sum(map(abs, prices))
-
     def begin(top: float, bottom: float, top_before: float, bottom_before: float) -> State:
         fall, rise = bottom_before - bottom, top - top_before
-        is_long = not (fall > 0 and fall - rise > noise_of(top, bottom, top_before, bottom_before))
+        is_long = not (fall > 0 and fall - rise > _noise_of(top, bottom, top_before, bottom_before))
         extreme, stop = (top, bottom_before) if is_long else (bottom, top_before)
         return step((0.0, stop, extreme, first_speed, float(is_long), top, bottom), top, bottom, 0.0, 0.0)
 
@@ -295,7 +297,7 @@ def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration
         first = [float(column[0]) for column in (tops, bottoms, tops_before, bottoms_before)]
         fall, rise = first[3] - first[1], first[0] - first[2]
         # Where a rise and a fall are equal, the kernel takes the side that rounding says.
-        if fall > 0 and 0 < fall - rise <= noise_of(*first):
+        if fall > 0 and 0 < fall - rise <= _noise_of(*first):
             return tuple(scanned(begin, step, [tops, bottoms, tops_before, bottoms_before], 1))
         tops, bottoms = np.concatenate((tops_before[:1], tops)), np.concatenate((bottoms_before[:1], bottoms))
         stops: FloatArray = ta_lib("SAR")(tops, bottoms, acceleration=first_speed, maximum=most)
@@ -310,7 +312,8 @@ def _supertrend(high: Line, low: Line, close: Line, period: int, multiplier: flo
     reach = true_range(high, low, close).wilder(period) * multiplier
 
     def begin(upper: float, lower: float, last: float) -> State:
-        is_up = last - lower >= upper - last
+        # The bands stand as far above the middle as below it, and are rounded by themselves.
+        is_up = (last - lower) - (upper - last) >= -2.0 * _noise_of(upper, lower, last)
         return (lower if is_up else upper, 1.0 if is_up else -1.0, upper, lower, last)
 
     def step(state: State, upper: float, lower: float, last: float) -> State:
@@ -384,6 +387,7 @@ SUPERTREND = IndicatorDefinition(
     ),
     formula=_supertrend,
     function=supertrend,
+    revision=2,
 )
 ICHIMOKU = IndicatorDefinition(
     name="ichimoku",

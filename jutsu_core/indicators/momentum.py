@@ -363,7 +363,9 @@ def _cci(high: Line, low: Line, close: Line, period: int) -> Line:
     typical = typical_price(high, low, close)
     mean = typical.mean(period)
     spread = typical.distances(mean, period, squared=False) / float(period)
-    return (typical - mean).over(spread * 0.015, 0.0)
+    # Equal sums of three prices do not vary, though their floats may.
+    noise = typical.magnitude().highest(period) * (4.0 * ROUNDING)
+    return (typical - mean).over(spread.beyond(noise) * 0.015, 0.0)
 
 
 def _roc(close: Line, period: int) -> Line:
@@ -442,6 +444,7 @@ CCI = IndicatorDefinition(
     ),
     formula=_cci,
     function=cci,
+    revision=2,
 )
 ROC = IndicatorDefinition(
     name="roc",

@@ -7,7 +7,7 @@ import pytest
 
 from jutsu_core.bars import Bar
 from jutsu_core.indicators.accumulators import Accumulator
-from jutsu_core.indicators.direction import adx, parabolic_sar
+from jutsu_core.indicators.direction import adx, parabolic_sar, supertrend
 
 FIRST = datetime(2013, 3, 1, tzinfo=UTC)
 
@@ -49,3 +49,10 @@ def test_a_stop_s_side_is_the_same_bar_by_bar() -> None:
         accumulator = Accumulator(["parabolic_sar"])
         stops = [accumulator.update(bar)[0] for bar in bars]
         assert stops[1] == parabolic_sar(np.array([top, high]), np.array([bottom, low]))[1]
+
+
+def test_a_close_in_the_middle_of_the_first_bar_is_on_the_upper_side() -> None:
+    for cents in range(300, 700):
+        highs, lows, closes = (np.full(3, (cents + reach) / 100) for reach in (7, -7, 0))
+        assert supertrend(highs, lows, closes, period=2, multiplier=1.5).side[2] == 1.0
+        assert supertrend(highs, lows, closes - 0.01, period=2, multiplier=1.5).side[2] == -1.0
