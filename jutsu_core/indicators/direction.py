@@ -318,9 +318,11 @@ def _supertrend(high: Line, low: Line, close: Line, period: int, multiplier: flo
 
     def step(state: State, upper: float, lower: float, last: float) -> State:
         _, side, upper_before, lower_before, last_before = state
-        upper = upper if upper < upper_before or last_before > upper_before else upper_before
-        lower = lower if lower > lower_before or last_before < lower_before else lower_before
-        has_turned = last < lower if side > 0 else last > upper
+        # A close that is at a band has not crossed it, though rounding may have put it a hair beyond.
+        noise = 4.0 * _noise_of(upper, lower, last)
+        upper = upper if upper < upper_before or last_before > upper_before + noise else upper_before
+        lower = lower if lower > lower_before or last_before < lower_before - noise else lower_before
+        has_turned = last < lower - noise if side > 0 else last > upper + noise
         side = -side if has_turned else side
         return (lower if side > 0 else upper, side, upper, lower, last)
 

@@ -1,6 +1,7 @@
 """Moves that are equal as decimals count as equal, whatever their floats say."""
 
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from jutsu_core.bars import Bar
 from jutsu_core.indicators.accumulators import Accumulator
 from jutsu_core.indicators.direction import adx, parabolic_sar, supertrend
+from tests.jutsu_core.indicators.answers import arithmetic
 
 FIRST = datetime(2013, 3, 1, tzinfo=UTC)
 
@@ -56,3 +58,17 @@ def test_a_close_in_the_middle_of_the_first_bar_is_on_the_upper_side() -> None:
         highs, lows, closes = (np.full(3, (cents + reach) / 100) for reach in (7, -7, 0))
         assert supertrend(highs, lows, closes, period=2, multiplier=1.5).side[2] == 1.0
         assert supertrend(highs, lows, closes - 0.01, period=2, multiplier=1.5).side[2] == -1.0
+
+
+@pytest.mark.parametrize("multiplier", [0.25, 0.5, 1.0])
+def test_a_close_at_a_band_has_not_crossed_it(multiplier: float) -> None:
+    """Bars of one range, whose bands are whole cents that closes often meet; sides as in fractions."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        closes = 2_000 + rng.integers(-3, 4, 40).cumsum() * 10
+        reach = int(rng.choice([30, 50, 70]))
+        cents = {"high": closes + reach, "low": closes - reach, "close": closes}
+        exact = {name: [Fraction(value, 100) for value in row.tolist()] for name, row in cents.items()}
+        _, sides = arithmetic.supertrend(exact, 4, multiplier)
+        made = supertrend(*(row / 100 for row in cents.values()), period=4, multiplier=multiplier)
+        assert made.side[4:].tolist() == sides[4:]
