@@ -6,13 +6,13 @@ wrong with one is said in the catalogue's words, with the keys that lead to the 
 What does not belong here: which indicators there are (``jutsu_core.indicators.definitions``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.catalog import DEFAULT_INDICATORS, IndicatorSpec, indicator
+from jutsu_core.indicators.catalog import DEFAULT_INDICATORS, IndicatorSpec, catalog_fingerprint, indicator
 from jutsu_core.indicators.definitions import definition_of
 
 STANDARD: Final = "standard"
@@ -71,6 +71,16 @@ def chosen_set(name: str, sets: Mapping[str, tuple[IndicatorSpec, ...]]) -> tupl
     return DEFAULT_INDICATORS if name == STANDARD else sets[name]
 
 
+def made_by(indicators: Sequence[IndicatorSpec], benchmark: str | None) -> dict[str, str]:
+    """Return for each column that ``indicators`` fill what identifies its definition, and what it is compared with."""
+    found = {}
+    for spec in indicators:
+        identity = catalog_fingerprint([spec])
+        beside = f" beside {benchmark or 'nothing'}" if spec.definition.compares else ""
+        found.update(dict.fromkeys(spec.column_names, identity + beside))
+    return found
+
+
 def refusal(said: str, under: list[Any]) -> PydanticCustomError:
     """Return the error that says ``said`` of what stands below a value, where ``under`` leads."""
     return PydanticCustomError(REFUSED, "refused", {"said": said, "under": under})
@@ -84,4 +94,10 @@ def _parts(entry: object) -> tuple[str, dict[str, Any]]:
         if isinstance(name, str) and (parameters is None or isinstance(parameters, dict)):
             return name, parameters or {}
     said = f"an entry must be {_FORM}"
+    if isinstance(entry, dict) and len(entry) > 1:
+        said += (
+            "; parameters stand further to the right than the name"
+            if None in entry.values()
+            else "; begin each indicator with a dash of its own"
+        )
     raise refusal(said, [])

@@ -314,8 +314,10 @@ def _complaint(item: dict[str, Any], place: tuple[str | int, ...], document: Doc
     value = item["input"]
     was = as_written(value, document.written.get(place))
     if item["type"] == "extra_forbidden":
-        known = [name.rpartition(".")[2] for name in _MUST_BE if name.count(".") == len(place) - 1]
-        return f"key {key!r} is not known (value {was}){nearest(str(place[-1]), known)}; take it out or correct it"
+        group = ".".join(map(str, place[:-1]))
+        known = [name.rpartition(".")[2] for name in _MUST_BE if name.rpartition(".")[0] == group]
+        hint = nearest(str(place[-1]), known) or f" (known here: {', '.join(known)})"
+        return f"key {key!r} is not known (value {was}){hint}; take it out or correct it"
     if item["type"] == "missing":
         return f"key {key!r} is missing; add it: {_MUST_BE[key]}"
     if item["type"] == "value_error":
@@ -326,7 +328,14 @@ def _complaint(item: dict[str, Any], place: tuple[str | int, ...], document: Doc
         remedy = item["ctx"]["remedy"] if item["type"] == _TICKER else _as_ticker(document.written.get(place))
         return f"key 'symbols' must hold tickers in capitals, but no. {int(place[1]) + 1} was {was}; {remedy}"
     must_be = _SET_MUST_BE if place[0] == "indicator_sets" and len(place) > 1 else _MUST_BE[key]
-    return f"key {key!r} must be {must_be}, was {was}"
+    return f"key {key!r} must be {must_be}, was {was}{_as_name_of_set(key, document.written.get(place), document)}"
+
+
+def _as_name_of_set(key: str, written: str | None, document: Document) -> str:
+    """Return what to do with the name of a set that YAML reads as a number, a date, true or nothing."""
+    sets = document.content.get("indicator_sets") if isinstance(document.content, dict) else None
+    is_name = key == "indicators.1d" and isinstance(sets, dict) and written in sets
+    return f'; put it in quotes: "{written}"' if is_name else ""
 
 
 def _refused(item: dict[str, Any], place: tuple[str | int, ...], document: Document) -> str:

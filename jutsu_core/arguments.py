@@ -24,9 +24,21 @@ from jutsu_core.errors import InvalidInputError
 T = TypeVar("T")
 _NAT = np.iinfo(np.int64).min
 _LONGEST_VALUE = 60
-_PANDAS_NAMES = ("DataFrame", "Series", "Index")
 _DATE_TYPES = ("date", "datetime", "datetime64", "period")
 _begins_with_a_date = re.compile(r"\d{4}-\d{2}-\d{2}").match
+_WRITTEN_DATES = (
+    (re.compile(r"\d{8}\b"), ("%Y%m%d",)),
+    (re.compile(r"\d{4}/\d{1,2}/\d{1,2}\b"), ("%Y/%m/%d",)),
+    (re.compile(r"\d{4}-\d{1,2}-\d{1,2}\b"), ("%Y-%m-%d",)),
+    (re.compile(r"\d{1,2}/\d{1,2}/\d{4}\b"), ("%m/%d/%Y", "%d/%m/%Y")),
+    (re.compile(r"\d{1,2}-\d{1,2}-\d{4}\b"), ("%d-%m-%Y", "%m-%d-%Y")),
+    (re.compile(r"\d{1,2}\.\d{1,2}\.\d{4}\b"), ("%d.%m.%Y",)),
+    (re.compile(r"\d{1,2}-[A-Za-z]{3}-\d{4}\b"), ("%d-%b-%Y",)),
+    (re.compile(r"\d{1,2} [A-Za-z]{3} \d{4}\b"), ("%d %b %Y",)),
+    (re.compile(r"[A-Za-z]{3} \d{1,2}, \d{4}\b"), ("%b %d, %Y",)),
+)
+"""How dates are written in files besides ISO 8601, and how each may be read."""
+_WRITTEN_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 
 def refuse(what: str, must_be: str, was: object, remedy: str = "") -> NoReturn:
@@ -46,11 +58,13 @@ def shown(value: object) -> str:
         >>> shown("AAPL"), shown([1, 2]), shown(None)
         ("'AAPL'", 'list', 'None')
     """
+    if isinstance(value, np.bool_ | np.integer | np.floating) and not isinstance(value, np.timedelta64 | np.longdouble):
+        value = value.item()
     is_scalar = value is None or isinstance(value, str | bytes | bool | int | float | complex | Decimal | date)
     if not is_scalar and not isinstance(value, np.generic) and value is not pd.NaT:
-        name, home = type(value).__name__, type(value).__module__.partition(".")[0]
-        # Polars and others have a Series and a DataFrame too.
-        return f"{home}'s {name}" if name in _PANDAS_NAMES and home != "pandas" else name
+        name, library = type(value).__name__, type(value).__module__.partition(".")[0]
+        # What pandas has under the same name, another library has too.
+        return f"{library}.{name}" if library not in {"builtins", "pandas"} and hasattr(pd, name) else name
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
@@ -296,6 +310,8 @@ def _times_of_objects(index: pd.Index) -> pd.DatetimeIndex | None:
     if kind == "period":
         return pd.PeriodIndex(index).to_timestamp()
     is_text = kind == "string" and all(map(_begins_with_a_date, index.dropna()))
+    if kind == "string" and not is_text:
+        return _written_times(index)
     if not is_text and kind not in _DATE_TYPES:
         return None
     try:
@@ -303,3 +319,20 @@ def _times_of_objects(index: pd.Index) -> pd.DatetimeIndex | None:
     except (ValueError, TypeError):
         return None  # text that only begins like a date is a name
     return pd.DatetimeIndex(times)
+
+
+def _written_times(index: pd.Index) -> pd.DatetimeIndex | None:
+    """Return what :func:`times_of` does for text; where a date can be read in two ways, in the one that rises."""
+    labels = index.dropna()
+    forms = next((forms for begins, forms in _WRITTEN_DATES if all(map(begins.match, labels))), ())
+    readings: list[pd.DatetimeIndex] = []
+    for form in (day + time for day in forms for time in _WRITTEN_TIMES):
+        try:
+            times = pd.DatetimeIndex(pd.to_datetime(index, format=form))
+        except (ValueError, TypeError):
+            continue  # another form, or a name that only begins like a date
+        stamps = times.asi8
+        if bool((stamps[1:] > stamps[:-1]).all()):
+            return times
+        readings.append(times)
+    return readings[0] if readings else None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from jutsu_core.arguments import require_type
 from jutsu_core.bounds import Bound
 
 if TYPE_CHECKING:
@@ -51,13 +52,14 @@ def frame(query: str) -> "pd.DataFrame":
 
     Raises:
         ConfigurationError: A setting is wrong.
-        InvalidInputError: ``query`` returns no rows at all, such as an empty one.
+        InvalidInputError: ``query`` is no text, or returns no rows at all, such as an empty one.
         NoDataError: Nothing is stored yet; nothing is created.
         StoreUnavailableError: The system of record cannot be read, or no file of the lake.
         duckdb.Error: DuckDB refused the query.
     """
     from jutsu_assets.lake.views import to_frame  # noqa: PLC0415
 
+    require_type("query", query, str, "a text of SQL", "such as 'select * from daily_indicators'")
     with _connected(_TO_THE_CALLER) as connection:
         return to_frame(connection.sql(query))
 
@@ -93,7 +95,8 @@ def get_indicators(
         ConfigurationError: A setting or the universe file is wrong, or Polars is not installed.
         InvalidInputError: The set has no such column or indicator, or a bound is none.
         NoDataError: A symbol has no stored indicators, or with ``as_of`` no bars that were known then.
-        StoreUnavailableError: The system of record cannot be read, or a file was made of another set.
+        StoreUnavailableError: The system of record cannot be read, or a file was made of another set, of another
+            definition of what is asked for, or beside another benchmark.
 
     Examples:
         >>> get_indicators("AAPL", ["close", "rsi"], "2010-01-04", "2011-01-01")  # doctest: +SKIP

@@ -7,6 +7,7 @@ import contextlib
 import os
 import uuid
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -100,7 +101,15 @@ class Lake:
         frame: pd.DataFrame = from_parquet((self.root / file.path).read_bytes()).to_pandas()
         return frame
 
-    def publish(self, asset: str, partition_key: str, frame: pd.DataFrame | pa.Table, *, input_hash: str) -> SeriesFile:
+    def publish(
+        self,
+        asset: str,
+        partition_key: str,
+        frame: pd.DataFrame | pa.Table,
+        *,
+        input_hash: str,
+        made_by: Mapping[str, str] | None = None,
+    ) -> SeriesFile:
         """Write ``frame`` to a new file and make it the current one of the partition.
 
         A reader sees the old file or the new one, whole; a killed writer leaves a stray file
@@ -112,12 +121,13 @@ class Lake:
             frame: ``timestamp``, OHLCV and one column per result, as a frame (see
                 :func:`jutsu_assets.lake.tables.as_table`) or as the table that is made of one.
             input_hash: Identifies what the frame was computed from.
+            made_by: What identifies how a column was made, by its name, for who reads the file.
 
         Raises:
             StoreUnavailableError: The file cannot be written; the old one stays current.
         """
         table = as_table(frame) if isinstance(frame, pd.DataFrame) else frame
-        raw, content = to_parquet(table), content_hash(table)
+        raw, content = to_parquet(table, made_by), content_hash(table)
         path = Path(asset) / name_of(partition_key, table, raw, content)
         try:
             _put(self.root / path, raw)

@@ -4,7 +4,7 @@ A file is asked for the columns that are wanted alone, and no file is opened but
 """
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from difflib import get_close_matches
@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jutsu_assets.clock import SystemClock
+from jutsu_assets.indicator_sets import made_by
 from jutsu_assets.lake.names import path_of
+from jutsu_assets.lake.tables import made_by_in
 from jutsu_assets.lake.verification import faults_of, left_out
 from jutsu_assets.lake.views import INDICATORS
 from jutsu_assets.settings import Settings
@@ -29,7 +31,7 @@ from jutsu_core.arguments import refuse, require_items, shown
 from jutsu_core.bars import BAR_COLUMNS, MICROS_PER_UNIT, PRICE_COLUMNS, Timeframe
 from jutsu_core.bounds import Bound
 from jutsu_core.calendar import exchange_zone
-from jutsu_core.errors import ConfigurationError, StoreUnavailableError
+from jutsu_core.errors import ConfigurationError, InvalidInputError, StoreUnavailableError
 from jutsu_core.indicators.catalog import IndicatorSpec, compute_indicators, indicator_columns
 from jutsu_core.ports import checked_symbols, checked_window, never_stored
 
@@ -69,9 +71,10 @@ def read_indicators(
     zone = exchange_zone(universe.calendar, SystemClock().now().year).key
     start, end = checked_window(*window, _D1, exchange_zone=zone)
     if as_of is None:
-        pieces = _of_files(settings, wanted, columns, warn)
+        identities = made_by(universe.daily_indicators, universe.benchmark_symbol)
+        pieces = _of_files(settings, wanted, {name: identities.get(name) for name in columns}, warn)
     else:
-        pieces = _as_known(settings, wanted, columns, universe, as_of)
+        pieces = _as_known(settings, wanted, columns, universe, as_of, warn)
     schema = pa.schema({name: _type_of(name) for name in columns})
     inside = [_between(piece.select(columns).cast(schema), start, end) for piece in pieces]
     return finished(pa.concat_tables([schema.empty_table(), *inside]))
@@ -101,8 +104,12 @@ def _columns(names: str | Sequence[str] | None, chosen: Sequence[IndicatorSpec])
 
 
 def _of_files(
-    settings: Settings, symbols: Sequence[str] | None, columns: Sequence[str], warn: Callable[[str], object]
+    settings: Settings,
+    symbols: Sequence[str] | None,
+    columns: Mapping[str, str | None],
+    warn: Callable[[str], object],
 ) -> list[pa.Table]:
+    """Return the series of ``symbols`` from their files: ``columns``, and what identifies how each was to be made."""
     with shown_database(settings) as database:
         files = SeriesManifest(database, SystemClock()).all_current()
         current = {file.partition_key: file for file in files if file.asset == INDICATORS}
@@ -120,20 +127,29 @@ def _of_files(
         return list(pool.map(lambda file: _read(root, file, columns), [file for file in files if file not in faults]))
 
 
-def _read(root: Path, file: SeriesFile, columns: Sequence[str]) -> pa.Table:
+def _read(root: Path, file: SeriesFile, columns: Mapping[str, str | None]) -> pa.Table:
     subject = f"{INDICATORS} of {file.partition_key}"
     try:
         # The files are read side by side; threads within one would only be in each other's way.
         opened = pq.ParquetFile(path_of(root, file), pre_buffer=False)
         lacking = [name for name in columns if name not in opened.schema_arrow.names]
+        said = made_by_in(opened.schema_arrow)
+        others = [name for name, identity in columns.items() if said.get(name, identity) != identity]
         # The symbol of every row is the key, and need not be read.
-        table = None if lacking else opened.read(columns=[*columns[1:]], use_threads=False)
+        table = None if lacking or others else opened.read(columns=[*columns][1:], use_threads=False)
     except (pa.ArrowException, OSError) as error:
         message = f"{subject}: the file {root / file.path} must be readable: {error}; delete it, and materialize again"
         raise StoreUnavailableError(message) from error
     if table is None:
-        lacks = ", ".join(lacking)
-        message = f"{subject} must have {lacks}, was made when another set was chosen; materialize {subject} again"
+        wrong, why = (
+            (", ".join(lacking), "was made when another set was chosen")
+            if lacking
+            else (
+                f"{', '.join(others)} as the universe file says",
+                "was made by another definition or beside another benchmark",
+            )
+        )
+        message = f"{subject} must have {wrong}, {why}; materialize {subject} again"
         raise StoreUnavailableError(message)
     symbols = pa.repeat(pa.scalar(file.partition_key, pa.string()), table.num_rows)
     return _with_floats(table).add_column(0, _KEY[0], symbols)
@@ -155,8 +171,13 @@ def _as_known(
     columns: Sequence[str],
     universe: Universe,
     as_of: datetime,
+    warn: Callable[[str], object],
 ) -> list[pa.Table]:
-    """Return the series of ``symbols``, computed of the bars as they were known then."""
+    """Return the series of ``symbols``, computed of the bars as they were known then.
+
+    What the set cannot be computed of, such as an index without volume, has no file either: who asks for all gets the
+    others, and who names it is told why.
+    """
     specs = [spec for spec in universe.daily_indicators if not set(spec.column_names).isdisjoint(columns)]
     compares = any(spec.definition.compares for spec in specs)
     with shown_database(settings):
@@ -168,9 +189,16 @@ def _as_known(
         beside = _closes(bars, universe.benchmark_symbol) if compares else None
     tables = []
     for frame in frames:
-        computed = (
-            frame if frame.empty else compute_indicators(frame, specs, benchmark=beside, allow_benchmark_gaps=True)
-        )
+        try:
+            computed = (
+                frame if frame.empty else compute_indicators(frame, specs, benchmark=beside, allow_benchmark_gaps=True)
+            )
+        except InvalidInputError as error:
+            message = f"{INDICATORS} of {frame['symbol'].iloc[0]}: {error}"
+            if symbols is not None:
+                raise InvalidInputError(message) from None
+            warn(f"left out, because it cannot be computed: {message}")
+            continue
         table = pa.Table.from_pandas(computed.reindex(columns=list(columns)), preserve_index=False)
         tables.append(table.replace_schema_metadata(None))
     return tables

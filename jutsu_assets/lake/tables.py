@@ -1,6 +1,7 @@
 """A derived series as an Arrow table with exact prices, and as the bytes of a Parquet file."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from jutsu_core.bars import PRICE_COLUMNS, BarColumns
 _PRICE_TYPE = pa.decimal64(18, 6)
 _AMOUNT_TYPE = pa.decimal128(38, 18)
 _AMOUNTS = frozenset({"quantity", "fill_price", "commission", "slippage", "total_value", "cash"})
+_MADE_BY = b"jutsu.made_by"
 _TEXTS = frozenset({"backtest", "direction", "positions"})
 
 
@@ -73,8 +75,15 @@ def content_hash(table: pa.Table) -> str:
     return hashlib.sha256(sink.getvalue()).hexdigest()
 
 
-def to_parquet(table: pa.Table) -> bytes:
-    """Return ``table`` as the bytes of a Parquet file; the same values give the same bytes."""
+def to_parquet(table: pa.Table, made_by: Mapping[str, str] | None = None) -> bytes:
+    """Return ``table`` as the bytes of a Parquet file; the same values give the same bytes.
+
+    Args:
+        table: What the file holds.
+        made_by: What identifies how a column was made, by its name; :func:`made_by_in` reads it.
+    """
+    if made_by:
+        table = table.replace_schema_metadata({_MADE_BY: json.dumps(made_by)})
     floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
     sink = pa.BufferOutputStream()
     pq.write_table(
@@ -101,6 +110,12 @@ def from_parquet(raw: bytes) -> pa.Table:
             numbers = column.to_numpy()
             table = table.set_column(place, table.schema.field(place).name, _floats(numbers))
     return table.replace_schema_metadata(None)
+
+
+def made_by_in(schema: pa.Schema) -> dict[str, str]:
+    """Return what the ``schema`` of a file says of how its columns were made; nothing of one that does not say."""
+    said: dict[str, str] = json.loads((schema.metadata or {}).get(_MADE_BY, b"{}"))
+    return said
 
 
 def _whole(numbers: NDArray[np.int64], kind: pa.DataType) -> pa.Array:

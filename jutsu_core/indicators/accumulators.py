@@ -13,7 +13,7 @@ from math import nan
 from jutsu_core.arguments import refuse, require_flag, require_integer, require_items, require_type
 from jutsu_core.bars import MICROS_PER_UNIT, Bar, require_aware
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.catalog import IndicatorSpec, indicator_columns
+from jutsu_core.indicators.catalog import IndicatorSpec, indicator_columns, require_indicators
 from jutsu_core.indicators.lines import Line
 from jutsu_core.indicators.records import PRICE_INPUTS, PRICES
 from jutsu_core.indicators.stream_lines import StreamLine, Tape
@@ -38,8 +38,8 @@ class Accumulator:
     only a whole history shows, that an index never has any volume, is not refused here.
 
     Args:
-        indicators: What to compute; the order is that of the values.
-        remembered: How many of the last bars can be taken back.
+        indicators: What to compute, a name with its defaults; the order is that of the values.
+        remembered: How many bars can be taken back, of those before the furthest that ever came.
         allow_benchmark_gaps: Whether there may be bars that the benchmark has none beside. What compares is NaN
             there, and goes on with the next bar that both have.
         exchange_zone: Where the exchange's clocks are, which say what session a bar belongs to.
@@ -65,7 +65,7 @@ class Accumulator:
 
     def __init__(
         self,
-        indicators: Sequence[IndicatorSpec],
+        indicators: Sequence[IndicatorSpec | str],
         *,
         remembered: int = 100,
         allow_benchmark_gaps: bool = False,
@@ -73,8 +73,9 @@ class Accumulator:
     ) -> None:
         zone_of(exchange_zone)
         limit = require_integer("remembered", remembered, minimum=0, maximum=MOST_REMEMBERED)
-        self.columns = tuple(column.name for column in indicator_columns(indicators))
-        definitions = [spec.definition for spec in indicators]
+        specs = require_indicators(indicators)
+        self.columns = tuple(column.name for column in indicator_columns(specs))
+        definitions = [spec.definition for spec in specs]
         read = {name: definition.name for definition in definitions for name in definition.inputs}
         self._reads_volume, self._comparing = "volume" in read, read.get("benchmark")
         self._allows_gaps = require_flag("allow_benchmark_gaps", allow_benchmark_gaps)
@@ -94,13 +95,14 @@ class Accumulator:
         self._all, self._shared = _Reel(limit), _Reel(limit)
         self._results: list[StreamLine] = []
         self._gaps: list[int] = []
-        for spec, does_compare in zip(indicators, compares, strict=True):
+        for spec, does_compare in zip(specs, compares, strict=True):
             reel = self._shared if does_compare else self._all
             made = spec.definition.lines(reel.lines(spec.definition.inputs, values), spec.parameters)
             lines = [line for line in made if isinstance(line, StreamLine)]
             self._gaps += range(len(self._results), len(self._results) + len(lines)) if does_compare else ()
             self._results += lines
         self._came: list[tuple[datetime, bool]] = []
+        self._furthest = 0
         self._all.tape.close()
         self._shared.tape.close()
 
@@ -121,6 +123,7 @@ class Accumulator:
         if benchmark is not None and self._gaps:
             self._shared.take(bar, benchmark)
         self._came.append((bar.timestamp, benchmark is not None))
+        self._furthest = max(self._furthest, self._all.tape.bars)
         remembered = self._all.tape.remembered
         if len(self._came) > 2 * remembered + 2:
             del self._came[: -remembered - 1]
@@ -139,7 +142,8 @@ class Accumulator:
         """
         count = require_integer("bars", bars, minimum=0)
         tape = self._all.tape
-        most = min(tape.bars, tape.remembered)
+        # Counted from the furthest bar that ever came: what lay before was forgotten then, and does not come back.
+        most = tape.bars - max(0, self._furthest - tape.remembered)
         if count > most:
             remedy = "make an Accumulator with a larger remembered, and give it the history again"
             refuse("bars", f"at most {most}, as so many are remembered", count, remedy)

@@ -317,7 +317,11 @@ def kernel_multiply_add() -> MultiplyAdd:
 
     TA-Lib is built with and without fused arithmetic, and the two differ in the last bit. Whoever
     continues its series by hand has to do as it does.
+
+    Raises:
+        InvalidInputError: TA-Lib's process-wide settings were changed.
     """
+    require_kernel_defaults("EMA")
     values = probe_values()
     averages = ta_lib("EMA")(values, timeperiod=12)[11:].tolist()
     steps = list(zip(averages[:-1], values[12:].tolist(), averages[1:], strict=True))

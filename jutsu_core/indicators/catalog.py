@@ -18,13 +18,22 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from jutsu_core.arguments import require_flag, require_items, require_type
+from jutsu_core.arguments import refuse, require_flag, require_items, require_type, shown
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.array_lines import ArrayLine
 from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, definition_of
-from jutsu_core.indicators.inputs import FloatArray, benchmark_closes, require_bars, row_name, session_numbers
+from jutsu_core.indicators.inputs import (
+    FloatArray,
+    benchmark_closes,
+    require_bars,
+    require_equal_lengths,
+    row_name,
+    session_numbers,
+)
 from jutsu_core.indicators.records import IndicatorDefinition, InputName, array_lines
 from jutsu_core.sessions import EXCHANGE_ZONE, zone_of
+
+_SPEC_OR_NAME = 'an IndicatorSpec such as indicator("rsi"), or the name of one, such as "rsi"'
 
 
 class IndicatorColumn(NamedTuple):
@@ -129,7 +138,8 @@ def indicator(name: str, **parameters: float) -> IndicatorSpec:
     known = {parameter.name: parameter.default for parameter in definition.parameters}
     unknown = sorted(parameters.keys() - known.keys())
     if unknown:
-        message = f"parameters of {name} must be among {', '.join(known)}, was {unknown[0]!r}"
+        demand = f"among {', '.join(known)}" if known else "left out, as it has none"
+        message = f"parameters of {name} must be {demand}, was {unknown[0]!r}"
         raise InvalidInputError(message)
     chosen = known | parameters
     values = []
@@ -155,24 +165,40 @@ DEFAULT_INDICATORS = (
 """What a stored series of daily indicators carries."""
 
 
-def indicator_columns(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> list[IndicatorColumn]:
+def require_indicators(indicators: object) -> list[IndicatorSpec]:
+    """Return ``indicators`` as a list, a name as the indicator with its defaults.
+
+    Raises:
+        InvalidInputError: They are no list, an item is neither an :class:`IndicatorSpec` nor a text, or the
+            catalogue refuses the name.
+
+    Examples:
+        >>> require_indicators(["rsi", indicator("sma", period=5)])[0].column_names
+        ('rsi_14',)
+    """
+    items = require_items("indicators", indicators, object, _SPEC_OR_NAME)
+    named = [indicator(item) if isinstance(item, str) else item for item in items]
+    return require_items("indicators", named, IndicatorSpec, _SPEC_OR_NAME)
+
+
+def indicator_columns(indicators: Sequence[IndicatorSpec | str] = DEFAULT_INDICATORS) -> list[IndicatorColumn]:
     """Return the columns that ``indicators`` fill, in order.
 
     Raises:
-        InvalidInputError: Two of them fill the same column, or one is no :class:`IndicatorSpec`.
+        InvalidInputError: Two of them fill the same column, or as ``require_indicators`` says.
 
     Examples:
-        >>> indicator_columns([indicator("atr")])[0].name
+        >>> indicator_columns(["atr"])[0].name
         'atr_14'
     """
-    specs = _specs(indicators)
+    specs = require_indicators(indicators)
     _plan(tuple(specs))
     return [column for spec in specs for column in spec.columns]
 
 
 def compute_indicators(
     bars: pd.DataFrame,
-    indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS,
+    indicators: Sequence[IndicatorSpec | str] = DEFAULT_INDICATORS,
     *,
     benchmark: "pd.Series[float] | None" = None,
     allow_benchmark_gaps: bool = False,
@@ -185,7 +211,7 @@ def compute_indicators(
 
     Args:
         bars: Columns ``BAR_COLUMNS``, one symbol, oldest first; further columns are kept.
-        indicators: What to compute; the order is that of the columns.
+        indicators: What to compute, a name with its defaults; the order is that of the columns.
         benchmark: Closes of the benchmark, labelled with aware times, for indicators that compare with one; those
             at times without a bar are left out.
         allow_benchmark_gaps: Whether there may be bars that the benchmark has no close for. What compares is then
@@ -210,12 +236,12 @@ def compute_indicators(
         1.75
     """
     inputs = require_bars(bars)
-    indicators = _specs(indicators)
+    specs = require_indicators(indicators)
     zone_of(exchange_zone)
     require_flag("allow_benchmark_gaps", allow_benchmark_gaps)
     if benchmark is not None:
         require_type("benchmark", benchmark, pd.Series, "a pandas Series of closes", "label them with their times")
-    plan = _plan(tuple(indicators))
+    plan = _plan(tuple(specs))
     held = set(bars.columns.tolist())
     taken = [name for name in plan.names if name in held]
     if taken:
@@ -237,7 +263,7 @@ def compute_indicators(
 
 
 def compute_arrays(
-    columns: Mapping[str, FloatArray], indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS
+    columns: Mapping[str, FloatArray], indicators: Sequence[IndicatorSpec | str] = DEFAULT_INDICATORS
 ) -> dict[str, FloatArray]:
     """Return an array for every result of ``indicators``, by column name: what ``compute_indicators`` is a frame of.
 
@@ -247,19 +273,25 @@ def compute_arrays(
             one length, oldest first, that were checked before, as ``require_bars`` and
             ``IndicatorDefinition.require_inputs`` do. ``benchmark`` is NaN where there is no such bar: what
             compares is then computed of the bars that both have, one after another, and NaN at the others.
-        indicators: What to compute.
+        indicators: What to compute, a name with its defaults.
 
     Raises:
-        InvalidInputError: TA-Lib's process-wide settings were changed.
+        InvalidInputError: A column that is read is missing, is not of float64 or of another length than the rest,
+            ``indicators`` are not what ``require_indicators`` takes, or TA-Lib's process-wide settings were changed.
 
     Examples:
         >>> import numpy as np
         >>> compute_arrays({"close": np.array([1.0, 2.0, 6.0])}, [indicator("sma", period=2)])
         {'sma_2': array([nan, 1.5, 4. ])}
     """
-    plan = _plan(tuple(indicators))
+    plan = _plan(tuple(require_indicators(indicators)))
+    if not hasattr(columns, "values"):
+        refuse("columns", "arrays by name", shown(columns), "such as {'close': closes}")
+    arrays: dict[str, FloatArray] = {name: _float_array(columns, name, reader) for name, reader in plan.readers.items()}
     length = len(next(iter(columns.values()), ()))
-    return {name: line.padded(length) for name, line in zip(plan.names, _computed(columns, plan), strict=True)}
+    if arrays:
+        require_equal_lengths(**arrays)
+    return {name: line.padded(length) for name, line in zip(plan.names, _computed(arrays, plan), strict=True)}
 
 
 class _Plan(NamedTuple):
@@ -307,30 +339,36 @@ def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayL
                 yield line.among(is_shared) if definition.compares and is_shared is not None else line
 
 
-def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> str:
+def _float_array(columns: Mapping[str, object], name: str, reader: str) -> FloatArray:
+    if name not in columns:
+        refuse("columns", f"with {name}, which {reader} reads", f"with {', '.join(map(str, columns)) or 'none'}")
+    values = columns[name]
+    if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.ndim != 1:
+        was = f"{values.ndim}-dimensional of {values.dtype}" if isinstance(values, np.ndarray) else shown(values)
+        refuse(f"column {name}", "a one-dimensional array of float64", was, "compute_indicators takes other kinds too")
+    return values
+
+
+def catalog_fingerprint(indicators: Sequence[IndicatorSpec | str] = DEFAULT_INDICATORS) -> str:
     """Return a short hash of what is computed: indicators, parameters, order and definitions.
 
     A stored series with the same fingerprint has the same columns by the same formulas. The
     hash is the same in every process and on every machine.
 
     Raises:
-        InvalidInputError: One of ``indicators`` is no :class:`IndicatorSpec`.
+        InvalidInputError: As ``require_indicators`` says.
 
     Examples:
-        >>> catalog_fingerprint([indicator("rsi")]) == catalog_fingerprint([indicator("rsi", period=14)])
+        >>> catalog_fingerprint(["rsi"]) == catalog_fingerprint([indicator("rsi", period=14)])
         True
     """
-    content = [DEFINITIONS_REVISION, [_identity(spec) for spec in _specs(indicators)]]
+    content = [DEFINITIONS_REVISION, [_identity(spec) for spec in require_indicators(indicators)]]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _identity(spec: IndicatorSpec) -> list[object]:
     return [spec.name, spec.definition.revision, spec.parameters]
-
-
-def _specs(indicators: object) -> list[IndicatorSpec]:
-    return require_items("indicators", indicators, IndicatorSpec, 'an IndicatorSpec such as indicator("rsi")')
 
 
 def _parameter_text(value: float) -> str:

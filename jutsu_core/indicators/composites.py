@@ -181,12 +181,14 @@ def _macd_steps(fast: int, slow: int, signal: int, rounding: Rounding) -> _Steps
 
 @cache
 def _rsi_rounding() -> Rounding | None:
+    require_kernel_defaults("RSI")
     made = ta_lib("RSI")(probe_values(), _PROBED_PERIOD)
     return _rounding_of((made,), _PROBED_PERIOD, lambda rounding: _rsi_steps(_PROBED_PERIOD, rounding))
 
 
 @cache
 def _macd_rounding() -> Rounding | None:
+    require_kernel_defaults("EMA")
     fast, slow, signal = _PROBED_MACD
     values = probe_values()
     made = ta_lib("MACD")(values - values[0], fast, slow, signal)

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jutsu_core.indicators.array_lines import scanned
 from jutsu_core.indicators.averages import kernel_multiply_add
 from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
 from jutsu_core.indicators.kernels import ta_lib
-from jutsu_core.indicators.lines import Line, State
+from jutsu_core.indicators.lines import ROUNDING, Line, State
 from jutsu_core.indicators.records import IndicatorDefinition, index, level, number_of, period_of
 from jutsu_core.indicators.volatility import true_range
 
@@ -76,7 +77,8 @@ def adx(highs: FloatArray, lows: FloatArray, closes: FloatArray, *, period: int 
         2.5 % at period 14 and k = 50.
 
     References:
-        J. Welles Wilder (1978), New Concepts in Technical Trading Systems, section IV.
+        J. Welles Wilder (1978), New Concepts in Technical Trading Systems, section IV. Where ``up`` and ``down`` are
+        equal, neither counts; TA-Lib, which compares floats, then counts the one that rounding made larger.
 
     Examples:
         >>> highs, lows = np.array([2.0, 3.0, 5.0, 4.0]), np.array([1.0, 2.0, 3.0, 2.0])
@@ -241,9 +243,11 @@ def ichimoku(
 
 def _adx(high: Line, low: Line, close: Line, period: int) -> tuple[Line, ...]:
     up, down = high.change(), low.lag(1) - low
+    # Of a rise and a fall that are equal neither counts: they are compared as the decimals that they stand for.
+    noise = high.rounding(low, high.lag(1), low.lag(1))
     ranges = true_range(high, low, close).wilder(period)
-    plus = up.choose(down, up.larger(0.0), 0.0).wilder(period).over(ranges, 0.0)
-    minus = down.choose(up, down.larger(0.0), 0.0).wilder(period).over(ranges, 0.0)
+    plus = up.choose(down + noise, up.larger(0.0), 0.0).wilder(period).over(ranges, 0.0)
+    minus = down.choose(up + noise, down.larger(0.0), 0.0).wilder(period).over(ranges, 0.0)
     strength = (plus - minus).magnitude().over(plus + minus, 0.0).wilder(period)
     return tuple((line * 100.0).within(0.0, 100.0) for line in (plus, minus, strength))
 
@@ -253,13 +257,18 @@ def _aroon(high: Line, low: Line, period: int) -> tuple[Line, ...]:
     return tuple((age * -1.0 + float(period)) * 100.0 / float(period) for age in ages)
 
 
+def _noise_of(*prices: float) -> float:
+    """Return what ``Line.rounding`` does, of single numbers."""
+    return ROUNDING * sum(map(abs, prices))
+
+
 def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration: float) -> Line:
     most, first_speed = most_acceleration, min(acceleration, most_acceleration)
     multiply_add = kernel_multiply_add()
 
     def begin(top: float, bottom: float, top_before: float, bottom_before: float) -> State:
         fall, rise = bottom_before - bottom, top - top_before
-        is_long = not (fall > 0 and rise < fall)
+        is_long = not (fall > 0 and fall - rise > _noise_of(top, bottom, top_before, bottom_before))
         extreme, stop = (top, bottom_before) if is_long else (bottom, top_before)
         return step((0.0, stop, extreme, first_speed, float(is_long), top, bottom), top, bottom, 0.0, 0.0)
 
@@ -285,6 +294,11 @@ def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration
     ) -> tuple[FloatArray, ...]:
         if not len(tops):
             return (np.empty(0),)
+        first = [float(column[0]) for column in (tops, bottoms, tops_before, bottoms_before)]
+        fall, rise = first[3] - first[1], first[0] - first[2]
+        # Where a rise and a fall are equal, the kernel takes the side that rounding says.
+        if fall > 0 and 0 < fall - rise <= _noise_of(*first):
+            return tuple(scanned(begin, step, [tops, bottoms, tops_before, bottoms_before], 1))
         tops, bottoms = np.concatenate((tops_before[:1], tops)), np.concatenate((bottoms_before[:1], bottoms))
         stops: FloatArray = ta_lib("SAR")(tops, bottoms, acceleration=first_speed, maximum=most)
         return (stops[1:],)
@@ -298,14 +312,17 @@ def _supertrend(high: Line, low: Line, close: Line, period: int, multiplier: flo
     reach = true_range(high, low, close).wilder(period) * multiplier
 
     def begin(upper: float, lower: float, last: float) -> State:
-        is_up = last - lower >= upper - last
+        # The bands stand as far above the middle as below it, and are rounded by themselves.
+        is_up = (last - lower) - (upper - last) >= -2.0 * _noise_of(upper, lower, last)
         return (lower if is_up else upper, 1.0 if is_up else -1.0, upper, lower, last)
 
     def step(state: State, upper: float, lower: float, last: float) -> State:
         _, side, upper_before, lower_before, last_before = state
-        upper = upper if upper < upper_before or last_before > upper_before else upper_before
-        lower = lower if lower > lower_before or last_before < lower_before else lower_before
-        has_turned = last < lower if side > 0 else last > upper
+        # A close that is at a band has not crossed it, though rounding may have put it a hair beyond.
+        noise = 4.0 * _noise_of(upper, lower, last)
+        upper = upper if upper < upper_before or last_before > upper_before + noise else upper_before
+        lower = lower if lower > lower_before or last_before < lower_before - noise else lower_before
+        has_turned = last < lower - noise if side > 0 else last > upper + noise
         side = -side if has_turned else side
         return (lower if side > 0 else upper, side, upper, lower, last)
 
@@ -334,6 +351,7 @@ ADX = IndicatorDefinition(
     ),
     formula=_adx,
     function=adx,
+    revision=2,
 )
 AROON = IndicatorDefinition(
     name="aroon",
@@ -358,6 +376,7 @@ PARABOLIC_SAR = IndicatorDefinition(
     results=(level("parabolic_sar", "Wilder's parabolic SAR, step {acceleration}, at most {most_acceleration}"),),
     formula=_parabolic_sar,
     function=parabolic_sar,
+    revision=2,
 )
 SUPERTREND = IndicatorDefinition(
     name="supertrend",
@@ -370,6 +389,7 @@ SUPERTREND = IndicatorDefinition(
     ),
     formula=_supertrend,
     function=supertrend,
+    revision=2,
 )
 ICHIMOKU = IndicatorDefinition(
     name="ichimoku",

@@ -26,6 +26,9 @@ MAX_MAGNITUDE = 1e100
 MAX_PERIOD = 100_000
 """Largest period, which is the kernels' own limit."""
 
+_CALLED_INSTEAD = ("date", "datetime", "time")
+"""What a column of times is called elsewhere."""
+
 _MICROS_PER_DAY = 86_400_000_000
 _MISSING_TIME = np.iinfo(np.int64).min
 
@@ -59,7 +62,13 @@ def require_series(name: str, values: object) -> FloatArray:
         require_ordered(name, values.index)
         values = _array_of(values)
     if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
-        refuse(name, "a NumPy array or a pandas Series", shown(values), f"make one: np.asarray({name}, dtype=float)")
+        remedy = f"make one: np.asarray({name}, dtype=float)"
+        if isinstance(values, np.ma.MaskedArray):
+            # As an array it would show what is masked.
+            remedy = f"leave out what is masked: {name}.compressed()"
+        elif isinstance(values, pd.DataFrame):
+            remedy = "choose one column"
+        refuse(name, "a NumPy array or a pandas Series", shown(values), remedy)
     if values.ndim != 1:
         refuse(name, "one-dimensional", f"{values.ndim}-dimensional", "choose one column")
     if values.dtype.kind not in "fiu":
@@ -164,8 +173,7 @@ def require_bars(bars: pd.DataFrame) -> dict[str, FloatArray]:
         if (count := names.count(name)) > 1:
             refuse(f"column {name} of bars", "there once", f"there {count} times", "drop the others")
         if not count:
-            message = f"bars must have the column {name}, was without it"
-            raise InvalidInputError(message)
+            refuse("bars", f"with the column {name}", "without it", _remedy_of_missing(bars, name))
     numeric = BAR_COLUMNS[2:]
     # An empty frame has no types to speak of: pandas gives its columns the type object.
     if bars.empty:
@@ -173,6 +181,21 @@ def require_bars(bars: pd.DataFrame) -> dict[str, FloatArray]:
     _require_one_symbol(bars)
     _require_increasing(bars)
     return {name: _finite_column(bars, name) for name in numeric}
+
+
+def _remedy_of_missing(bars: pd.DataFrame, name: str) -> str:
+    """Return how ``bars`` get the column ``name``, from what they have instead."""
+    if name in bars.index.names:
+        return f"it is in the index: bars.reset_index({name!r})"
+    texts = [str(other) for other in bars.columns]
+    near = next((other for other in texts if other.strip().lower() == name), None)
+    if near is None and name == "timestamp":
+        near = next((other for other in texts if other.strip().lower() in _CALLED_INSTEAD), None)
+    if near is not None:
+        return f"rename the one that is: bars.rename(columns={{{near!r}: {name!r}}})"
+    if name == "symbol":
+        return "say whose bars they are: bars.assign(symbol='AAPL')"
+    return f"bars have the columns {', '.join(BAR_COLUMNS)}"
 
 
 def _array_of(series: "pd.Series[Any]") -> object:
@@ -191,25 +214,40 @@ def _require_one_symbol(bars: pd.DataFrame) -> None:
     is_other = (symbols != first).fillna(value=True).to_numpy(dtype=bool) | symbols.isna().to_numpy()
     if is_other.any():
         row = int(np.argmax(is_other))
-        message = f"{row_name(bars, row)}: symbol must be {first}, was {symbols.iloc[row]}"
-        raise InvalidInputError(message)
+        other = symbols.iloc[row]
+        remedy = "fill it in, or drop the row"
+        if not pd.isna(first) and not pd.isna(other):
+            remedy = (
+                f"take the bars of one symbol, bars[bars.symbol == {first!r}], or one after another,"
+                ' bars.groupby("symbol")'
+            )
+        refuse(f"{row_name(bars, row)}: symbol", str(first), other, remedy)
 
 
 def _require_increasing(bars: pd.DataFrame) -> None:
     """Check that each row's time is an instant later than the one before."""
     times = bars["timestamp"]
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
-        message = f"timestamp must be a timezone-aware datetime column, was {times.dtype}"
-        raise InvalidInputError(message)
+        remedy = (
+            'say whose clocks they are: bars.timestamp.dt.tz_localize("UTC")'
+            if times.dtype.kind == "M" and getattr(times.dt, "tz", None) is None
+            else "make it one: pd.to_datetime(bars.timestamp, utc=True)"
+        )
+        refuse("timestamp", "a timezone-aware datetime column", times.dtype, remedy)
     # The stamps as numbers; a missing one is the lowest.
     moments = np.asarray(times.array, dtype=f"datetime64[{times.dtype.unit}]").view(np.int64)
     is_late_enough = moments > _MISSING_TIME
     is_late_enough[1:] &= moments[1:] > moments[:-1]
     if not np.logical_and.reduce(is_late_enough):
         row = int(np.argmin(is_late_enough))
-        before = times.iloc[row - 1].isoformat() if row else "any time"
-        message = f"{row_name(bars, row)}: timestamp must be after {before}, was {times.iloc[row]}"
-        raise InvalidInputError(message)
+        time, before = times.iloc[row], times.iloc[row - 1].isoformat() if row else "any time"
+        if pd.isna(time):
+            remedy = "fill it in, or drop the row"
+        elif time == times.iloc[row - 1]:
+            remedy = 'keep one bar of each time: bars.drop_duplicates("timestamp")'
+        else:
+            remedy = 'order them, oldest first: bars.sort_values("timestamp")'
+        refuse(f"{row_name(bars, row)}: timestamp", f"after {before}", time, remedy)
 
 
 def _finite_column(bars: pd.DataFrame, name: str) -> FloatArray:
@@ -222,13 +260,14 @@ def _finite_column(bars: pd.DataFrame, name: str) -> FloatArray:
     elif pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
-        message = f"{name} must hold integers or floats, was {dtype}"
+        message = f'{name} must hold integers or floats, was {dtype}; convert it: bars.astype({{"{name}": float}})'
         raise InvalidInputError(message)
-    is_finite = np.isfinite(values)
-    if not np.logical_and.reduce(is_finite):
-        row = int(np.argmin(is_finite))
-        message = f"{row_name(bars, row)}: {name} must be a finite number, was {values[row]}"
-        raise InvalidInputError(message)
+    # The place of the largest; of NaN, wherever there is one, and no comparison with it holds.
+    magnitudes = np.abs(values)
+    if not magnitudes[magnitudes.argmax()] <= MAX_MAGNITUDE:
+        row = int(np.argmin(magnitudes <= MAX_MAGNITUDE))
+        number = float(values[row])
+        refuse_value(f"{row_name(bars, row)}: {name}", number, is_finite=bool(np.isfinite(number)))
     return values
 
 

@@ -11,7 +11,7 @@ What does not belong here: checking inputs (``inputs``) and anything with an ind
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import sqrt
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -64,6 +64,9 @@ ROOT = Operation(np.sqrt, sqrt)
 LOGARITHM = Operation(np.log, lambda value: float(np.log(np.array([value]))[0]))
 CHOOSE = Operation(_choose_arrays, _choose_numbers)
 RATIO = Operation(_ratio_arrays, lambda left, right, otherwise: left / right if right != 0 else otherwise)
+
+ROUNDING: Final = 2.0**-52
+"""What a number may be off by as its share of it: twice the distance to the nearest float."""
 
 State = tuple[float, ...]
 ExactKind = Literal["mean", "weighted_mean", "deviation"]
@@ -186,6 +189,20 @@ class Line(ABC):
     def choose(self, other: "Line | float", above: "Line | float", otherwise: "Line | float") -> "Line":
         """Return ``above`` where this line is above ``other``, else ``otherwise``."""
         return self.apply(CHOOSE, other, above, otherwise)
+
+    def rounding(self, *others: "Line") -> "Line":
+        """Return by how much a sum or difference of this line and ``others`` may be off by rounding alone.
+
+        Prices are decimals and no floats: of 10.3 - 10.2 and 10.2 - 10.1, which are equal, one is the larger.
+        """
+        size = self.magnitude()
+        for other in others:
+            size = size + other.magnitude()
+        return size * ROUNDING
+
+    def beyond(self, noise: "Line | float") -> "Line":
+        """Return this line, which is not below 0, and 0 where it is no more than ``noise``."""
+        return self.choose(noise, self, 0.0)
 
     def change(self, period: int = 1) -> "Line":
         """Return how much the line rose in ``period`` bars."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jutsu_core.indicators.composites import rsi_composite
 from jutsu_core.indicators.inputs import FloatArray
-from jutsu_core.indicators.lines import Line
+from jutsu_core.indicators.lines import ROUNDING, Line
 from jutsu_core.indicators.records import (
     PERCENT_UNIT,
     PLAIN_UNIT,
@@ -150,7 +150,7 @@ def stochastic_rsi(
     """Return where Wilder's RSI stands between its own extremes of the last ``window`` bars.
 
     Formula:
-        raw[t] = 100 · (RSI[t] - lowest RSI) / (highest RSI - lowest RSI), 50 where the two are equal
+        raw[t] = 100 · (RSI[t] - lowest RSI) / (highest RSI - lowest RSI), 50 where the two are equal (to 10⁻¹³ a bar)
         %K = simple average of ``smoothing`` raw values; %D = simple average of ``signal`` %K
 
     Args:
@@ -346,7 +346,11 @@ def _stochastic(high: Line, low: Line, close: Line, period: int, smoothing: int,
 
 def _stochastic_rsi(close: Line, period: int, window: int, smoothing: int, signal: int) -> tuple[Line, ...]:
     line = _rsi(close, period)
-    return _averaged(_place(line, line.highest(window), line.lowest(window), 0.5), smoothing, signal)
+    lowest = line.lowest(window)
+    # While a price stands still its RSI does, but for a rounding with every bar of the window.
+    width = (line.highest(window) - lowest).beyond(400.0 * ROUNDING * window)
+    place = ((line - lowest).over(width, 0.5) * 100.0).within(0.0, 100.0)
+    return _averaged(place, smoothing, signal)
 
 
 def _williams_r(high: Line, low: Line, close: Line, period: int) -> Line:
@@ -359,7 +363,9 @@ def _cci(high: Line, low: Line, close: Line, period: int) -> Line:
     typical = typical_price(high, low, close)
     mean = typical.mean(period)
     spread = typical.distances(mean, period, squared=False) / float(period)
-    return (typical - mean).over(spread * 0.015, 0.0)
+    # Equal sums of three prices do not vary, though their floats may.
+    noise = typical.magnitude().highest(period) * (4.0 * ROUNDING)
+    return (typical - mean).over(spread.beyond(noise) * 0.015, 0.0)
 
 
 def _roc(close: Line, period: int) -> Line:
@@ -412,7 +418,7 @@ STOCHASTIC_RSI = IndicatorDefinition(
     ),
     formula=_stochastic_rsi,
     function=stochastic_rsi,
-    revision=2,
+    revision=3,
 )
 WILLIAMS_R = IndicatorDefinition(
     name="williams_r",
@@ -438,6 +444,7 @@ CCI = IndicatorDefinition(
     ),
     formula=_cci,
     function=cci,
+    revision=2,
 )
 ROC = IndicatorDefinition(
     name="roc",

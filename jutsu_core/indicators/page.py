@@ -21,7 +21,8 @@ _HEAD = """\
 
 Each is a function of arrays (`from jutsu_core.indicators.trend import sma`), a set of columns that
 `compute_indicators` adds to a frame of bars, and, with the same bits, an `Accumulator` that takes one bar after
-another and takes restated ones back. Which are stored is chosen in `universe.yaml`:
+another and takes restated ones back. Where several are chosen, a name is the one with its defaults:
+`compute_indicators(bars, ["rsi", indicator("sma", period=20)])`. Which are stored is chosen in `universe.yaml`:
 
 ```yaml
 indicators:
@@ -36,16 +37,17 @@ indicator_sets:
 A column is called after its result and the parameters, `sma_20`; a point becomes a `p`. Values are missing until
 the warm-up is over. "Exact from then on" means that a value depends on its window alone, to the bit, wherever the
 history begins; otherwise the page says how the start fades. A window of prices, which are whole micros, is summed
-exactly and its mean correctly rounded. What an indicator cannot be made of, such as prices that are not
-above 0 or an index that has no volume, is refused and named.
+exactly and its mean correctly rounded. Moves, prices and ratios that are equal as decimals count as equal, though
+their floats may differ: where a rise of 0.10 stands beside a fall of 0.10, rounding does not decide. What an
+indicator cannot be made of, such as prices that are not above 0 or an index that has no volume, is refused and named.
 
 `session` is a number that the bars of one exchange session have in common: `compute_indicators` and `Accumulator` take
 it from the clocks of `exchange_zone`. `benchmark` is the close of a benchmark's bar of the same time: give its closes,
 labelled with their times, as `compute_indicators(bars, chosen, benchmark=closes)`, and its bars as
 `update(bar, benchmark)`. A bar without one is refused, those before the benchmark begins too, unless
 `allow_benchmark_gaps=True`: what compares is then computed of the bars that both have, one after another, and is
-missing at the others. Stored series are made so, beside the `benchmark` of `universe.yaml`, and computed again where a
-close of it that they were compared with came or changed.
+missing at the others. Stored series are made so, beside the `benchmark` of `universe.yaml`, and the next run over a
+symbol computes its series again where a close that it was compared with came or changed, or the benchmark is another.
 
 Pictures show each with its defaults over {shown} sample bars of AAPL; what compares does so with MSFT.
 

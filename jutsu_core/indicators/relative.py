@@ -5,9 +5,11 @@ The benchmark's closes belong to the very bars of the price; ``compute_indicator
 What does not belong here: measures of a whole portfolio beside a benchmark (``jutsu_core.metrics.benchmark``).
 """
 
+from math import sqrt
+
 from jutsu_core.indicators.historical import log_ratio
 from jutsu_core.indicators.inputs import FloatArray
-from jutsu_core.indicators.lines import Line
+from jutsu_core.indicators.lines import ROUNDING, Line
 from jutsu_core.indicators.records import PLAIN_UNIT, IndicatorDefinition, ResultDefinition, period_of
 
 
@@ -162,15 +164,21 @@ def _common(own: Line, other: Line, period: int) -> Line:
     return (_squares(own + other, period) - _squares(own - other, period)) / 4.0
 
 
+def _variation(returns: Line, period: int) -> Line:
+    """Return the sum of the squared distances from the mean of the window, 0 where there is rounding alone."""
+    noise = (returns.magnitude().highest(period) + 1.0) * (4.0 * ROUNDING * sqrt(period))
+    return _squares(returns, period).beyond(noise * noise)
+
+
 def _rolling_beta(close: Line, benchmark: Line, period: int) -> Line:
     own, other = _returns(close), _returns(benchmark)
-    return _common(own, other, period).over(_squares(other, period), 0.0)
+    return _common(own, other, period).over(_variation(other, period), 0.0)
 
 
 def _rolling_correlation(close: Line, benchmark: Line, period: int) -> Line:
     own, other = _returns(close), _returns(benchmark)
     # One root each, as the product of two small variances may be too small for a float.
-    width = _squares(own, period).root() * _squares(other, period).root()
+    width = _variation(own, period).root() * _variation(other, period).root()
     return _common(own, other, period).over(width, 0.0).within(-1.0, 1.0)
 
 
@@ -180,7 +188,9 @@ def _relative_strength(close: Line, benchmark: Line) -> Line:
 
 def _spread_z_score(close: Line, benchmark: Line, period: int) -> Line:
     spread = log_ratio(close, benchmark)
-    return (spread - spread.mean(period)).over(spread.deviation(period), 0.0)
+    # A constant ratio of decimals is none of floats.
+    noise = (spread.magnitude() + 1.0) * (4.0 * ROUNDING)
+    return (spread - spread.mean(period)).over(spread.deviation(period).beyond(noise), 0.0)
 
 
 ROLLING_BETA = IndicatorDefinition(
@@ -198,6 +208,7 @@ ROLLING_BETA = IndicatorDefinition(
     formula=_rolling_beta,
     function=rolling_beta,
     needs_positive_prices=True,
+    revision=2,
 )
 ROLLING_CORRELATION = IndicatorDefinition(
     name="rolling_correlation",
@@ -216,6 +227,7 @@ ROLLING_CORRELATION = IndicatorDefinition(
     formula=_rolling_correlation,
     function=rolling_correlation,
     needs_positive_prices=True,
+    revision=2,
 )
 RELATIVE_STRENGTH = IndicatorDefinition(
     name="relative_strength",
@@ -249,6 +261,7 @@ SPREAD_Z_SCORE = IndicatorDefinition(
     formula=_spread_z_score,
     function=spread_z_score,
     needs_positive_prices=True,
+    revision=2,
 )
 
 RECORDS = (ROLLING_BETA, ROLLING_CORRELATION, RELATIVE_STRENGTH, SPREAD_Z_SCORE)

@@ -278,7 +278,8 @@ def mfi(
         The first ``period`` bars have no value; exact from then on.
 
     References:
-        Gene Quong and Avrum Soudack (1989), Volume-Weighted RSI: Money Flow, Stocks & Commodities 7:3.
+        Gene Quong and Avrum Soudack (1989), Volume-Weighted RSI: Money Flow, Stocks & Commodities 7:3. Equal typical
+        prices are neither rise nor fall; TA-Lib, which compares floats, may count them as either.
 
     Examples:
         >>> import numpy as np
@@ -383,8 +384,10 @@ def _chaikin_money_flow(high: Line, low: Line, close: Line, volume: Line, period
 def _mfi(high: Line, low: Line, close: Line, volume: Line, period: int) -> Line:
     typical = typical_price(high, low, close)
     flow, before = typical * volume, typical.lag(1)
-    rising = typical.choose(before, flow, 0.0).total(period)
-    falling = before.choose(typical, flow, 0.0).total(period)
+    # Equal sums of three prices are equal, though their floats may differ.
+    noise = typical.rounding(before) * 2.0
+    rising = typical.choose(before + noise, flow, 0.0).total(period)
+    falling = before.choose(typical + noise, flow, 0.0).total(period)
     return (rising.over(rising + falling, 0.5) * 100.0).within(0.0, 100.0)
 
 
@@ -489,6 +492,7 @@ MFI = IndicatorDefinition(
     formula=_mfi,
     function=mfi,
     needs_positive_prices=True,
+    revision=2,
 )
 
 FORCE_INDEX = IndicatorDefinition(

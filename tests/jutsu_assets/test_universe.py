@@ -98,7 +98,19 @@ SETS = "indicator_sets:\n  swing:\n"
         ("indicators: {1d: swing}", "key 'indicators.1d' holds 'swing': must be one of standard, was 'swing'; choose"),
         ("indicators: {1d: Standart}", "must be one of standard, was 'Standart' (did you mean standard?); choose one"),
         ("indicators: {1d: 5}", "line 3: key 'indicators.1d' must be the name of a set, such as standard, was 5"),
-        ("indicators: {5m: standard}", "key 'indicators.5m' is not known (value 'standard')"),
+        (
+            "indicator_sets: {yes: [rsi]}\nindicators: {1d: yes}",
+            'was yes, which YAML reads as true; put it in quotes: "yes"',
+        ),
+        ("indicator_sets: {12: [rsi]}\nindicators: {1d: 12}", 'such as standard, was 12; put it in quotes: "12"'),
+        ("indicators: {1d: [standard]}", "must be the name of a set, such as standard, was ['standard']. Mend"),
+        (
+            "indicators: {5m: standard}",
+            "key 'indicators.5m' is not known (value 'standard') (known here: 1d); take it out or correct it",
+        ),
+        (SETS + "  - sma:\n    period: 20", "; parameters stand further to the right than the name"),
+        (SETS + "  - sma: {period: 20}\n    rsi: {period: 3}", "; begin each indicator with a dash of its own"),
+        (SETS + "  - obv: {period: 3}", "parameters of obv must be left out, as it has none, was 'period'"),
         ("indicators: swing", "key 'indicators' must be a group of timeframes and their sets such as 1d: swing"),
     ],
 )

@@ -360,6 +360,7 @@ TABLE: dict[str, Row] = {
     ),
     "indicators.catalog.indicator": row(indicator_catalog.indicator, name=("sma", NAMES), period=PERIOD),
     "indicators.catalog.indicator_columns": row(indicator_catalog.indicator_columns, indicators=SPECS),
+    "indicators.catalog.require_indicators": row(indicator_catalog.require_indicators, indicators=SPECS),
     "indicators.catalog.compute_indicators": row(
         indicator_catalog.compute_indicators,
         bars=(random_bars(4), FRAME_FRAMES),

@@ -14,6 +14,7 @@ from jutsu_assets.graph.assets.benchmark import BenchmarkCloses
 from jutsu_assets.graph.assets.subject import Subject
 from jutsu_assets.graph.metadata import indicator_lineage, indicator_schema
 from jutsu_assets.graph.recording import Made
+from jutsu_assets.indicator_sets import made_by
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.lake.tables import series_table
 from jutsu_assets.store.manifest import SeriesFile, input_hash_of
@@ -73,6 +74,7 @@ class IndicatorsUpdate:
         self._benchmark = benchmark
         self._fingerprint = catalog_fingerprint(indicators)
         self._compares = _compares(indicators)
+        self._columns_made_by = made_by(indicators, benchmark.symbol)
 
     def make(self, subject: Subject) -> Made:
         """Compute and publish the series of ``subject``, unless its current file was made of the same and is whole.
@@ -144,7 +146,10 @@ class IndicatorsUpdate:
                 inputs, lambda name, row: f"{name} of {subject.symbol} on {bars.sessions[row]}"
             )
         series = series_table(subject.symbol, bars, compute_arrays(inputs, self._indicators))
-        return self._lake.publish(DAILY_INDICATORS, subject.symbol, series, input_hash=input_hash), compared
+        file = self._lake.publish(
+            DAILY_INDICATORS, subject.symbol, series, input_hash=input_hash, made_by=self._columns_made_by
+        )
+        return file, compared
 
 
 def _compares(indicators: Sequence[IndicatorSpec]) -> bool:

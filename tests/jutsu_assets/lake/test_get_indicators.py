@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from jutsu_assets import lake as lake_room
+from jutsu_assets.indicator_sets import made_by
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.bars import SqlBarStore
@@ -19,6 +21,7 @@ from jutsu_core.bars import Bar, Timeframe, columns_to_frame
 from jutsu_core.bounds import Bound
 from jutsu_core.errors import ConfigurationError, InvalidInputError, NoDataError, StoreUnavailableError
 from jutsu_core.indicators.catalog import compute_indicators, indicator
+from jutsu_core.indicators.definitions import CATALOG
 from tests.support.builders import SettableClock, bar, days, fetched
 
 D1 = Timeframe.D1
@@ -168,6 +171,60 @@ def test_as_of_an_instant_what_compares_does_so_with_the_benchmark_of_then(
     own, other = (np.array([float(bar.close) for bar in walk(symbol, 1.0)]) for symbol in ("AAPL", "BRK/B"))
     np.testing.assert_array_equal(former, own / other)
     np.testing.assert_allclose(now, 2 * own / other, rtol=1e-5)
+
+
+@pytest.fixture
+def beside_brk(bars: SqlBarStore, lake: Lake, clock: SettableClock, universe: Path) -> Path:
+    """A series that compares with BRK/B, in a universe that says so."""
+    text = UNIVERSE.replace("swing: [", "swing: [relative_strength, ") + "benchmark: BRK/B\n"
+    universe.write_text(text, "utf-8")
+    bars.write("AAPL", D1, fetched(*walk("AAPL", 1.0), asked_at=clock.now()))
+    specs = (indicator("relative_strength"), *SET)
+    frame = columns_to_frame("AAPL", bars.columns("AAPL", D1))
+    series = compute_indicators(frame, specs, benchmark=frame.set_index("timestamp")["close"])
+    lake.publish("daily_indicators", "AAPL", series, input_hash="1", made_by=made_by(specs, "BRK/B"))
+    return universe
+
+
+def test_what_was_compared_with_another_benchmark_is_not_given_for_it(beside_brk: Path) -> None:
+    assert len(lake_room.get_indicators("AAPL")) == len(SESSIONS)
+    beside_brk.write_text(beside_brk.read_text("utf-8").replace("benchmark: BRK/B", "benchmark: AAPL"), "utf-8")
+    said = (
+        "daily_indicators of AAPL must have relative_strength as the universe file says, was made by another definition"
+        " or beside another benchmark; materialize daily_indicators of AAPL again"
+    )
+    for names in (None, "relative_strength"):
+        with pytest.raises(StoreUnavailableError, match=said):
+            lake_room.get_indicators("AAPL", names)
+    assert len(lake_room.get_indicators("AAPL", ["close", "rsi"])) == len(SESSIONS)
+
+
+def test_what_was_made_by_a_former_definition_is_not_given_for_the_present_one(
+    beside_brk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del beside_brk
+    revised = {**CATALOG, "rsi": replace(CATALOG["rsi"], revision=CATALOG["rsi"].revision + 1)}
+    monkeypatch.setattr("jutsu_core.indicators.definitions.CATALOG", revised)
+    with pytest.raises(StoreUnavailableError, match="must have rsi_2 as the universe file says, was made by another"):
+        lake_room.get_indicators("AAPL")
+    assert len(lake_room.get_indicators("AAPL", ["sma", "relative_strength"])) == len(SESSIONS)
+
+
+def test_as_of_an_instant_an_index_without_volume_is_left_out_of_all_and_named_where_it_is_asked_for(
+    bars: SqlBarStore, restate: Restate, clock: SettableClock, universe: Path
+) -> None:
+    """As it has no file either, because no run can compute the set of it."""
+    restate("AAPL", 1.0)
+    index = [held._replace(volume=0) for held in walk("$SPX", 1.0)]
+    bars.write("$SPX", D1, fetched(*index, asked_at=clock.now()))
+    universe.write_text(UNIVERSE.replace("BRK/B", "$SPX").replace("swing: [", "swing: [obv, "), "utf-8")
+    now = clock.now()
+    with pytest.warns(UserWarning, match=r"left out, because .*daily_indicators of \$SPX: volume must be above 0"):
+        found = lake_room.get_indicators(as_of=now)
+    assert set(found["symbol"]) == {"AAPL"}
+    with pytest.raises(InvalidInputError, match=r"^daily_indicators of \$SPX: volume must be above 0 .*; obv needs"):
+        lake_room.get_indicators(["AAPL", "$SPX"], as_of=now)
+    assert set(lake_room.get_indicators(None, "rsi", as_of=now)["symbol"]) == {"AAPL", "$SPX"}
 
 
 @pytest.mark.parametrize("is_as_of", [False, True])

@@ -149,3 +149,9 @@ def test_a_wrong_query_is_the_error_of_duckdb(filled: Settings) -> None:
     del filled
     with pytest.raises(duckdb.Error, match="nowhere"):
         lake.frame("select * from nowhere")
+
+
+@pytest.mark.parametrize("query", [None, 3, b"select 1", ["select 1"]])
+def test_what_is_no_text_is_no_query(query: object) -> None:
+    with pytest.raises(InvalidInputError, match=r"^query must be a text of SQL, was .*; such as 'select \* from"):
+        lake.frame(query)  # type: ignore[arg-type]  # on purpose

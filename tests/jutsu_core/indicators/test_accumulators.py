@@ -138,6 +138,25 @@ def test_no_more_is_rolled_back_than_is_remembered() -> None:
     assert accumulator.restate([]) == []
 
 
+@pytest.mark.parametrize("steps", [(3, 1), (1, 3), (2, 2), (1, 1, 1, 1)])
+def test_no_more_is_rolled_back_in_several_steps_than_in_one(steps: tuple[int, ...]) -> None:
+    """What was forgotten does not come back; what is refused changes nothing."""
+    bars = random_bars(300)
+    accumulator = Accumulator([indicator("sma", period=20)], remembered=3)
+    expected = updated(accumulator, bars)
+    *first, last = steps
+    for step in first:
+        accumulator.rollback(step)
+    left = 3 - sum(first)
+    with pytest.raises(InvalidInputError, match=f"bars must be at most {left}, as so many are remembered, was {last}"):
+        accumulator.rollback(last)
+    accumulator.rollback(left)
+    with pytest.raises(InvalidInputError, match="timestamp of bar must be after"):
+        accumulator.update(bars[296])
+    assert rows(updated(accumulator, bars[297:])) == rows(expected[297:])
+    assert accumulator.restate(bars[297:]) == expected[297:]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -9,6 +9,7 @@ from talib import set_unstable_period  # type: ignore[attr-defined]  # re-export
 
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.averages import distance_sums, fused, highest, kernel_multiply_add, lowest, smoothed
+from jutsu_core.indicators.composites import _macd_rounding, _rsi_rounding
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.momentum import rsi
 from jutsu_core.indicators.trend import ema, macd, sma
@@ -83,6 +84,23 @@ def test_a_changed_unstable_period_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="unstable period of RSI must be 0, was 4"):
         rsi(closes)
     assert np.isfinite(sma(closes, period=5)[4:]).all()
+
+
+@pytest.mark.usefixtures("restored_kernel")
+def test_how_kernels_round_is_not_learnt_while_their_settings_are_changed() -> None:
+    """It is learnt once in a process, and what was learnt then would be wrong for ever."""
+    learnt = (kernel_multiply_add, _macd_rounding, _rsi_rounding)
+    before = [learn() for learn in learnt]
+    for learn in learnt:
+        learn.cache_clear()
+    for name in ("EMA", "RSI"):
+        set_unstable_period(name, 5)
+    for learn in learnt:
+        with pytest.raises(InvalidInputError, match=r"unstable period of (EMA|RSI) must be 0, was 5"):
+            learn()
+    for name in ("EMA", "RSI"):
+        set_unstable_period(name, 0)
+    assert [learn() for learn in learnt] == before
 
 
 def test_a_changed_compatibility_mode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

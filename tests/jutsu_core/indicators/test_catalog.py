@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 
 from jutsu_core.bars import BAR_COLUMNS
 from jutsu_core.errors import InvalidInputError
+from jutsu_core.indicators.accumulators import Accumulator
 from jutsu_core.indicators.catalog import (
     DEFAULT_INDICATORS,
     IndicatorSpec,
     catalog_fingerprint,
+    compute_arrays,
     compute_indicators,
     indicator,
     indicator_columns,
@@ -71,6 +74,7 @@ def test_one_configuration_has_one_form() -> None:
         ("vma", {}, r"indicator must be one of sma, ema, .*, was 'vma' \(did you mean .*\?\)"),
         ("sma", {}, "period of sma must be given"),
         ("sma", {"period": 5, "span": 3}, "parameters of sma must be among period, was 'span'"),
+        ("obv", {"period": 5}, "parameters of obv must be left out, as it has none, was 'period'"),
         ("sma", {"period": 5.0}, "period must be an integer"),
         ("macd", {"fast": 26}, r"slow must be greater than fast \(26\), was 26"),
         ("bollinger_bands", {"deviations": 0.0}, "deviations must be a number above 0"),
@@ -125,6 +129,75 @@ def test_no_bars_give_empty_columns(*, typed: bool) -> None:
 
 def test_one_bar_is_too_short_for_every_default() -> None:
     assert compute_indicators(random_bars(1))[DEFAULT_COLUMNS].isna().all(axis=None)
+
+
+def test_a_name_is_the_indicator_with_its_defaults_wherever_indicators_are_chosen() -> None:
+    average = indicator("sma", period=3)
+    named: list[IndicatorSpec | str] = ["rsi", average, "macd"]
+    chosen = [indicator("rsi"), average, indicator("macd")]
+    bars = random_bars(40)
+    pd.testing.assert_frame_equal(compute_indicators(bars, named), compute_indicators(bars, chosen))
+    closes = {"close": bars["close"].to_numpy()}
+    arrays = compute_arrays(closes, named)
+    assert [arrays[name].tobytes() for name in arrays] == [
+        row.tobytes() for row in compute_arrays(closes, chosen).values()
+    ]
+    assert indicator_columns(named) == indicator_columns(chosen)
+    assert catalog_fingerprint(named) == catalog_fingerprint(chosen)
+    assert Accumulator(named).columns == Accumulator(chosen).columns
+
+
+@pytest.mark.parametrize(
+    ("indicators", "message"),
+    [
+        (["sma"], "period of sma must be given"),
+        (["rsi", "sma_20"], r"indicator must be one of sma, ema, .*, was 'sma_20' \(did you mean sma\?\)"),
+        (["rsi", indicator("rsi")], "must fill different columns, was rsi_14 twice"),
+        (
+            "rsi",
+            r'indicators must be a list, each item an IndicatorSpec such as indicator\("rsi"\), or the name of one',
+        ),
+        ([("sma", 20)], r"indicators\[0\] must be an IndicatorSpec .*, was tuple"),
+        ({"sma": 20}, "indicators must be a list, each item an IndicatorSpec .*, was dict"),
+        (indicator("rsi"), "indicators must be a list, each item an IndicatorSpec .*, was IndicatorSpec"),
+        (None, "indicators must be a list, each item an IndicatorSpec .*, was None"),
+    ],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda chosen: compute_indicators(random_bars(3), chosen),
+        lambda chosen: compute_arrays({"close": np.ones(3)}, chosen),
+        indicator_columns,
+        Accumulator,
+    ],
+    ids=["frame", "arrays", "columns", "accumulator"],
+)
+def test_what_is_no_choice_of_indicators_is_refused_everywhere_alike(
+    call: Callable[[object], object], indicators: object, message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        call(indicators)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"close": np.ones(3)}, "columns must be with high, which atr reads, was with close"),
+        ({}, "columns must be with .*, was with none"),
+        ([1.0], "columns must be arrays by name, was list"),
+        ({"high": [1.0], "low": [1.0], "close": [1.0]}, "must be a one-dimensional array of float64, was list"),
+        (dict.fromkeys(("high", "low", "close"), np.ones(3, np.int64)), "of float64, was 1-dimensional of int64"),
+        (dict.fromkeys(("high", "low", "close"), np.ones((3, 1))), "of float64, was 2-dimensional of float64"),
+        (
+            {"high": np.ones(3), "low": np.ones(2), "close": np.ones(3)},
+            "low must have the 3 values that high has, was 2",
+        ),
+    ],
+)
+def test_arrays_that_are_not_those_of_bars_are_refused(columns: object, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        compute_arrays(columns, ["atr"])  # type: ignore[arg-type]  # on purpose
 
 
 def test_no_indicators_give_the_bars_back() -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from jutsu_core.indicators.definitions import CATALOG
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.records import MONEY_UNIT, PRICE_UNIT, VOLUME_UNIT
 from tests.jutsu_core.indicators import references
-from tests.jutsu_core.indicators.answers.arithmetic import CHOICES, FOLDER, lines_of
+from tests.jutsu_core.indicators.answers.arithmetic import CHOICES, FOLDER, answers, lines_of
 
 PRICES = ["open", "high", "low", "close", "benchmark"]
 SHORT = {name: indicator(name, **chosen) for name, chosen in CHOICES.items()}
@@ -103,12 +104,41 @@ def test_values_are_those_calculated_by_hand(spec: IndicatorSpec) -> None:
     expected = np.array([[float(cell or "nan") for cell in row.split(",")] for row in rows]).T
     warm_up = spec.warm_up_bars
     results = calculate(spec, answered_bars())
-    for result, answers in zip(results, expected, strict=True):
-        scale = np.nanmax(np.abs(answers))
-        np.testing.assert_allclose(result, answers, rtol=1e-13, atol=1e-13 * scale)
+    for result, answered in zip(results, expected, strict=True):
+        scale = np.nanmax(np.abs(answered))
+        np.testing.assert_allclose(result, answered, rtol=1e-13, atol=1e-13 * scale)
         assert warm_up == 0 or np.isnan(result[warm_up - 1])
         for bar in (warm_up, -1):
-            assert result[bar] == pytest.approx(answers[bar], rel=1e-13, abs=1e-13 * scale)
+            assert result[bar] == pytest.approx(answered[bar], rel=1e-13, abs=1e-13 * scale)
+
+
+def decimal_bars(seed: int, unit: int) -> dict[str, FloatArray]:
+    """Return 80 bars in whole ``unit`` micros that move by a few of them, so that moves, sums and ranges tie."""
+    rng = np.random.default_rng(seed)
+    closes = 1_000 + rng.integers(-5, 6, 80).cumsum()
+    closes[30:50] = closes[30]
+    opens = np.concatenate((closes[:1], closes[:-1])) + rng.integers(-3, 4, 80) * (closes != closes[30])
+    highs = np.maximum(opens, closes) + rng.integers(0, 8, 80)
+    lows = np.minimum(opens, closes) - rng.integers(0, 8, 80)
+    prices = {"open": opens, "high": highs, "low": lows, "close": closes, "benchmark": closes[::-1] + 500}
+    volumes = rng.integers(1, 9, 80) * 100
+    return {name: row * unit / 1e6 for name, row in prices.items()} | {
+        "volume": volumes.astype(float),
+        "session": np.arange(80) // 5 * 1.0,
+    }
+
+
+@every_indicator
+@pytest.mark.parametrize("unit", [10_000, 62_500, 100], ids=["cents", "sixteenths", "hundredths of a cent"])
+def test_what_ties_in_decimals_ties_in_floats(spec: IndicatorSpec, unit: int) -> None:
+    """A rise of 0.10 beside a fall of 0.10, equal typical prices, a price that stands still: as in fractions."""
+    for seed in (1, 3):
+        bars = decimal_bars(seed, unit)
+        exact = {name: [Fraction(repr(value)) for value in row.tolist()] for name, row in bars.items()}
+        results = calculate(spec, pd.DataFrame(bars))
+        for result, answer in zip(results, answers(spec.name, exact), strict=True):
+            expected = np.array([np.nan if value is None else float(value) for value in answer])
+            np.testing.assert_allclose(result, expected, rtol=1e-9, atol=1e-9 * np.nanmax(np.abs(expected)))
 
 
 @every_indicator

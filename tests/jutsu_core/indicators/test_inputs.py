@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -136,6 +138,58 @@ def test_a_missing_value_of_a_nullable_column_is_refused() -> None:
     volumes = pd.Series([1, None, 3], dtype="Int64")
     with pytest.raises(InvalidInputError, match=r"row 1 of bars.*volume must be a finite number"):
         require_bars(random_bars(3).assign(volume=volumes))
+
+
+@pytest.mark.parametrize("number", [1e101, -1e200])
+def test_a_price_whose_square_would_overflow_is_refused_in_a_frame_too(number: float) -> None:
+    bars = random_bars(3)
+    bars.loc[1, "close"] = number
+    with pytest.raises(InvalidInputError, match=r"row 1 of bars .*: close must be at most 1e\+100 in magnitude"):
+        require_bars(bars)
+
+
+BARS = random_bars(3)
+
+
+@pytest.mark.parametrize(
+    ("bars", "remedy"),
+    [
+        (BARS.rename(columns=str.capitalize), r"rename the one that is: bars.rename(columns={'Symbol': 'symbol'})"),
+        (BARS.rename(columns={"timestamp": "Date"}), r"bars.rename(columns={'Date': 'timestamp'})"),
+        (BARS.set_index("timestamp"), "it is in the index: bars.reset_index('timestamp')"),
+        (BARS.set_index(["symbol", "timestamp"]), "it is in the index: bars.reset_index('symbol')"),
+        (BARS.drop(columns="symbol"), "say whose bars they are: bars.assign(symbol='AAPL')"),
+        (BARS.drop(columns="low"), "bars have the columns symbol, timestamp, open, high, low, close, volume"),
+        (
+            pd.concat([BARS, BARS.assign(symbol="IBM")]),
+            "take the bars of one symbol, bars[bars.symbol == 'WALK'], or one after another, bars.groupby(\"symbol\")",
+        ),
+        (BARS.iloc[::-1], 'order them, oldest first: bars.sort_values("timestamp")'),
+        (BARS.iloc[[0, 1, 1]], 'keep one bar of each time: bars.drop_duplicates("timestamp")'),
+        (BARS.assign(timestamp=BARS["timestamp"].dt.tz_localize(None)), 'bars.timestamp.dt.tz_localize("UTC")'),
+        (BARS.assign(timestamp=["2013-01-02"] * 3), "make it one: pd.to_datetime(bars.timestamp, utc=True)"),
+        (BARS.assign(timestamp=BARS["timestamp"].astype(object)), "pd.to_datetime(bars.timestamp, utc=True)"),
+        (BARS.assign(close=BARS["close"].map(Decimal)), 'convert it: bars.astype({"close": float})'),
+    ],
+)
+def test_what_to_do_with_a_frame_is_said(bars: pd.DataFrame, remedy: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        require_bars(bars)
+    assert remedy in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "remedy"),
+    [
+        ([1.0], "make one: np.asarray(closes, dtype=float)"),
+        (pd.DataFrame({"close": [1.0]}), "choose one column"),
+        (np.ma.masked_invalid([1.0, np.nan]), "leave out what is masked: closes.compressed()"),
+    ],
+)
+def test_what_to_do_with_what_is_no_series_is_said(values: object, remedy: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        require_series("closes", values)
+    assert str(refused.value).endswith(remedy)
 
 
 @pytest.mark.parametrize("closes", [["1", "2"], [True, False]])

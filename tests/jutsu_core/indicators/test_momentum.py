@@ -3,7 +3,7 @@ import pytest
 import talib
 
 from jutsu_core.indicators.inputs import FloatArray
-from jutsu_core.indicators.momentum import rsi
+from jutsu_core.indicators.momentum import cci, rsi
 from tests.jutsu_core.indicators.references import column, published, random_walk
 
 
@@ -98,3 +98,15 @@ def test_rsi_does_not_change_when_all_prices_move_together() -> None:
 def test_rsi_of_mirrored_prices_is_mirrored() -> None:
     closes = random_walk(200)
     np.testing.assert_allclose(rsi(200 - closes), 100 - rsi(closes), atol=1e-8)
+
+
+def test_a_typical_price_that_does_not_vary_has_no_channel_index() -> None:
+    """Of sums of cents that are equal, whose floats are not; and one cent more is seen."""
+    rng = np.random.default_rng(0)
+    for cents in range(1_000, 1_100):
+        closes = cents + rng.integers(-5, 6, 6)
+        highs = closes + rng.integers(8, 30, 6)
+        lows = 3 * cents - closes - highs
+        assert set(cci(highs / 100, lows / 100, closes / 100, period=6)[5:]) == {0.0}
+        highs[-1] += 1
+        assert cci(highs / 100, lows / 100, closes / 100, period=6)[5] == pytest.approx(200.0)

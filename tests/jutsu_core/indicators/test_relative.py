@@ -116,3 +116,29 @@ def test_a_price_of_the_benchmark_that_cannot_be_divided_by_is_refused_beside_ga
     holed = SERIES.where(SERIES.index != SERIES.index[4], 0.0).drop(SERIES.index[2])
     with pytest.raises(InvalidInputError, match=r"benchmark of row 4 of bars .* must be above 0, was 0; "):
         compute_indicators(BARS, BETA, benchmark=holed, allow_benchmark_gaps=True)
+
+
+@pytest.mark.parametrize("growth", [1.01, 1.1, 0.97])
+def test_returns_that_only_rounding_varies_do_not_vary(growth: float) -> None:
+    """A price that grows by one part at every bar is no measure of anything, nor is it moved by a benchmark."""
+    steady = 10.0 * growth ** np.arange(60.0)
+    moving = random_walk(60)
+    assert set(rolling_correlation(steady, moving, period=5)[5:]) == {0.0}
+    assert set(rolling_correlation(moving, steady, period=5)[5:]) == {0.0}
+    assert set(rolling_beta(moving, steady, period=5)[5:]) == {0.0}
+
+
+@pytest.mark.parametrize("factor", [3, 7, 1_500])
+def test_a_constant_ratio_of_decimals_has_no_score(factor: int) -> None:
+    cents = np.random.default_rng(2).integers(100, 2_000, 60)
+    scores = spread_z_score(cents * factor / 100.0, cents / 100.0, period=5)
+    assert set(scores[4:]) == {0.0}
+
+
+def test_the_smallest_move_of_a_large_price_is_no_rounding() -> None:
+    """One micro in 700,000: it is seen in every measure."""
+    closes = np.full(70, 700_000.0)
+    closes[40] += 1e-6
+    assert (np.abs(spread_z_score(closes, np.full(70, 100.0))[59:]) > 0).all()
+    assert (np.abs(rolling_correlation(closes, BENCHMARK[:70])[60:]) > 0).all()
+    assert (np.abs(rolling_beta(BENCHMARK[:70], closes)[60:]) > 0).all()

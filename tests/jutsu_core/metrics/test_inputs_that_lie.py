@@ -537,16 +537,16 @@ class Foreign:
 @pytest.mark.parametrize("name", ["DataFrame", "Series"])
 def test_frames_of_other_libraries_are_refused_with_the_way_to_turn_them_into_ours(name: str) -> None:
     foreign: Any = type(name, (Foreign,), {"__module__": "polars.dataframe.frame"})()
-    with pytest.raises(InvalidInputError, match=rf"a list of rows .*, was polars's {name}; .*frame.to_dicts\(\)"):
+    with pytest.raises(InvalidInputError, match=rf"a list of rows .*, was polars\.{name}; .*frame.to_dicts\(\)"):
         measured(foreign)
     with pytest.raises(
-        InvalidInputError, match=rf"must be a pandas DataFrame, was polars's {name}; values.to_pandas\(\)"
+        InvalidInputError, match=rf"must be a pandas DataFrame, was polars\.{name}; values.to_pandas\(\)"
     ):
         many_figures(foreign, periods_per_year=252, risk_free_rate=0.0)
-    with pytest.raises(InvalidInputError, match=rf"a pandas Series, was polars's {name}; returns.to_pandas\(\)"):
+    with pytest.raises(InvalidInputError, match=rf"a pandas Series, was polars\.{name}; returns.to_pandas\(\)"):
         PerformanceAnalyzer().calculate_sharpe_ratio(foreign)
     with pytest.raises(
-        InvalidInputError, match=rf"bars must be a pandas DataFrame .*, was polars's {name}; bars.to_pandas"
+        InvalidInputError, match=rf"bars must be a pandas DataFrame .*, was polars\.{name}; bars.to_pandas"
     ):
         PerformanceAnalyzer(bars=foreign)
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import dagster as dg
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS
-from jutsu_assets.lake.tables import as_table, content_hash
+from jutsu_assets.indicator_sets import made_by
+from jutsu_assets.lake.tables import as_table, content_hash, made_by_in
 from jutsu_assets.lake.verification import lake_findings
 from jutsu_assets.simulator.anomalies import missing_sessions
 from jutsu_assets.simulator.faults import FaultPlan
@@ -138,6 +140,7 @@ def test_a_series_that_compares_is_what_the_core_computes_beside_the_benchmark(b
     for symbol, without in (("FB", 3), ("IBM", 0)):
         metadata = metadata_of(made, DAILY_INDICATORS, symbol)
         assert (metadata["benchmark"], metadata["bars_without_benchmark"]) == ("IBM", without)
+        assert made_by_in(pq.read_schema(file_of(beside, symbol))) == made_by(beside.universe.daily_indicators, "IBM")
         assert_computed(beside, symbol)
     read = pd.read_parquet(file_of(beside, "FB"))
     assert read["timestamp"][read["relative_strength"].isna()].dt.date.tolist() == list(LATE)

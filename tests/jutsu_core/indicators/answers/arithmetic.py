@@ -588,9 +588,9 @@ def read_bars() -> Bars:
     return {name: [Fraction(row[name]) for row in rows] for name in rows[0]}
 
 
-def answers(name: str) -> list[Column]:
-    """Return the columns of the indicator ``name`` for ``bars.csv``, which begin together."""
-    columns: list[Column] = globals()[name](read_bars(), **CHOICES[name])
+def answers(name: str, bars: Bars | None = None) -> list[Column]:
+    """Return the columns of the indicator ``name`` for ``bars``, or ``bars.csv``, which begin together."""
+    columns: list[Column] = globals()[name](bars or read_bars(), **CHOICES[name])
     return [
         [None if None in row else value for value, row in zip(column, zip(*columns, strict=True), strict=True)]
         for column in columns
