@@ -45,7 +45,9 @@ HEADINGS = {
     re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
     for heading in re.findall(r"^#+ (.+)$", (ROOT / "docs" / "monitoring.md").read_text("utf-8"), re.MULTILINE)
 }
-NAMES = {metric.name for metric in METRICS}
+LABELS = {metric.name: set(metric.labels) for metric in METRICS}
+PROVISIONING = DEPLOY / "grafana" / "provisioning"
+(PROMETHEUS,) = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yaml").read_text("utf-8"))["datasources"]
 
 
 def named_in(expression: str) -> set[str]:
@@ -66,7 +68,7 @@ def test_every_yaml_file_is_one(path: Path) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
 def test_an_alert_asks_for_metrics_that_are_there_and_leads_to_a_remedy(rule: dict[str, Any]) -> None:
-    assert named_in(rule["expr"]) <= NAMES
+    assert named_in(rule["expr"]) <= LABELS.keys()
     assert named_in(rule["expr"])
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"]["summary"]
@@ -85,11 +87,76 @@ def test_the_dashboard_shows_metrics_that_are_there_and_every_one_of_them() -> N
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     shown = [target["expr"] for panel in panels for target in panel["targets"]]
-    assert set().union(*map(named_in, shown)) == NAMES
+    assert set().union(*map(named_in, shown)) == LABELS.keys()
     for one, other in itertools.combinations([panel["gridPos"] for panel in panels], 2):
         apart_x = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         assert apart_x or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
     assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in panels)
+
+
+@pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: str(panel["title"]))
+def test_a_panel_can_be_drawn(panel: dict[str, Any]) -> None:
+    targets = panel["targets"]
+    assert len({target["refId"] for target in targets}) == len(targets)
+    (variable,) = DASHBOARD["templating"]["list"]
+    assert (variable["type"], variable["query"]) == ("datasource", PROMETHEUS["type"])
+    for of in (panel, *targets):
+        assert of["datasource"] == {"type": PROMETHEUS["type"], "uid": f"${{{variable['name']}}}"}
+    labels = set().union(*(LABELS[name] for target in targets for name in named_in(target["expr"])))
+    for target in targets:
+        assert set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", ""))) <= labels
+        is_of_now = panel["type"] != "timeseries"
+        assert target.get("instant", False) is is_of_now
+        # In the other format a table shows the first series alone, and the others behind a list to choose from.
+        assert target.get("format", "time_series") == ("table" if panel["type"] == "table" else "time_series")
+    names = {target["legendFormat"] for target in targets if "legendFormat" in target}
+    for override in panel["fieldConfig"]["overrides"]:
+        assert override["matcher"]["options"] in names | labels
+    for change in panel.get("transformations", []):
+        assert len(targets) == 1, "else the column of values has another name"
+        columns = labels | {"Time", "Value", "__name__", "job", "instance"}
+        assert all(options.keys() <= columns for options in change["options"].values())
+
+
+@pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: str(panel["title"]))
+def test_a_panel_shows_its_values_in_their_unit(panel: dict[str, Any]) -> None:
+    """The names of units are Grafana's (its package @grafana/data, 12.1)."""
+    for target in panel["targets"]:
+        expression, unit_of_it = target["expr"], "short"
+        if " / jutsu_requests_today_limit" in expression:
+            unit_of_it = "percentunit"
+        elif "_timestamp_seconds" in expression:
+            unit_of_it = "s" if expression.startswith("time() - ") else "dateTimeAsIso"
+            assert expression.startswith("time() - ") or expression.endswith(" * 1000"), "dates are milliseconds"
+        elif "_seconds" in expression:
+            unit_of_it = "s"
+        elif "_bytes" in expression:
+            unit_of_it = "bytes"
+        assert panel["fieldConfig"]["defaults"]["unit"] == unit_of_it, expression
+
+
+def test_prometheus_can_read_every_expression_of_the_dashboard(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (the package prometheus of Debian brings it)")
+    shown = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    rules = [{"record": f"jutsu:shown:{number}", "expr": expression} for number, expression in enumerate(shown)]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "shown", "rules": rules}]}), "utf-8")
+    words = [promtool, "check", "rules", str(tmp_path / "rules.yml")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_grafana_finds_the_dashboard_and_its_prometheus() -> None:
+    """As the compose file mounts them."""
+    mounted = {
+        target: source for source, target, *_ in (v.split(":") for v in COMPOSE["services"]["grafana"]["volumes"])
+    }
+    (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "jutsu.yaml").read_text("utf-8"))["providers"]
+    assert (DEPLOY / mounted["/etc/grafana/provisioning"]).samefile(PROVISIONING)
+    assert (DEPLOY / mounted[provider["options"]["path"]] / "jutsu.json").is_file()
+    address = urlsplit(PROMETHEUS["url"])
+    assert f"127.0.0.1:9090:{address.port}" in COMPOSE["services"][address.hostname]["ports"]
 
 
 @pytest.mark.parametrize(
