@@ -264,7 +264,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "run_history_is_whole",
         _history,
-        "mend it by `jutsu doctor --mend`, or move it away",
+        "do what the line says; `jutsu doctor --mend` mends two heads",
         tells=True,
         is_mended=True,
     ),

@@ -151,7 +151,7 @@ class Observed:
         """Return how its runs ended; nothing of a history that cannot be read."""
         if not self.history.is_whole:
             return RunOutcomes()
-        return outcomes_of(self.history.home, self.history.folder, self.now)
+        return outcomes_of(self.history.place, self.place.environment, self.now)
 
     @cached_property
     def store(self) -> StoreHealth:

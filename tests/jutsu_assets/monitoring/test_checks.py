@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from jutsu_assets.clock import SystemSleeper
 from jutsu_assets.instance.beginning import DATABASES
+from jutsu_assets.instance.home import HistoryPlace
 from jutsu_assets.instance.mending import mend_history
 from jutsu_assets.instance.outcomes import outcomes_of
 from jutsu_assets.instance.processes import BEGAN_TAG, HOST_TAG, PID_TAG, RunProcess
@@ -319,12 +320,12 @@ def test_what_holds_a_slot_is_mended(installation: Installation) -> None:
 
 
 def test_outcomes_are_the_same_told_by_dagster(installation: Installation) -> None:
-    """A history on PostgreSQL is read through Dagster's own interfaces."""
+    """A history that another class than ours keeps is read through Dagster's own interfaces."""
     held_slot(installation)
     waiting_run(installation)
     now = installation.clock.now()
-    ours = outcomes_of(installation.home, installation.home, now)
-    assert ours == outcomes_of(installation.home, None, now)
+    ours = outcomes_of(HistoryPlace(home=installation.home, folder=installation.home), {}, now)
+    assert ours == outcomes_of(HistoryPlace(home=installation.home), {}, now)
     assert ours.counts == {"SUCCESS": 1, "STARTING": 1}
     assert ours.held_slots == {"ended": "schwab"}
     assert ours.waiting == {"queued": "STARTING"}
