@@ -209,7 +209,8 @@ def _take(target: Connection, url: URL, sources: Mapping[str, Connection]) -> No
         if target.execute(select(table.c.id).limit(1)).first() is not None:
             message = (
                 f"{shown_history_url(url)} must hold no run history to take one, but its table {table.name} holds rows;"
-                " name another database, or drop that one first"
+                " name another database, or drop that one first; where an earlier move was cut off at its very end, all"
+                " is there: let dagster.yaml name it (deploy/postgresql/dagster.yaml is one that does)"
             )
             raise StoreError(message)
     done = {name for connection in sources.values() for name in _migrations(connection)}

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -18,18 +18,12 @@ from jutsu_assets.instance.server import (
     named_history_url,
     shown_history_url,
 )
+from jutsu_assets.store.health import write_refusal
 from jutsu_core.errors import ConfigurationError, StoreUnavailableError
 
 _RUNS, _EVENTS = DATABASES[0], DATABASES[1]
 _PATIENCE_SECONDS = "5"
-_REFUSAL = text("""
-select case
-  when pg_is_in_recovery() then 'is a replica, which follows another server'
-  when current_setting('default_transaction_read_only')::boolean then 'takes no writes (default_transaction_read_only)'
-  when not (has_table_privilege('runs', 'insert') and has_table_privilege('event_logs', 'insert'))
-    then 'does not let its user write'
-end
-""")
+_WRITTEN = ("runs", "event_logs")
 
 
 class AskedHistory(NamedTuple):
@@ -63,7 +57,7 @@ def asked(place: HistoryPlace, environment: Mapping[str, str]) -> Iterator[Asked
         if not inspect(connection).has_table("runs"):
             yield AskedHistory(None, None)
             return
-        refusal = connection.scalar(_REFUSAL)
+        refusal = write_refusal(connection, _WRITTEN)
         said = None
         if refusal is not None:
             url = named_history_url(place.written_url, environment)

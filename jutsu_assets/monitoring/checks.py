@@ -141,6 +141,11 @@ def _of_today(look: Callable[[Observed], Iterable[str]]) -> Callable[[Observed],
     return looked
 
 
+def _writable(observed: Observed) -> Iterable[str]:
+    if (refusal := observed.write_refusal) is not None:
+        yield f"the store at {observed.database.shown_url} must be writable, but the server {refusal}"
+
+
 def _replica(observed: Observed) -> Iterable[str]:
     observed.replica_lag  # noqa: B018 - who cannot be read says why
     return []
@@ -280,6 +285,12 @@ CHECKS: tuple[Check, ...] = (
     Check("there_is_a_store", _there, "run `jutsu update`, or see JUTSU_HOME and JUTSU_DATABASE_URL", tells=True),
     Check("the_sqlite_library_is_sound", _library, "pip install pysqlite3", tells=True, is_quick=False),
     Check("the_store_is_sound", _store, "restore a backup (jutsu restore FILE)", tells=True, is_quick=False),
+    Check(
+        "the_store_takes_writes",
+        _of_today(_writable),
+        "name the server that takes writes in JUTSU_DATABASE_URL, or let its user write; a replica for readers goes"
+        " into JUTSU_DATABASE_READ_URL",
+    ),
     Check(
         "the_replica_serves",
         _of_today(_replica),

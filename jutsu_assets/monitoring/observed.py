@@ -25,7 +25,7 @@ from jutsu_assets.store.engine import Database
 from jutsu_assets.store.existing import stored_database
 from jutsu_assets.store.failures import PartitionFailure, PartitionFailures
 from jutsu_assets.store.findings import FindingsLedger
-from jutsu_assets.store.health import StoreHealth, clock_ahead, examine, looking_at
+from jutsu_assets.store.health import StoreHealth, clock_ahead, examine, looking_at, write_refusal
 from jutsu_assets.store.holdings import Holdings, holdings_of
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest, is_made_of
 from jutsu_assets.store.replica import Lag, lag_of, replica_of, require_replica_of
@@ -41,6 +41,7 @@ from jutsu_core.ports import Clock
 from jutsu_core.quality.findings import Verdict
 
 _D1 = Timeframe.D1
+_WRITTEN = ("bars", "api_requests")
 _LOOK_BACK = timedelta(days=400)
 _FRIDAY = 4
 
@@ -163,6 +164,12 @@ class Observed:
         """Return whether the store has today's tables; most of what is asked of one is asked only then."""
         with looking_at(self.database.url) as connection:
             return revision_of(connection) == HEAD
+
+    @cached_property
+    def write_refusal(self) -> str | None:
+        """Return what keeps the server of the store from being written to; None if nothing does."""
+        with self.database.asking() as connection:
+            return write_refusal(connection, _WRITTEN)
 
     @cached_property
     def clock_ahead_seconds(self) -> float:

@@ -280,6 +280,27 @@ def test_a_replica_that_does_not_follow_is_found(installation: Installation, lag
     assert all(line.startswith(said or "") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("", None),
+        ("%20-cdefault_transaction_read_only%3Don", "takes no writes (default_transaction_read_only)"),
+        ("%20-crole%3Dpg_read_all_data", "does not let pg_read_all_data write"),
+    ],
+)
+def test_a_server_that_takes_no_writes_is_found(
+    installation: Installation, postgres_url: str, change: str, said: str | None
+) -> None:
+    schema = postgres_url.rpartition("%3D")[2]
+    with closing(Database(postgres_url, SystemSleeper())) as database, database.writing() as connection:
+        connection.exec_driver_sql(f"grant usage on schema {schema} to pg_read_all_data")
+    installation.settings = replace(installation.settings, database_url=f"{postgres_url}{change}")
+    with installation.look() as observed:
+        lines = [problem.said for problem in problems_of(observed) if problem.check == "the_store_takes_writes"]
+    assert len(lines) == (said is not None)
+    assert all(f"must be writable, but the server {said}; name the server that takes writes" in line for line in lines)
+
+
 def test_a_clock_that_differs_from_the_servers_is_found(installation: Installation) -> None:
     with installation.look() as observed:
         observed.__dict__["clock_ahead_seconds"] = -61.0
@@ -303,6 +324,7 @@ def test_every_check_is_tried_here_and_has_a_remedy() -> None:
         "the_disk_has_room",
         "the_clock_is_right",
         "replica_is_close",
+        "the_store_takes_writes",
         "there_is_a_store",
     }
     assert {check.name for check in CHECKS} == WRONG.keys() | elsewhere
