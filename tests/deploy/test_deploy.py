@@ -319,6 +319,16 @@ def test_celery_knows_every_setting_of_a_worker(monkeypatch: pytest.MonkeyPatch)
     assert (settings["broker_url"], settings["result_backend"]) == ("redis://broker/0", "redis://broker/1")
 
 
+@pytest.mark.parametrize("variable", ["JUTSU_CELERY_BROKER", "JUTSU_CELERY_RESULTS"])
+def test_a_worker_without_its_broker_is_told_which_variable_is_missing(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("JUTSU_CELERY_BROKER", "JUTSU_CELERY_RESULTS"):
+        monkeypatch.setenv(name, "" if name == variable else "redis://broker/0")
+    with pytest.raises(SystemExit, match=f"Error: {variable} must be set for a worker"):
+        runpy.run_path(str(DEPLOY / "celery" / "dagster_celery_config.py"))
+
+
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
