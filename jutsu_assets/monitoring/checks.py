@@ -158,6 +158,10 @@ def _replica_lag(observed: Observed) -> Iterable[str]:
         yield f"the read replica is {lag.bytes_behind:,} bytes {since} behind"
 
 
+def _broker(observed: Observed) -> Iterable[str]:
+    return [] if observed.broker_fault is None else [observed.broker_fault]
+
+
 def _cache(observed: Observed) -> Iterable[str]:
     return [] if observed.cache_fault is None else [observed.cache_fault]
 
@@ -279,6 +283,11 @@ CHECKS: tuple[Check, ...] = (
         "the_queue_moves",
         _queue,
         "see that a daemon runs (`jutsu ui`, or the service of the daemon), and what holds the queue in the UI",
+    ),
+    Check(
+        "the_broker_listens",
+        _broker,
+        "start it, or correct JUTSU_CELERY_BROKER: what is launched meanwhile fails",
     ),
     Check("the_login_is_alive", _login, "run `jutsu login`", tells=True),
     Check("the_universe_can_be_read", _universe, "correct the universe file", tells=True),

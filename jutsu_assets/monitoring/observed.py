@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 
+from jutsu_assets.instance.broker import broker_fault
 from jutsu_assets.instance.health import HistoryHealth, examine_history
 from jutsu_assets.instance.outcomes import RunOutcomes, outcomes_of
 from jutsu_assets.lake.strays import stray_files
@@ -195,6 +196,15 @@ class Observed:
         except JutsuError as error:
             self._no_replica = error
             raise
+
+    @cached_property
+    def broker_fault(self) -> str | None:
+        """Return what keeps Celery's broker from being reached; None where nothing does, or there is none.
+
+        Raises:
+            ConfigurationError: Its URL is none.
+        """
+        return broker_fault(self.place.environment)
 
     @cached_property
     def cache_fault(self) -> str | None:

@@ -174,7 +174,15 @@ def cache_of_a_file(at: Installation) -> None:
     at.settings = replace(at.settings, cache_url="redis://me:S3CRET@cache.example/0")
 
 
+def broker_that_is_gone(at: Installation) -> None:
+    at.environment["JUTSU_CELERY_BROKER"] = "redis://me:S3CRET@127.0.0.1:1/0"
+
+
 WRONG = {
+    "the_broker_listens": (
+        broker_that_is_gone,
+        "Celery's broker must listen at 127.0.0.1:1, does not: [Errno 111] Connection refused; start it, or correct",
+    ),
     "something_is_stored": (nothing_stored, "none of the 3 symbols that are followed has a bar; run `jutsu update`"),
     "every_symbol_was_asked_for": (added_symbol, "NVDA: nothing was ever asked of what the universe file follows; run"),
     "run_history_is_whole": (two_heads, "more than one head"),
