@@ -43,10 +43,6 @@ def as_indicator(entry: object) -> IndicatorSpec:
         spec = indicator(name, **parameters)
     except InvalidInputError as error:
         raise refusal(str(error), under if isinstance(entry, dict) else []) from None
-    if "benchmark" in definition.inputs:
-        remedy = "leave it out, and compute it where it is read: compute_indicators(bars, chosen, benchmark=closes)"
-        said = f"a stored indicator must read bars alone, was {name}, which compares them with a benchmark; {remedy}"
-        raise refusal(said, [name] if isinstance(entry, dict) else [])
     return spec
 
 

@@ -5,6 +5,7 @@ What does not belong here: where data are kept and how the broker is reached
 """
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -135,8 +136,8 @@ class Universe(BaseModel):
         schedules: How much the graph asks for by itself.
         newest_session_from_quotes: Whether the newest session of many symbols is taken from one
             request for quotes, where nothing else is missing.
-        benchmark: What performance is compared with: a symbol, ``none``, or None for the first index or broad
-            fund among the symbols.
+        benchmark: What performance, and indicators that compare, are compared with: a symbol, ``none``, or None
+            for the first index or broad fund among the symbols.
         indicator_sets: Sets of indicators by name, besides the one named ``standard``.
         indicators: Which set each timeframe gets.
     """
@@ -160,10 +161,8 @@ class Universe(BaseModel):
 
     @property
     def benchmark_symbol(self) -> str | None:
-        """Return the symbol that performance is compared with, or None where there is none."""
-        if self.benchmark is not None:
-            return None if self.benchmark == NO_BENCHMARK else self.benchmark
-        return next((symbol for symbol in self.symbols if is_market(symbol)), None)
+        """Return the symbol that others are compared with, or None where there is none."""
+        return _benchmark_among(self.symbols, self.benchmark)
 
     @field_validator("benchmark")
     @classmethod
@@ -194,6 +193,22 @@ class Universe(BaseModel):
             raise refusal(said, ["1d"])
         return chosen
 
+    @field_validator("indicators")
+    @classmethod
+    def _what_compares_has_a_benchmark(cls, chosen: IndicatorSettings, info: ValidationInfo) -> IndicatorSettings:
+        # What is wrong itself is missing here; it has its own findings.
+        if not {"symbols", "benchmark", "indicator_sets"} <= info.data.keys():
+            return chosen
+        specs = chosen_set(chosen.daily, info.data["indicator_sets"])
+        comparing = next((spec.name for spec in specs if spec.definition.compares), None)
+        if comparing is not None and _benchmark_among(info.data["symbols"], info.data["benchmark"]) is None:
+            said = (
+                f"{comparing} of this set compares with a benchmark, and there is none; say which of the symbols it is,"
+                f" such as `benchmark: {info.data['symbols'][0]}`, or leave {comparing} out"
+            )
+            raise refusal(said, ["1d"])
+        return chosen
+
     @field_validator("symbols")
     @classmethod
     def _symbols_occur_once(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
@@ -219,6 +234,12 @@ class Universe(BaseModel):
             message = f"must be {_MUST_BE['calendar']}{nearest(calendar, names)}"
             raise ValueError(message)
         return calendar
+
+
+def _benchmark_among(symbols: Sequence[str], said: str | None) -> str | None:
+    if said is not None:
+        return None if said == NO_BENCHMARK else said
+    return next((symbol for symbol in symbols if is_market(symbol)), None)
 
 
 def is_market(symbol: str) -> bool:

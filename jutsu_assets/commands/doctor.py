@@ -84,7 +84,7 @@ def _notify(observed: Observed, problems: Sequence[Problem], notifiers: "Sequenc
     from jutsu_assets.monitoring.alerts import tell  # noqa: PLC0415
 
     try:
-        tell(observed.writable_database, problems, [check.name for check in CHECKS], notifiers, SystemClock())
+        tell(observed, problems, [check.name for check in CHECKS], notifiers, SystemClock())
     except JutsuError as error:
         click.echo(f"not told: {error}", err=True)
 

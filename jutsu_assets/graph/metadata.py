@@ -21,6 +21,8 @@ BAR_SCHEMA = (
     ("close", "decimal(18,6)", "Last price, quote currency, split-adjusted"),
     ("volume", "int64", "Shares traded, split-adjusted"),
 )
+_READ_AS = {"session": "timestamp", "benchmark": "close"}
+"""Inputs of indicators that are not called as the column of bars that they are taken from."""
 
 
 def bar_schema() -> dg.TableSchema:
@@ -42,7 +44,9 @@ def indicator_lineage(bars: str, indicators: Iterable[IndicatorSpec]) -> dg.Tabl
     upstream = dg.AssetKey(bars)
     carried = {name: [name] for name, _, _ in BAR_SCHEMA}
     computed = {
-        column.name: list(spec.definition.inputs) for spec in indicators for column in indicator_columns([spec])
+        column.name: list(dict.fromkeys(_READ_AS.get(name, name) for name in spec.definition.inputs))
+        for spec in indicators
+        for column in indicator_columns([spec])
     }
     return dg.TableColumnLineage(
         {

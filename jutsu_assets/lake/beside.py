@@ -9,7 +9,7 @@ import duckdb
 
 from jutsu_assets.lake.tables import as_table
 from jutsu_assets.store.bars import SqlBarStore
-from jutsu_assets.store.reports import PerformanceReports
+from jutsu_assets.store.reports import SUMMARY, PerformanceReports
 from jutsu_core.bars import Timeframe, columns_to_frame
 from jutsu_core.indicators.catalog import IndicatorSpec, indicator_columns
 
@@ -72,15 +72,15 @@ def put_figures(connection: duckdb.DuckDBPyConnection, view: str, table: str, re
 
     JSON becomes columns when it is asked for: most who connect do not.
     """
-    raw = reports.parts("since_inception", *_WHOLE)
+    raw = reports.summaries()
     if not raw:
         put_nothing(connection, view, {"symbol": "varchar"} | _WHOLE | _FIGURES)
         return
     symbols, parts = map(list, zip(*raw, strict=True))
     columns = "unnest(?::varchar[]) as symbol, unnest(?::varchar[])::json as parts"
     connection.execute(f"create table {table} as select {columns}", [symbols, parts])
-    whole = ", ".join(f"(parts ->> {place})::{_WHOLE[name]} as {name}" for place, name in enumerate(_WHOLE, start=1))
+    whole = ", ".join(f"(parts ->> {SUMMARY.index(name)})::{kind} as {name}" for name, kind in _WHOLE.items())
     # One expression for all of them: DuckDB takes longer to understand many than to work them out.
     figures = ", ".join(f'"{name}": "{kind}"' for name, kind in _FIGURES.items())
-    columns = f"symbol, {whole}, unnest(from_json(parts -> 0, '{{{figures}}}'))"
+    columns = f"symbol, {whole}, unnest(from_json(parts -> {SUMMARY.index('since_inception')}, '{{{figures}}}'))"
     connection.execute(f"create view {view} as select {columns} from {table}")  # noqa: S608 - our own names

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,7 +24,7 @@ from jutsu_assets.settings import Settings
 from jutsu_assets.store.existing import nothing_stored, shown_database
 from jutsu_assets.store.handlers import DatabaseDataHandler
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
-from jutsu_assets.universe import load_universe
+from jutsu_assets.universe import Universe, load_universe
 from jutsu_core.arguments import refuse, require_items, shown
 from jutsu_core.bars import BAR_COLUMNS, MICROS_PER_UNIT, PRICE_COLUMNS, Timeframe
 from jutsu_core.bounds import Bound
@@ -70,7 +71,7 @@ def read_indicators(
     if as_of is None:
         pieces = _of_files(settings, wanted, columns, warn)
     else:
-        pieces = _as_known(settings, wanted, columns, universe.daily_indicators, as_of)
+        pieces = _as_known(settings, wanted, columns, universe, as_of)
     schema = pa.schema({name: _type_of(name) for name in columns})
     inside = [_between(piece.select(columns).cast(schema), start, end) for piece in pieces]
     return finished(pa.concat_tables([schema.empty_table(), *inside]))
@@ -152,23 +153,35 @@ def _as_known(
     settings: Settings,
     symbols: Sequence[str] | None,
     columns: Sequence[str],
-    chosen: Sequence[IndicatorSpec],
+    universe: Universe,
     as_of: datetime,
 ) -> list[pa.Table]:
     """Return the series of ``symbols``, computed of the bars as they were known then."""
-    specs = [spec for spec in chosen if not set(spec.column_names).isdisjoint(columns)]
+    specs = [spec for spec in universe.daily_indicators if not set(spec.column_names).isdisjoint(columns)]
+    compares = any(spec.definition.compares for spec in specs)
     with shown_database(settings):
         pass  # which says what to do where there is nothing
     with DatabaseDataHandler(
         settings.database_url, as_of=as_of, read_url=settings.read_url, connections=settings.connections
     ) as bars:
         frames = [bars.get_frame(symbol) for symbol in (bars.symbols().index if symbols is None else symbols)]
+        beside = _closes(bars, universe.benchmark_symbol) if compares else None
     tables = []
     for frame in frames:
-        computed = frame if frame.empty else compute_indicators(frame, specs)
+        computed = (
+            frame if frame.empty else compute_indicators(frame, specs, benchmark=beside, allow_benchmark_gaps=True)
+        )
         table = pa.Table.from_pandas(computed.reindex(columns=list(columns)), preserve_index=False)
         tables.append(table.replace_schema_metadata(None))
     return tables
+
+
+def _closes(bars: DatabaseDataHandler, symbol: str | None) -> "pd.Series[float]":
+    """Return the closes of ``symbol`` by their times, none where it had no bar yet."""
+    if symbol not in bars.symbols().index:
+        return pd.Series(dtype=np.float64, index=pd.DatetimeIndex([], tz="UTC"))
+    frame = bars.get_frame(str(symbol))
+    return frame.set_index("timestamp")["close"]
 
 
 def _finisher(into: Into) -> Callable[[pa.Table], Any]:

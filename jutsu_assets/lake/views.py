@@ -46,7 +46,7 @@ def connect_to(
     with shown_database(settings) as database:
         files = SeriesManifest(database, SystemClock()).all_current()
         bars = SqlBarStore(database, settings.source, SystemClock())
-        held = {symbol: version.content_hash for symbol, version in bars.versions(Timeframe.D1).items()}
+        held = bars.content_hashes(Timeframe.D1)
         if not files and not held:
             raise nothing_stored(settings, database)
         faults = faults_of(settings.lake_path, files)

@@ -1,14 +1,22 @@
-"""Alerts: what the checks find is told to a person once, and that it is over once."""
+"""Alerts: what the checks find is told to a person once, and that it is over once.
+
+What was told stands in the store. That the store itself cannot be reached stands in a file in the home meanwhile.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
-from jutsu_assets.monitoring.checks import CHECKS, Problem, problems_of
+from jutsu_assets.clock import SystemSleeper
+from jutsu_assets.monitoring.checks import CHECKS, STORE_CHECK, Problem, problems_of
 from jutsu_assets.monitoring.notifiers import Notifier
 from jutsu_assets.monitoring.observed import Observed
 from jutsu_assets.store.alerts import Alerts
 from jutsu_assets.store.engine import Database
+from jutsu_assets.store.urls import sqlite_url
+from jutsu_core.errors import StoreUnavailableError
 from jutsu_core.ports import Clock
 
 _logger = logging.getLogger("jutsu.alerts")
@@ -35,18 +43,19 @@ def look_and_tell(observed: Observed, notifiers: Sequence[Notifier], clock: Cloc
         StoreError: What was told cannot be kept; nothing is told.
         NoDataError: There is no store to keep it in.
     """
-    problems = problems_of(observed, only_quick=True)
     looked = [check.name for check in CHECKS if check.is_quick]
-    return tell(observed.writable_database, problems, looked, notifiers, clock)
+    return tell(observed, problems_of(observed, only_quick=True), looked, notifiers, clock)
 
 
 def tell(
-    database: Database, problems: Sequence[Problem], looked: Sequence[str], notifiers: Sequence[Notifier], clock: Clock
+    observed: Observed, problems: Sequence[Problem], looked: Sequence[str], notifiers: Sequence[Notifier], clock: Clock
 ) -> Told:
     """Tell each of ``notifiers`` which alerts began and ended since it was last told.
 
+    Where the store cannot be reached, that alone is told: of everything else it is not known what was told.
+
     Args:
-        database: Keeps what was told.
+        observed: The installation.
         problems: What is wrong.
         looked: Names of the checks that were looked at: of others nothing is over.
         notifiers: The targets; each is told by itself, and again what it did not take.
@@ -54,8 +63,31 @@ def tell(
 
     Raises:
         StoreError: What was told cannot be kept.
+        NoDataError: There is no store to keep it in.
     """
-    wrong = _by_check(problems)
+    aside = observed.settings.home / "alerts.db"
+    try:
+        told = _told(observed.writable_database, _by_check(problems), looked, notifiers, clock)
+    except StoreUnavailableError as error:
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        return _told_aside(aside, {STORE_CHECK: str(error)}, notifiers, clock)
+    if not aside.exists():
+        return told
+    over = _told_aside(aside, {}, notifiers, clock)
+    if not over.troubles:
+        aside.unlink(missing_ok=True)
+    return Told(*(one + other for one, other in zip(told, over, strict=True)))
+
+
+def _told_aside(aside: Path, wrong: Mapping[str, str], notifiers: Sequence[Notifier], clock: Clock) -> Told:
+    with closing(Database(sqlite_url(aside), SystemSleeper())) as database:
+        return _told(database, wrong, [STORE_CHECK], notifiers, clock)
+
+
+def _told(
+    database: Database, wrong: Mapping[str, str], looked: Sequence[str], notifiers: Sequence[Notifier], clock: Clock
+) -> Told:
+    """Tell what changed since ``database`` was told."""
     raised: dict[str, None] = {}
     over: dict[str, None] = {}
     troubles: list[str] = []

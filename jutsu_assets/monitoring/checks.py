@@ -1,7 +1,7 @@
 """Everything that can be wrong with an installation: a table of checks, each with its remedy."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from jutsu_assets.monitoring.observed import MOST_SECONDS_APART, MOST_SECONDS_BEHIND, Observed
 from jutsu_core.errors import JutsuError, NoDataError, StoreError
@@ -269,6 +269,9 @@ def _clock(observed: Observed) -> Iterable[str]:
         yield f"this machine's clock is {abs(seconds):,.0f} s {'ahead of' if seconds > 0 else 'behind'} the database's"
 
 
+STORE_CHECK: Final = "there_is_a_store"
+"""The check without which nothing else is known."""
+
 CHECKS: tuple[Check, ...] = (
     Check(
         "run_history_is_whole",
@@ -291,7 +294,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("the_login_is_alive", _login, "run `jutsu login`", tells=True),
     Check("the_universe_can_be_read", _universe, "correct the universe file", tells=True),
-    Check("there_is_a_store", _there, "run `jutsu update`, or see JUTSU_HOME and JUTSU_DATABASE_URL", tells=True),
+    Check(STORE_CHECK, _there, "run `jutsu update`, or see JUTSU_HOME and JUTSU_DATABASE_URL", tells=True),
     Check("the_sqlite_library_is_sound", _library, "pip install pysqlite3", tells=True, is_quick=False),
     Check("the_store_is_sound", _store, "restore a backup (jutsu restore FILE)", tells=True, is_quick=False),
     Check(

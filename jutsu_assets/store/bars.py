@@ -166,6 +166,12 @@ class SqlBarStore(BarStore):
             rows = connection.execute(_versions().where(schema.partition_versions.c.timeframe == timeframe.value))
             return {row.symbol: _version(row) for row in rows if row.bars}
 
+    def content_hashes(self, timeframe: Timeframe) -> dict[str, str]:
+        """Return by symbol what tells the bars of its partition from any others; a symbol without a bar is absent."""
+        sql = "select symbol, content_hash from partition_versions where timeframe = ? and bars > 0"
+        with self._database.reading() as connection:
+            return dict(run(connection, sql, (timeframe.value,)).fetchall())
+
     def last_whole_answers(self, timeframe: Timeframe, begun_by: datetime) -> dict[str, datetime]:
         """Return by symbol when the source was last asked for a history that begins at ``begun_by`` at the latest."""
         table = schema.coverage

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, inspect, select
 
 from jutsu_assets.store import schema
 from jutsu_assets.store.engine import Database
@@ -12,11 +12,8 @@ from jutsu_core.bars import to_epoch
 from jutsu_core.ports import Clock
 
 _REPORTS = schema.performance_reports
-_PARTS = {
-    "sqlite": ("json_extract(report, {})", "'$.{}'"),
-    "postgresql": ("json_build_array({})::text", "report::json -> '{}'"),
-}
-"""How each database takes parts out of a JSON text, two at least, as one JSON array."""
+SUMMARY = ("since_inception", "first_session", "last_session", "closes", "first_close", "last_close")
+"""What is kept of a report beside the whole of it, for who wants a little of all."""
 
 
 class StoredReport(NamedTuple):
@@ -63,17 +60,16 @@ class PerformanceReports:
         with self._database.reading() as connection:
             return {subject: json.loads(report) for subject, report in connection.execute(query)}
 
-    def parts(self, first: str, second: str, *others: str) -> list[tuple[str, str]]:
-        """Return of every report the subject, and what stands under these names as one JSON array; by subject.
-
-        A report is large, and the database takes out of it what is asked for: a tenth of the time.
-        """
+    def summaries(self) -> list[tuple[str, str]]:
+        """Return of every report the subject, and what stands under the names of ``SUMMARY`` as one JSON array."""
         with self._database.reading() as connection:
-            whole, part = _PARTS[connection.dialect.name]
-            wanted = whole.format(", ".join(part.format(name) for name in (first, second, *others)))
-            sql = f"select subject, {wanted} from performance_reports order by subject"  # noqa: S608 - our own names
-            rows: list[tuple[str, str]] = run(connection, sql).fetchall()
-        return rows
+            columns = inspect(connection).get_columns(_REPORTS.name)
+            if any(column["name"] == _REPORTS.c.summary.name for column in columns):
+                sql = "select subject, summary from performance_reports order by subject"
+                rows: list[tuple[str, str]] = run(connection, sql).fetchall()
+                return rows
+        # A store that nobody has written to since its tables were others.
+        return [(subject, _summary(report)) for subject, report in self.all_current().items()]
 
     def save(self, subject: str, stored: StoredReport) -> None:
         """Make ``stored`` the report of ``subject``."""
@@ -87,6 +83,11 @@ class PerformanceReports:
                     "subject": subject,
                     "input_hash": stored.input_hash,
                     "report": text,
+                    "summary": _summary(stored.report),
                     "recorded_at": to_epoch(self._clock.now()),
                 },
             )
+
+
+def _summary(report: dict[str, Any]) -> str:
+    return json.dumps([report.get(name) for name in SUMMARY])

@@ -172,6 +172,7 @@ performance_reports = Table(
     metadata,
     Column("subject", _name(64), primary_key=True),
     Column("input_hash", String(64), nullable=False),
+    Column("summary", Text, nullable=False, server_default="[]"),
     Column("report", Text, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
     comment="The current performance report of each subject, as JSON",

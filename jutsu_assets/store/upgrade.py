@@ -9,7 +9,7 @@ from jutsu_assets.store import schema
 from jutsu_assets.store.urls import shown_url
 from jutsu_core.errors import SchemaVersionError
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision of the schema, oldest first; Alembic's scripts hold the way from each to the next."""
 
 HEAD = REVISIONS[-1]

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -105,3 +105,13 @@ def sqlite_file(url: URL) -> Path:
     name = str(url.database)
     is_uri = name.startswith("file:") and "uri" in url.query
     return Path(unquote(name.removeprefix("file:"))) if is_uri else Path(name)
+
+
+def sqlite_url(file: Path) -> str:
+    """Return the URL of a SQLite database in ``file``, whatever its path holds.
+
+    Examples:
+        >>> sqlite_url(Path("/data/what?/alerts.db"))
+        'sqlite:///file:/data/what%3F/alerts.db?uri=true'
+    """
+    return f"sqlite:///file:{quote(str(file.absolute()))}?uri=true"

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import talib
+from numpy.typing import NDArray
 
 from jutsu_core.indicators.averages import WholePrices, distance_sums, highest, lowest, smoothed
 from jutsu_core.indicators.inputs import FloatArray
+from jutsu_core.indicators.kernels import ta_lib
 from jutsu_core.indicators.lines import ExactKind, Line, Operation, State
 from jutsu_core.indicators.one_window import start_of
 
@@ -71,6 +72,12 @@ class ArrayLine(Line):
         # Who reads the line after this reads it there, so that its numbers are held once.
         if len(written) == len(self.values):
             self.values = written
+
+    def among(self, is_own: NDArray[np.bool_]) -> "ArrayLine":
+        """Return this line with a place for further bars too, NaN there: its own are those that ``is_own`` says."""
+        column = np.full(len(is_own), np.nan)
+        column[np.flatnonzero(is_own)[self.start :]] = self.values
+        return ArrayLine.of(column, 0)
 
     def apply(self, operation: Operation, *others: "Line | float") -> "ArrayLine":  # noqa: D102 - as the base says
         # Numbers first: to ask a number whether it is a line costs more than the arithmetic.
@@ -187,8 +194,9 @@ def since_highest(values: FloatArray, period: int) -> FloatArray:
     """
     if len(values) <= period:
         return values[:0]
-    _, up = talib.AROON(values, values, timeperiod=period)
-    return np.rint(period - up[period:] * period / 100)
+    _, up = ta_lib("AROON")(values, values, timeperiod=period)
+    since: FloatArray = np.rint(period - up[period:] * period / 100)
+    return since
 
 
 def scanned(

@@ -19,12 +19,10 @@ from math import fsum
 
 import numpy as np
 import numpy.typing as npt
-import talib
-from talib import get_compatibility, get_unstable_period  # type: ignore[attr-defined]  # re-exported without being declared
 
 from jutsu_core.bars import MICROS_PER_UNIT
-from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.inputs import MAX_PERIOD, FloatArray
+from jutsu_core.indicators.kernels import require_kernel_defaults, ta_lib
 
 IntArray = npt.NDArray[np.int64]
 MultiplyAdd = Callable[[float, float, float], float]
@@ -59,7 +57,8 @@ class WholePrices:
         scratch = rounded / float(MICROS_PER_UNIT)
         is_whole = scratch == values
         magnitudes = np.abs(rounded, out=scratch)
-        self._most = float(np.maximum.reduce(magnitudes, initial=0.0))
+        # To find the place of the largest costs half of finding the largest itself.
+        self._most = float(magnitudes[magnitudes.argmax()]) if len(values) else 0.0
         if self._most > MOST_MICROS:
             is_whole &= magnitudes <= MOST_MICROS
             self._most = MOST_MICROS
@@ -184,6 +183,9 @@ def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -
     Returns:
         A new array: one average more than there are values, behind ``ahead`` places.
 
+    Raises:
+        InvalidInputError: TA-Lib's process-wide settings were changed.
+
     Examples:
         >>> smoothed(np.array([4.0, 5.0]), 2.0, 3)
         array([2., 3., 4.])
@@ -193,6 +195,7 @@ def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -
         row[ahead] = start
         row[ahead + 1 :] = values if period == 1 else _smoothed_by_hand(values, start, period)
         return row
+    require_kernel_defaults("EMA")
     # The kernel begins with a mean of its own. After one of zeros, a few values lead it to the start.
     lead = _lead(start, 2.0 / (period + 1))
     zeros = max(period, ahead + 1 - len(lead))
@@ -201,7 +204,7 @@ def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -
     row[:zeros] = 0.0
     row[zeros:first] = lead
     row[first:] = values
-    averages: FloatArray = talib.EMA(row, timeperiod=period)
+    averages: FloatArray = ta_lib("EMA")(row, timeperiod=period)
     return averages[first - 1 - ahead :]
 
 
@@ -214,7 +217,7 @@ def highest(values: FloatArray, period: int) -> FloatArray:
     """
     if period == 1 or len(values) < period:
         return values[period - 1 :].copy()
-    extremes: FloatArray = talib.MAX(values, timeperiod=period)
+    extremes: FloatArray = ta_lib("MAX")(values, timeperiod=period)
     return extremes[period - 1 :]
 
 
@@ -227,7 +230,7 @@ def lowest(values: FloatArray, period: int) -> FloatArray:
     """
     if period == 1 or len(values) < period:
         return values[period - 1 :].copy()
-    extremes: FloatArray = talib.MIN(values, timeperiod=period)
+    extremes: FloatArray = ta_lib("MIN")(values, timeperiod=period)
     return extremes[period - 1 :]
 
 
@@ -259,35 +262,10 @@ def distance_sums(values: FloatArray, centers: FloatArray, period: int, *, squar
     return totals
 
 
-def require_kernel_defaults(*functions: str) -> None:
-    """Check that nobody in this process has changed what TA-Lib computes.
-
-    TA-Lib keeps an "unstable period" for each function, which hides leading values, and its
-    older releases a compatibility mode, which starts averages differently; all threads share them.
-
-    Args:
-        functions: TA-Lib functions about to be used.
-
-    Raises:
-        InvalidInputError: A setting is not the default; the remedy is named.
-    """
-    for function in functions:
-        hidden = get_unstable_period(function)
-        if hidden:
-            message = (
-                f"TA-Lib's unstable period of {function} must be 0, was {hidden}; "
-                f"call talib.set_unstable_period({function!r}, 0)"
-            )
-            raise InvalidInputError(message)
-    mode = get_compatibility()
-    if mode:
-        message = f"TA-Lib's compatibility mode must be 0, was {mode}; call talib.set_compatibility(0)"
-        raise InvalidInputError(message)
-
-
 def _running(values: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> IntArray:
     """Return the sums of the first 0, 1, … values."""
-    sums = np.zeros(len(values) + 1, dtype=np.int64)
+    sums = np.empty(len(values) + 1, dtype=np.int64)
+    sums[0] = 0
     np.add.accumulate(values, out=sums[1:], dtype=np.int64)
     return sums
 
@@ -341,7 +319,7 @@ def kernel_multiply_add() -> MultiplyAdd:
     continues its series by hand has to do as it does.
     """
     values = probe_values()
-    averages = talib.EMA(values, timeperiod=12)[11:].tolist()
+    averages = ta_lib("EMA")(values, timeperiod=12)[11:].tolist()
     steps = list(zip(averages[:-1], values[12:].tolist(), averages[1:], strict=True))
 
     def misses(multiply_add: MultiplyAdd) -> int:

@@ -18,10 +18,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from jutsu_core.arguments import require_items, require_type
+from jutsu_core.arguments import require_flag, require_items, require_type
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.array_lines import ArrayLine
-from jutsu_core.indicators.averages import require_kernel_defaults
 from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, definition_of
 from jutsu_core.indicators.inputs import FloatArray, benchmark_closes, require_bars, row_name, session_numbers
 from jutsu_core.indicators.records import IndicatorDefinition, InputName, array_lines
@@ -176,6 +175,7 @@ def compute_indicators(
     indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS,
     *,
     benchmark: "pd.Series[float] | None" = None,
+    allow_benchmark_gaps: bool = False,
     exchange_zone: str = EXCHANGE_ZONE,
 ) -> pd.DataFrame:
     """Return the bars of one symbol with a float64 column for every result of ``indicators``.
@@ -186,8 +186,10 @@ def compute_indicators(
     Args:
         bars: Columns ``BAR_COLUMNS``, one symbol, oldest first; further columns are kept.
         indicators: What to compute; the order is that of the columns.
-        benchmark: Closes of the benchmark, labelled with aware times, for indicators that compare with one. There
-            must be one for every bar; others are left out.
+        benchmark: Closes of the benchmark, labelled with aware times, for indicators that compare with one; those
+            at times without a bar are left out.
+        allow_benchmark_gaps: Whether there may be bars that the benchmark has no close for. What compares is then
+            computed of the bars that both have, one after another, and NaN at the others.
         exchange_zone: Where the exchange's clocks are, which say what session a bar belongs to.
 
     Returns:
@@ -210,6 +212,7 @@ def compute_indicators(
     inputs = require_bars(bars)
     indicators = _specs(indicators)
     zone_of(exchange_zone)
+    require_flag("allow_benchmark_gaps", allow_benchmark_gaps)
     if benchmark is not None:
         require_type("benchmark", benchmark, pd.Series, "a pandas Series of closes", "label them with their times")
     plan = _plan(tuple(indicators))
@@ -221,7 +224,8 @@ def compute_indicators(
     if "session" in plan.readers:
         inputs["session"] = session_numbers(bars, exchange_zone)
     if "benchmark" in plan.readers:
-        inputs["benchmark"] = benchmark_closes(bars, benchmark, plan.readers["benchmark"])
+        reader = plan.readers["benchmark"]
+        inputs["benchmark"] = benchmark_closes(bars, benchmark, reader, allow_gaps=allow_benchmark_gaps)
     for definition, _ in plan.steps:
         definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
     # One block, which a frame takes over as it is.
@@ -241,7 +245,8 @@ def compute_arrays(
         columns: Opens, highs, lows, closes and volumes of the bars of one symbol by ``open``, ``high``, ``low``,
             ``close`` and ``volume``, and where an indicator reads them, ``session`` and ``benchmark``: float64 of
             one length, oldest first, that were checked before, as ``require_bars`` and
-            ``IndicatorDefinition.require_inputs`` do.
+            ``IndicatorDefinition.require_inputs`` do. ``benchmark`` is NaN where there is no such bar: what
+            compares is then computed of the bars that both have, one after another, and NaN at the others.
         indicators: What to compute.
 
     Raises:
@@ -289,13 +294,17 @@ def _plan(indicators: tuple[IndicatorSpec, ...]) -> _Plan:
 
 def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayLine]:
     """Yield the line of every result."""
-    require_kernel_defaults("EMA", "RSI")
     # All indicators share the lines, and with them the running sums of each.
     lines = array_lines(columns)
+    is_shared = ~np.isnan(columns["benchmark"]) if "benchmark" in plan.readers else None
+    if is_shared is None or is_shared.all():
+        is_shared, shared_lines = None, lines
+    else:
+        shared_lines = array_lines({name: values[is_shared] for name, values in columns.items()})
     for definition, parameters in plan.steps:
-        for line in definition.lines(lines, parameters):
+        for line in definition.lines(shared_lines if definition.compares else lines, parameters):
             if isinstance(line, ArrayLine):
-                yield line
+                yield line.among(is_shared) if definition.compares and is_shared is not None else line
 
 
 def catalog_fingerprint(indicators: Sequence[IndicatorSpec] = DEFAULT_INDICATORS) -> str:

@@ -13,11 +13,11 @@ from operator import truediv
 from typing import NamedTuple
 
 import numpy as np
-import talib
 
 from jutsu_core.indicators.array_lines import scanned
 from jutsu_core.indicators.averages import MultiplyAdd, fused, probe_values, rounded_twice
 from jutsu_core.indicators.inputs import FloatArray
+from jutsu_core.indicators.kernels import require_kernel_defaults, ta_lib
 from jutsu_core.indicators.lines import State
 
 NEUTRAL_RSI = 50.0
@@ -74,7 +74,8 @@ def rsi_composite(period: int) -> Composite:
     def kernel(closes: FloatArray) -> tuple[FloatArray, ...]:
         if len(closes) <= period:
             return (np.empty(len(closes)),)
-        found = _rsi_of_one(closes) if period == 1 else talib.RSI(closes, timeperiod=period)
+        require_kernel_defaults("RSI")
+        found = _rsi_of_one(closes) if period == 1 else ta_lib("RSI")(closes, timeperiod=period)
         # The kernel says 0 where there was neither gain nor loss, and also where both have all but faded.
         if np.minimum.reduce(found[period:]) == 0.0 and not _put_right(found, closes, period):
             return scanned(begin, step, [closes], 1)
@@ -95,7 +96,8 @@ def macd_composite(fast: int, slow: int, signal: int) -> Composite:
     def kernel(closes: FloatArray) -> tuple[FloatArray, ...]:
         if len(closes) < slow + signal - 1:
             return (np.empty(len(closes)), np.empty(len(closes)), np.empty(len(closes)))
-        lines: tuple[FloatArray, ...] = talib.MACD(closes - closes[0], fast, slow, signal)
+        require_kernel_defaults("EMA")
+        lines: tuple[FloatArray, ...] = ta_lib("MACD")(closes - closes[0], fast, slow, signal)
         return lines
 
     return Composite(begin, step, None if rounding is None else kernel)
@@ -179,7 +181,7 @@ def _macd_steps(fast: int, slow: int, signal: int, rounding: Rounding) -> _Steps
 
 @cache
 def _rsi_rounding() -> Rounding | None:
-    made = talib.RSI(probe_values(), _PROBED_PERIOD)
+    made = ta_lib("RSI")(probe_values(), _PROBED_PERIOD)
     return _rounding_of((made,), _PROBED_PERIOD, lambda rounding: _rsi_steps(_PROBED_PERIOD, rounding))
 
 
@@ -187,7 +189,7 @@ def _rsi_rounding() -> Rounding | None:
 def _macd_rounding() -> Rounding | None:
     fast, slow, signal = _PROBED_MACD
     values = probe_values()
-    made = talib.MACD(values - values[0], fast, slow, signal)
+    made = ta_lib("MACD")(values - values[0], fast, slow, signal)
     return _rounding_of(made, slow + signal - 2, lambda rounding: _macd_steps(fast, slow, signal, rounding))
 
 

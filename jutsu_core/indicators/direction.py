@@ -6,10 +6,10 @@ What does not belong here: moving averages (``trend``) and speed (``momentum``).
 from typing import NamedTuple
 
 import numpy as np
-import talib
 
 from jutsu_core.indicators.averages import kernel_multiply_add
 from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
+from jutsu_core.indicators.kernels import ta_lib
 from jutsu_core.indicators.lines import Line, State
 from jutsu_core.indicators.records import IndicatorDefinition, index, level, number_of, period_of
 from jutsu_core.indicators.volatility import true_range
@@ -286,7 +286,7 @@ def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration
         if not len(tops):
             return (np.empty(0),)
         tops, bottoms = np.concatenate((tops_before[:1], tops)), np.concatenate((bottoms_before[:1], bottoms))
-        stops: FloatArray = talib.SAR(tops, bottoms, acceleration=first_speed, maximum=most)
+        stops: FloatArray = ta_lib("SAR")(tops, bottoms, acceleration=first_speed, maximum=most)
         return (stops[1:],)
 
     (stops,) = high.scan(begin, step, low, high.lag(1), low.lag(1), kernel=kernel)

@@ -246,17 +246,20 @@ def session_numbers(bars: pd.DataFrame, exchange_zone: str) -> FloatArray:
     return days
 
 
-def benchmark_closes(bars: pd.DataFrame, benchmark: "pd.Series[float] | None", indicator: str) -> FloatArray:
+def benchmark_closes(
+    bars: pd.DataFrame, benchmark: "pd.Series[float] | None", indicator: str, *, allow_gaps: bool
+) -> FloatArray:
     """Return the benchmark's close at the time of each bar.
 
     Args:
         bars: Checked bars.
         benchmark: Closes with aware times; those at other times than the bars' are left out.
         indicator: Which indicator asks.
+        allow_gaps: Whether there may be bars that it has no close for; theirs is NaN.
 
     Raises:
-        InvalidInputError: There is no benchmark, it is no such series, or it has no close for a bar; the first
-            such bar is named.
+        InvalidInputError: There is no benchmark, it is no such series, or it has no close for a bar and must have
+            one; the first such bar is named.
     """
     if benchmark is None:
         refuse("benchmark", "given", "None", f"{indicator} compares with one: pass its closes, or leave it out")
@@ -267,11 +270,16 @@ def benchmark_closes(bars: pd.DataFrame, benchmark: "pd.Series[float] | None", i
     if bars.empty:
         return np.empty(0)
     places = index.get_indexer(pd.DatetimeIndex(bars["timestamp"]))
-    if (places < 0).any():
-        row = int(np.argmin(places >= 0))
-        remedy = "update the benchmark, or leave out bars from before it begins"
+    is_there = places >= 0
+    if is_there.all():
+        return closes[places]
+    if not allow_gaps:
+        row = int(np.argmin(is_there))
+        remedy = "update the benchmark, leave out bars from before it begins, or say allow_benchmark_gaps=True"
         refuse("benchmark", f"with a close for {row_name(bars, row)}", "without one", remedy)
-    return closes[places]
+    beside = np.full(len(bars), np.nan)
+    beside[is_there] = closes[places[is_there]]
+    return beside
 
 
 def row_name(bars: pd.DataFrame, row: int) -> str:

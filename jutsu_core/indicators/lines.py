@@ -2,7 +2,7 @@
 
 A ``Line`` is a row of numbers that begins at some bar and has one for each bar from there on. An
 indicator's formula takes lines and returns lines; it neither knows nor asks whether a line is a
-whole array (``array_lines``) or grows by the bar (``jutsu_core.indicators.accumulators``). Both do
+whole array (``array_lines``) or grows by the bar (``jutsu_core.indicators.stream_lines``). Both do
 the same operations on the same numbers in the same order, so both give the same bits.
 
 What does not belong here: checking inputs (``inputs``) and anything with an indicator's name.

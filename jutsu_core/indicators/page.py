@@ -42,8 +42,10 @@ above 0 or an index that has no volume, is refused and named.
 `session` is a number that the bars of one exchange session have in common: `compute_indicators` and `Accumulator` take
 it from the clocks of `exchange_zone`. `benchmark` is the close of a benchmark's bar of the same time: give its closes,
 labelled with their times, as `compute_indicators(bars, chosen, benchmark=closes)`, and its bars as
-`update(bar, benchmark)`. A bar without one is refused, those before the benchmark begins too;
-`universe.yaml` takes no indicator that compares.
+`update(bar, benchmark)`. A bar without one is refused, those before the benchmark begins too, unless
+`allow_benchmark_gaps=True`: what compares is then computed of the bars that both have, one after another, and is
+missing at the others. Stored series are made so, beside the `benchmark` of `universe.yaml`, and computed again where a
+close of it that they were compared with came or changed.
 
 Pictures show each with its defaults over {shown} sample bars of AAPL; what compares does so with MSFT.
 

@@ -15,7 +15,6 @@ import numpy as np
 from jutsu_core.arguments import refuse
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.array_lines import ArrayLine
-from jutsu_core.indicators.averages import require_kernel_defaults
 from jutsu_core.indicators.inputs import (
     MAX_PERIOD,
     FloatArray,
@@ -124,6 +123,11 @@ class IndicatorDefinition:
     needs_positive_prices: bool = False
     revision: int = 1
 
+    @property
+    def compares(self) -> bool:
+        """Return whether it reads the bars of a benchmark too."""
+        return "benchmark" in self.inputs
+
     def checked(self, parameters: Mapping[str, object]) -> dict[str, float]:
         """Return ``parameters`` in their order, each an ``int`` or a ``float``.
 
@@ -164,7 +168,7 @@ class IndicatorDefinition:
         """Check what this indicator demands of its inputs beyond numbers that are finite.
 
         Args:
-            series: Columns of bars.
+            series: Columns of bars; NaN where the benchmark has no close for a bar.
             what: Names the place of a value in an error, from the column and the row.
 
         Raises:
@@ -177,8 +181,8 @@ class IndicatorDefinition:
             values = series[name]
             if name == "volume":
                 _require_volume(self.name, values, what)
-            elif self.needs_positive_prices and name in PRICES and not (values > 0).all():
-                row = int(np.argmax(values <= 0))
+            elif self.needs_positive_prices and name in PRICES and (is_refused := values <= 0).any():
+                row = int(np.argmax(is_refused))
                 remedy = f"{self.name} divides by prices: leave it out, or shift the prices"
                 refuse(what(name, row), "above 0", f"{values[row]:g}", remedy)
 
@@ -197,7 +201,6 @@ class IndicatorDefinition:
         if len(columns) > 1:
             require_equal_lengths(**{f"{name}s": values for name, values in columns.items()})
         self.require_inputs(columns, lambda name, row: f"{name}s[{row}]")
-        require_kernel_defaults("EMA", "RSI")
         lines = self.lines(array_lines(columns), chosen)
         return tuple([line.padded(length) for line in lines if isinstance(line, ArrayLine)])
 

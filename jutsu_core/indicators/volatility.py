@@ -6,9 +6,9 @@ What does not belong here: direction (``trend``) and speed (``momentum``).
 from typing import NamedTuple
 
 import numpy as np
-import talib
 
 from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
+from jutsu_core.indicators.kernels import ta_lib
 from jutsu_core.indicators.lines import Line, State
 from jutsu_core.indicators.records import (
     PERCENT_UNIT,
@@ -322,7 +322,7 @@ def _next_range(state: State, high: float, low: float, close: float) -> State:
 
 
 def _ranges_of(high: FloatArray, low: FloatArray, close: FloatArray) -> tuple[FloatArray, ...]:
-    return (talib.TRANGE(high, low, close) if len(high) else np.empty(0),)
+    return (ta_lib("TRANGE")(high, low, close) if len(high) else np.empty(0),)
 
 
 def _atr(high: Line, low: Line, close: Line, period: int) -> Line:

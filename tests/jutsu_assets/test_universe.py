@@ -83,12 +83,12 @@ SETS = "indicator_sets:\n  swing:\n"
             "line 7: key 'indicator_sets.swing.2' holds {rsi: {period: 14}}: ",
         ),
         (
-            SETS + "  - rolling_beta",
-            "swing.0' holds 'rolling_beta': a stored indicator must read bars alone, was rolling_beta, which compares",
+            SETS + "  - rsi\n  - rolling_beta\nindicators: {1d: swing}",
+            "line 7: key 'indicators.1d' holds 'swing': rolling_beta of this set compares with a benchmark, and there",
         ),
         (
-            SETS + "  - rolling_beta: {period: 9}",
-            "key 'indicator_sets.swing.0.rolling_beta' holds {period: 9}: a stored",
+            SETS + "  - relative_strength\nbenchmark: none\nindicators: {1d: swing}",
+            "is none; say which of the symbols it is, such as `benchmark: AAPL`, or leave relative_strength out",
         ),
         (SETS + "  - rsi\n  - rsi", "must fill different columns, was rsi_14 twice, in no. 1 too"),
         ("indicator_sets: {swing: []}", "key 'indicator_sets.swing' must be a list of indicators such as [rsi, "),
@@ -333,3 +333,22 @@ def test_a_benchmark_that_is_not_followed_is_refused(tmp_path: Path, chosen: str
         load_universe(path)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("chosen", ["benchmark: IBM\n", "symbols: [AAPL, IBM, SPY]\n"])
+def test_a_set_that_compares_is_taken_beside_a_benchmark(tmp_path: Path, chosen: str) -> None:
+    """One that is named, or a market among the symbols; a set that is not chosen needs none."""
+    symbols = "" if chosen.startswith("symbols") else "symbols: [AAPL, IBM]\n"
+    sets = "indicator_sets:\n  beside:\n  - rolling_beta: {period: 9}\n"
+    text = f"{symbols}history_start: 2000-01-03\n{chosen}{sets}"
+    universe = load_universe(write(tmp_path, f"{text}indicators: {{1d: beside}}\n"))
+    assert [spec.column_names for spec in universe.daily_indicators] == [("rolling_beta_9",)]
+    unused = load_universe(write(tmp_path, f"symbols: [AAPL]\nhistory_start: 2000-01-03\n{sets}"))
+    assert "beside" in unused.indicator_sets
+
+
+def test_a_set_that_is_wrong_itself_is_not_asked_whether_it_compares(tmp_path: Path) -> None:
+    text = "symbols: [AAPL]\nhistory_start: 2000-01-03\nindicator_sets: {a: [rolling_bet]}\nindicators: {1d: a}\n"
+    with pytest.raises(ConfigurationError, match="did you mean rolling_beta") as error:
+        load_universe(write(tmp_path, text))
+    assert "compares" not in str(error.value)

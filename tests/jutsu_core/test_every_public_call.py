@@ -364,12 +364,17 @@ TABLE: dict[str, Row] = {
         bars=(random_bars(4), FRAME_FRAMES),
         indicators=SPECS,
         benchmark=(None, {"text": "SPY", "a list": [1.0], "a frame": DATED.to_frame()}),
+        allow_benchmark_gaps=FLAG,
         exchange_zone=("America/New_York", ZONES),
     ),
     "indicators.catalog.catalog_fingerprint": row(indicator_catalog.catalog_fingerprint, indicators=SPECS),
     "indicators.records.ParameterDefinition.check": row(definitions.CATALOG["rsi"].parameters[0].check, value=PERIOD),
     "indicators.accumulators.Accumulator": row(
-        Accumulator, indicators=SPECS, remembered=(3, COUNTS), exchange_zone=("America/New_York", ZONES)
+        Accumulator,
+        indicators=SPECS,
+        remembered=(3, COUNTS),
+        allow_benchmark_gaps=FLAG,
+        exchange_zone=("America/New_York", ZONES),
     ),
     "indicators.accumulators.Accumulator.update": row(
         ACCUMULATOR.update, bar=(BAR, ANYTHING), benchmark=(None, {"text": "SPY", "a list": [1.0], "a close": 1.5})
@@ -647,7 +652,8 @@ WITHOUT_ROW = {
     "bars": {"Bar BarColumns RejectedBar Timeframe": RECORD, "require_aware": CHECK},
     "history": {"HistoryUpdate": RECORD, "DailyHistory": PARTS},
     "indicators.averages": {"*": KERNEL, "WholePrices": KERNEL},
-    "indicators.accumulators": {"StreamLine": KERNEL},
+    "indicators.kernels": {"*": KERNEL},
+    "indicators.stream_lines": {"StreamLine": KERNEL, "Tape": KERNEL},
     "indicators.array_lines": {"*": KERNEL, "ArrayLine": KERNEL},
     "indicators.composites": {"*": KERNEL, "Composite Rounding": RECORD},
     "indicators.catalog": {"IndicatorColumn": RECORD, "compute_arrays": KERNEL},

@@ -46,7 +46,7 @@ def make_store_of_0_1(url: str) -> None:
         "coverage": [of | window],
         "partition_versions": [of | {"content_hash": "a" * 64} | version | then],
         "lake_files": [file | {"input_hash": "a" * 64, "content_hash": "c" * 64} | then],
-        "performance_reports": [{"subject": "AAPL", "input_hash": "a" * 64, "report": "{}"} | then],
+        "performance_reports": [{"subject": "AAPL", "input_hash": "a" * 64, "report": '{"closes": 5}'} | then],
         "api_requests": [{"sent_at": to_epoch(NOON)}],
     }
     dialect = "sqlite" if url.startswith("sqlite") else "postgres"

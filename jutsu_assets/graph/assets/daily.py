@@ -13,6 +13,7 @@ from datetime import timedelta
 import dagster as dg
 
 from jutsu_assets.graph.assets.bars import DAILY_BARS, BarsUpdate, Fetched, HistoryConfig, bars_spec
+from jutsu_assets.graph.assets.benchmark import BenchmarkCloses
 from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS, IndicatorsUpdate, indicators_spec
 from jutsu_assets.graph.assets.overview import Overview
 from jutsu_assets.graph.assets.performance import SYMBOL_PERFORMANCE, PerformanceUpdate, performance_spec
@@ -73,7 +74,10 @@ def build_daily_assets(
             specs=[
                 bars_spec(**shared),
                 indicators_spec(
-                    universe.daily_indicators, **shared, automation_condition=follows_its_inputs(DAILY_INDICATORS)
+                    universe.daily_indicators,
+                    universe.benchmark_symbol,
+                    **shared,
+                    automation_condition=follows_its_inputs(DAILY_INDICATORS),
                 ),
                 performance_spec(**shared, automation_condition=follows_its_inputs(SYMBOL_PERFORMANCE)),
             ],
@@ -93,6 +97,7 @@ def build_daily_assets(
             if login.name in checks:
                 context.log_event(login.evaluation(DAILY_BARS))
             bars = BarsUpdate(universe, config, database, schwab)
+            benchmark = BenchmarkCloses(universe.benchmark_symbol, database.bars)
             run = _DailyRun(
                 context,
                 bars,
@@ -101,9 +106,13 @@ def build_daily_assets(
                 ),
                 database,
                 {
-                    DAILY_INDICATORS: IndicatorsUpdate(lake, database.source, universe.daily_indicators),
+                    DAILY_INDICATORS: IndicatorsUpdate(lake, database.source, universe.daily_indicators, benchmark),
                     SYMBOL_PERFORMANCE: PerformanceUpdate(
-                        universe, database, report_folder, Overview(universe, portfolios, database, report_folder)
+                        universe,
+                        benchmark,
+                        database,
+                        report_folder,
+                        Overview(universe, portfolios, database, report_folder),
                     ),
                 },
                 first=universe.benchmark_symbol,

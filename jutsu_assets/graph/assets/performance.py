@@ -55,18 +55,26 @@ class PerformanceUpdate:
 
     Args:
         universe: Says how performance is measured.
+        benchmark: What symbols are compared with.
         database: Keeps the reports.
         folder: Holds the pages.
         overview: The page of them all.
     """
 
-    def __init__(self, universe: Universe, database: MarketDatabase, folder: ReportFolder, overview: Overview) -> None:
+    def __init__(
+        self,
+        universe: Universe,
+        benchmark: BenchmarkCloses,
+        database: MarketDatabase,
+        folder: ReportFolder,
+        overview: Overview,
+    ) -> None:
         self._overview = overview
         self._universe = universe
         self._database = database
         self._folder = folder
         self._settings = universe.performance.model_dump()
-        self._benchmark = BenchmarkCloses(universe.benchmark_symbol, database.bars)
+        self._benchmark = benchmark
         self._has_written = False
 
     def make(self, subject: Subject) -> Made:

@@ -149,6 +149,27 @@ def test_as_of_an_instant_it_is_what_the_bars_said_then(restate: Restate, clock:
         lake_room.get_indicators("BRK/B", as_of=then)
 
 
+def test_as_of_an_instant_what_compares_does_so_with_the_benchmark_of_then(
+    restate: Restate, universe: Path, clock: SettableClock
+) -> None:
+    """One that had no bars yet compares with nothing."""
+    universe.write_text(UNIVERSE.replace("swing: [", "swing: [relative_strength, ") + "benchmark: BRK/B\n", "utf-8")
+    restate("AAPL", 1.0)
+    instants = [clock.now()]
+    for factor in (1.0, 0.5):
+        clock.advance(timedelta(days=1))
+        restate("BRK/B", factor)
+        instants.append(clock.now())
+    without, former, now = (
+        lake_room.get_indicators("AAPL", "relative_strength", as_of=instant)["relative_strength"]
+        for instant in instants
+    )
+    assert without.isna().all()
+    own, other = (np.array([float(bar.close) for bar in walk(symbol, 1.0)]) for symbol in ("AAPL", "BRK/B"))
+    np.testing.assert_array_equal(former, own / other)
+    np.testing.assert_allclose(now, 2 * own / other, rtol=1e-5)
+
+
 @pytest.mark.parametrize("is_as_of", [False, True])
 def test_a_symbol_that_was_never_stored_is_refused(restate: Restate, clock: SettableClock, *, is_as_of: bool) -> None:
     restate("AAPL", 1.0)

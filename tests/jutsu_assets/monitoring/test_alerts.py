@@ -96,6 +96,44 @@ def test_what_was_never_told_ends_in_silence(installation: Installation) -> None
     assert tell(installation, target) == Told((), (), ())
 
 
+@pytest.mark.slow
+def test_a_store_that_cannot_be_reached_is_told_once_and_its_return_once(installation: Installation) -> None:
+    """It stands beside the store meanwhile; what was told before is not told again when it is back."""
+    target, home = Target(), installation.settings.home
+    fail(installation)
+    tell(installation, target)
+    store, away = home / "jutsu.db", home / "away.db"
+    for _ in range(2):
+        installation.market.database.close()
+        store.rename(away)
+        store.write_bytes(b"no database, though a file is there" * 200)
+        for _ in range(2):
+            installation.clock.advance(timedelta(minutes=5))
+            tell(installation, target)
+        assert (home / "alerts.db").exists()
+        away.replace(store)
+        for _ in range(2):
+            tell(installation, target)
+        assert not (home / "alerts.db").exists()
+    outage = [("there_is_a_store", False), ("there_is_a_store", True)]
+    assert target.heard == [("partitions_are_made", False), *outage, *outage]
+
+
+def test_a_target_that_was_dead_hears_later_that_the_store_was_away(installation: Installation) -> None:
+    dead, alive, home = Target("dead"), Target("alive"), installation.settings.home
+    store, away = home / "jutsu.db", home / "away.db"
+    installation.market.database.close()
+    store.rename(away)
+    store.write_bytes(b"no database, though a file is there" * 200)
+    tell(installation, dead, alive)
+    away.replace(store)
+    dead.is_dead = True
+    assert tell(installation, dead, alive).over == ("there_is_a_store",)
+    dead.is_dead = False
+    assert tell(installation, dead, alive).over == ("there_is_a_store",)
+    assert dead.heard == alive.heard == [("there_is_a_store", False), ("there_is_a_store", True)]
+
+
 def test_two_processes_tell_an_alert_once(database: Database, clock: SettableClock) -> None:
     """On SQLite and on PostgreSQL; who was killed while it told is taken over when its lease is over."""
     one, other = (Alerts(database, clock, "target") for _ in range(2))

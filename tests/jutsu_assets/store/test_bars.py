@@ -219,3 +219,14 @@ def test_ten_processes_on_a_fresh_database_make_one_schema(url: str, database: D
     assert [child.said for child in children] == [[1]] * 10
     assert sorted(table_rows(database, "store_facts")) == [("schema_version", "2"), ("source", "scripted")]
     assert len(table_rows(database, "bars")) == 10
+
+
+def test_versions_and_content_hashes_say_the_same_of_every_symbol_with_a_bar(store: SqlBarStore) -> None:
+    assert store.content_hashes(D1) == {}
+    bars = [bar(day, "100") for day in WEEK]
+    store.write("AAPL", D1, fetched(*bars))
+    store.write("IBM", D1, fetched(*bars[:2]))
+    store.write("MSFT", D1, fetched(start=bars[0].timestamp, end=bars[1].timestamp))
+    assert list(store.versions(D1)) == ["AAPL", "IBM"]
+    assert store.content_hashes(D1) == {symbol: version.content_hash for symbol, version in store.versions(D1).items()}
+    assert store.content_hashes(Timeframe.M1) == {}

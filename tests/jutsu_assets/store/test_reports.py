@@ -124,14 +124,14 @@ def test_threads_that_save_one_subject_leave_one_whole_report(reports: Performan
     assert len(reports.all_current()) == 1
 
 
-def test_parts_of_every_report_come_as_json(reports: PerformanceReports) -> None:
-    """The same on both databases, also where a report lacks one."""
-    reports.save("MSFT", StoredReport("1", {"whole": {"cagr": 0.1 + 0.2, "peak": None}, "last": "2013-03-01"}))
-    reports.save("AAPL", StoredReport("1", {"whole": {"cagr": 5e-324, "name": "Ü \"quoted\" '📈'"}, "closes": 7}))
-    found = [(subject, json.loads(parts)) for subject, parts in reports.parts("whole", "closes", "last")]
-    assert found == [
-        ("AAPL", [{"cagr": 5e-324, "name": "Ü \"quoted\" '📈'"}, 7, None]),
-        ("MSFT", [{"cagr": 0.1 + 0.2, "peak": None}, None, "2013-03-01"]),
+def test_summaries_of_every_report_come_as_json(reports: PerformanceReports) -> None:
+    """Also where a report lacks a part; and they are those of the newest."""
+    reports.save("MSFT", StoredReport("1", {"closes": 6}))
+    reports.save("MSFT", StoredReport("1", {"since_inception": {"cagr": 0.1 + 0.2, "peak": None}, "closes": 7}))
+    reports.save("AAPL", StoredReport("1", {"since_inception": {"name": "Ü \"quoted\" '📈'"}, "last_close": 5e-324}))
+    assert [(subject, json.loads(parts)) for subject, parts in reports.summaries()] == [
+        ("AAPL", [{"name": "Ü \"quoted\" '📈'"}, None, None, None, None, 5e-324]),
+        ("MSFT", [{"cagr": 0.1 + 0.2, "peak": None}, None, None, 7, None, None]),
     ]
 
 

@@ -1,5 +1,6 @@
 """Migrations: from every released schema to today's, with data, on both databases."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from jutsu_assets.clock import SystemClock
 from jutsu_assets.store import migrations, schema
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
+from jutsu_assets.store.reports import PerformanceReports
 from jutsu_assets.store.upgrade import HEAD, REVISIONS, VERSION_TABLE
 from jutsu_core.bars import Timeframe
 from jutsu_core.errors import SchemaVersionError, StoreUnavailableError
@@ -28,6 +30,22 @@ def content(database: Database, name: str) -> list[tuple[object, ...]]:
     table = schema.metadata.tables[name]
     with database.reading() as connection:
         return [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
+
+
+def summaries_in(database: Database) -> list[tuple[str, object]]:
+    summaries = PerformanceReports(database, SettableClock()).summaries()
+    return [(subject, json.loads(parts)) for subject, parts in summaries]
+
+
+def test_who_only_reads_finds_the_summaries_of_a_store_of_0_1(url: str) -> None:
+    make_store_of_0_1(url)
+    reader = Database(url, RecordingSleeper(), create=False)
+    assert summaries_in(reader) == [("AAPL", [None, None, None, 5, None, None])]
+    reader.close()
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        assert not inspect(connection).has_table(VERSION_TABLE)
+    engine.dispose()
 
 
 def test_the_revisions_are_those_of_the_scripts() -> None:
@@ -57,6 +75,7 @@ def test_a_store_of_0_1_keeps_everything_and_gets_new_content_hashes(url: str, d
     )
     for name in ("lake_files", "performance_reports", "api_requests"):
         assert len(content(database, name)) == 1
+    assert summaries_in(database) == [("AAPL", [None, None, None, 5, None, None])]
     store.write("MSFT", D1, fetched(*BARS))
     assert store.version("MSFT", D1) == version
     assert store.write("AAPL", D1, fetched(*BARS)).unchanged == 5

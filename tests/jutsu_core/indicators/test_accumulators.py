@@ -212,3 +212,40 @@ def test_restated_bars_need_as_many_of_the_benchmark() -> None:
     bars = random_bars(2)
     with pytest.raises(InvalidInputError, match="benchmarks must be as many as bars, 2, was 1; give the one of each"):
         Accumulator([indicator("rolling_beta")]).restate(bars, [beside(bars[0])])
+
+
+COMPARING = [spec for spec in EVERY if "benchmark" in spec.definition.inputs]
+
+
+def with_gaps(bars: Sequence[Bar], gaps: set[int]) -> list[Bar | None]:
+    return [None if place in gaps else beside(bar) for place, bar in enumerate(bars)]
+
+
+@given(gaps=st.sets(st.integers(0, 119)), restated_from=st.integers(100, 119), filled=st.booleans())
+@settings(max_examples=25)
+def test_bars_without_a_benchmark_have_the_bits_of_the_series(
+    gaps: set[int], restated_from: int, *, filled: bool
+) -> None:
+    """Also after bars were restated, and where the benchmark's came meanwhile."""
+    specs = [indicator("sma", period=3), *COMPARING, indicator("obv")]
+    bars = random_bars(120)
+    accumulator = Accumulator(specs, remembered=30, allow_benchmark_gaps=True)
+    values = [accumulator.update(bar, other) for bar, other in zip(bars, with_gaps(bars, gaps), strict=True)]
+    assert rows(values) == _gapped(bars, specs, gaps)
+    corrected = [*bars[:restated_from], *random_bars(120, seed=11)[restated_from:]]
+    gaps = {gap for gap in gaps if gap < restated_from or not filled}
+    again = accumulator.restate(corrected[restated_from:], with_gaps(corrected, gaps)[restated_from:])
+    assert rows([*values[:restated_from], *again]) == _gapped(corrected, specs, gaps)
+
+
+def _gapped(bars: Sequence[Bar], specs: Sequence[IndicatorSpec], gaps: set[int]) -> bytes:
+    closes = bars_to_frame("SPY", [bar for bar in with_gaps(bars, gaps) if bar is not None])
+    benchmark = closes.set_index(pd.DatetimeIndex(closes["timestamp"]))["close"].astype(float)
+    frame = compute_indicators(bars_to_frame("WALK", bars), specs, benchmark=benchmark, allow_benchmark_gaps=True)
+    return frame.iloc[:, 7:].to_numpy(dtype=np.float64).tobytes()
+
+
+def test_what_is_no_bar_of_a_benchmark_is_refused_by_its_place() -> None:
+    bars = random_bars(2)
+    with pytest.raises(InvalidInputError, match=r"benchmarks\[1\] must be a Bar, its prices in micros, was 3"):
+        Accumulator(COMPARING, allow_benchmark_gaps=True).restate(bars, [None, 3])  # type: ignore[list-item]  # on purpose

@@ -11,7 +11,7 @@ from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.averages import distance_sums, fused, highest, kernel_multiply_add, lowest, smoothed
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.momentum import rsi
-from jutsu_core.indicators.trend import ema, macd
+from jutsu_core.indicators.trend import ema, macd, sma
 from jutsu_core.indicators.volatility import atr
 from tests.jutsu_core.indicators.references import random_walk
 
@@ -78,13 +78,15 @@ def test_a_changed_unstable_period_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="unstable period of EMA must be 0, was 5"):
         macd(closes)
     with pytest.raises(InvalidInputError, match="unstable period of EMA must be 0, was 5"):
-        rsi(closes)
-    with pytest.raises(InvalidInputError, match="unstable period of EMA must be 0, was 5"):
         atr(closes, closes, closes)
+    set_unstable_period("RSI", 4)
+    with pytest.raises(InvalidInputError, match="unstable period of RSI must be 0, was 4"):
+        rsi(closes)
+    assert np.isfinite(sma(closes, period=5)[4:]).all()
 
 
 def test_a_changed_compatibility_mode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Older kernels would start exponential averages with the first price; newer ones ignore it."""
-    monkeypatch.setattr("jutsu_core.indicators.averages.get_compatibility", lambda: 1)
+    monkeypatch.setattr("talib.get_compatibility", lambda: 1)
     with pytest.raises(InvalidInputError, match="compatibility mode must be 0, was 1"):
         ema(random_walk(60), period=5)

@@ -65,7 +65,7 @@ def test_a_benchmark_is_found_by_its_times() -> None:
     [
         (None, "benchmark must be given, was None; rolling_beta compares with one: pass its closes, or leave it out"),
         (SERIES.drop(SERIES.index[7]), r"benchmark must be with a close for row 7 of bars \(2020-01-08 .*was without"),
-        (SERIES.iloc[9:], r"benchmark must be with a close for row 0 of bars .*; update the benchmark, or leave out"),
+        (SERIES.iloc[9:], r"benchmark must be with a close for row 0 of bars .*; update the benchmark, leave out bars"),
         (SERIES.reset_index(drop=True), "index of benchmark must be timezone-aware times, was int64"),
         (SERIES.tz_localize(None), "index of benchmark must be timezone-aware times, was datetime64"),
         (SERIES.iloc[::-1], "row 1 of the index of benchmark must be after"),
@@ -81,3 +81,38 @@ def test_a_benchmark_that_cannot_be_is_refused(other: object, said: str) -> None
 
 def test_no_bars_beside_a_benchmark_give_empty_columns() -> None:
     assert compute_indicators(BARS.iloc[:0], BETA, benchmark=SERIES)["rolling_beta_5"].empty
+
+
+COMPARING = [
+    indicator("rolling_beta", period=5),
+    indicator("rolling_correlation", period=4),
+    indicator("relative_strength"),
+    indicator("spread_z_score", period=3),
+]
+
+
+def test_what_compares_is_that_of_the_bars_that_both_have() -> None:
+    """And what does not compare is that of all."""
+    gaps = [0, 7, 8, 29]
+    holed = SERIES.drop(SERIES.index[gaps])
+    specs = [indicator("sma", period=3), *COMPARING, indicator("rsi")]
+    frame = compute_indicators(BARS, specs, benchmark=holed, allow_benchmark_gaps=True)
+    both = BARS.drop(index=gaps)
+    expected = compute_indicators(both, COMPARING, benchmark=holed).iloc[:, 7:]
+    names = expected.columns.tolist()
+    assert frame.loc[both.index, names].to_numpy().tobytes() == expected.to_numpy().tobytes()
+    assert frame.loc[gaps, names].isna().to_numpy().all()
+    alone = compute_indicators(BARS, [indicator("sma", period=3), indicator("rsi")])
+    pd.testing.assert_frame_equal(frame[alone.columns], alone)
+
+
+def test_a_benchmark_without_a_bar_of_these_times_compares_with_nothing() -> None:
+    other = SERIES.set_axis(pd.DatetimeIndex(BARS["timestamp"]) - pd.Timedelta(days=4_000))
+    frame = compute_indicators(BARS, COMPARING, benchmark=other, allow_benchmark_gaps=True)
+    assert frame.iloc[:, 7:].isna().to_numpy().all()
+
+
+def test_a_price_of_the_benchmark_that_cannot_be_divided_by_is_refused_beside_gaps_too() -> None:
+    holed = SERIES.where(SERIES.index != SERIES.index[4], 0.0).drop(SERIES.index[2])
+    with pytest.raises(InvalidInputError, match=r"benchmark of row 4 of bars .* must be above 0, was 0; "):
+        compute_indicators(BARS, BETA, benchmark=holed, allow_benchmark_gaps=True)

@@ -13,6 +13,8 @@ from jutsu_assets.graph.assets.bars import DAILY_BARS
 from jutsu_assets.graph.assets.indicators import DAILY_INDICATORS
 from jutsu_assets.lake.tables import as_table, content_hash
 from jutsu_assets.lake.verification import lake_findings
+from jutsu_assets.simulator.anomalies import missing_sessions
+from jutsu_assets.simulator.faults import FaultPlan
 from jutsu_core.bars import Timeframe, columns_to_frame
 from jutsu_core.indicators.catalog import compute_indicators, indicator_columns
 from tests.support.graph import Graph, metadata_of, open_graph
@@ -108,6 +110,73 @@ def test_another_set_makes_the_series_again_and_nothing_else(tmp_path: Path) -> 
         assert indicators_of(swing).code_versions_by_key[dg.AssetKey(DAILY_INDICATORS)] != code_version
         schema = indicators_of(swing).metadata_by_key[dg.AssetKey(DAILY_INDICATORS)]["dagster/column_schema"]
         assert [column.name for column in schema.columns[-2:]] == ["rsi_14", "wma_5"]
+
+
+SESSIONS_AND_BESIDE = {
+    "benchmark": "IBM",
+    "indicator_sets": {"beside": ["session_vwap", {"rolling_beta": {"period": 5}}, "relative_strength"]},
+    "indicators": {"1d": "beside"},
+}
+
+
+LATE = (date(2013, 1, 2), date(2013, 1, 15), date(2013, 2, 1))
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Iterator[Graph]:
+    """A graph whose series compare with IBM, of which the source holds three sessions back when first asked."""
+    faults = FaultPlan([missing_sessions(*LATE).for_symbol("IBM").times(1)])
+    with open_graph(
+        tmp_path, symbols=("FB", "IBM"), start=date(2013, 1, 2), followed=SESSIONS_AND_BESIDE, faults=faults
+    ) as opened:
+        yield opened
+
+
+def test_a_series_that_compares_is_what_the_core_computes_beside_the_benchmark(beside: Graph) -> None:
+    """Of the benchmark beside itself, too; bars that it lacks are counted, and compared when it has them."""
+    made = beside.run("FB", "IBM", assets=(DAILY_BARS, DAILY_INDICATORS))
+    for symbol, without in (("FB", 3), ("IBM", 0)):
+        metadata = metadata_of(made, DAILY_INDICATORS, symbol)
+        assert (metadata["benchmark"], metadata["bars_without_benchmark"]) == ("IBM", without)
+        assert_computed(beside, symbol)
+    read = pd.read_parquet(file_of(beside, "FB"))
+    assert read["timestamp"][read["relative_strength"].isna()].dt.date.tolist() == list(LATE)
+    again = beside.run("FB", "IBM", assets=(DAILY_INDICATORS,))
+    assert not metadata_of(again, DAILY_INDICATORS, "FB")["was_rewritten"]
+    filled = beside.run("FB", "IBM", assets=(DAILY_BARS, DAILY_INDICATORS), config={"verify": True})
+    metadata = metadata_of(filled, DAILY_INDICATORS, "FB")
+    assert metadata["recomputed"] == "written, because the indicators, their definitions or the benchmark changed"
+    assert metadata["bars_without_benchmark"] == 0
+    assert_computed(beside, "FB")
+
+
+def assert_computed(graph: Graph, symbol: str) -> None:
+    bars, other = (columns_to_frame(name, graph.database.bars.columns(name, Timeframe.D1)) for name in (symbol, "IBM"))
+    closes, chosen = other.set_index("timestamp")["close"], graph.universe.daily_indicators
+    expected = compute_indicators(bars, chosen, benchmark=closes, allow_benchmark_gaps=True)
+    names = [column.name for column in indicator_columns(chosen)]
+    pd.testing.assert_frame_equal(pd.read_parquet(file_of(graph, symbol))[names], expected[names], check_exact=True)
+
+
+def test_a_benchmark_without_bars_is_said_and_keeps_nothing_back(beside: Graph) -> None:
+    result = beside.run("FB", assets=(DAILY_BARS, DAILY_INDICATORS))
+    metadata = metadata_of(result, DAILY_INDICATORS, "FB")
+    assert metadata["bars_without_benchmark"] == metadata["dagster/partition_row_count"]
+    assert metadata["not_compared"] == (
+        "not compared with the benchmark IBM, which has no stored bars yet; materialize it first"
+    )
+
+
+def test_lineage_and_code_version_say_what_a_series_is_compared_with(beside: Graph, tmp_path: Path) -> None:
+    definition = indicators_of(beside)
+    key = dg.AssetKey(DAILY_INDICATORS)
+    lineage = definition.metadata_by_key[key]["dagster/column_lineage"].deps_by_column
+    assert [dep.column_name for dep in lineage["relative_strength"]] == ["close"]
+    read = {dep.column_name for dep in lineage["session_vwap"]}
+    assert read == {"high", "low", "close", "volume", "timestamp"}
+    followed = {**SESSIONS_AND_BESIDE, "benchmark": "FB"}
+    with open_graph(tmp_path / "other", symbols=("FB", "IBM"), start=date(2013, 1, 2), followed=followed) as other:
+        assert indicators_of(other).code_versions_by_key[key] != definition.code_versions_by_key[key]
 
 
 def indicators_of(graph: Graph) -> dg.AssetsDefinition:
