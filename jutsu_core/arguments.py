@@ -24,6 +24,7 @@ from jutsu_core.errors import InvalidInputError
 T = TypeVar("T")
 _NAT = np.iinfo(np.int64).min
 _LONGEST_VALUE = 60
+_PANDAS_NAMES = ("DataFrame", "Series", "Index")
 _DATE_TYPES = ("date", "datetime", "datetime64", "period")
 _begins_with_a_date = re.compile(r"\d{4}-\d{2}-\d{2}").match
 
@@ -47,7 +48,9 @@ def shown(value: object) -> str:
     """
     is_scalar = value is None or isinstance(value, str | bytes | bool | int | float | complex | Decimal | date)
     if not is_scalar and not isinstance(value, np.generic) and value is not pd.NaT:
-        return type(value).__name__
+        name, home = type(value).__name__, type(value).__module__.partition(".")[0]
+        # Polars and others have a Series and a DataFrame too.
+        return f"{home}'s {name}" if name in _PANDAS_NAMES and home != "pandas" else name
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
@@ -59,7 +62,8 @@ def require_type(name: str, value: object, kind: type[T], must_be: str, remedy: 
         InvalidInputError: It is not a ``kind``.
     """
     if not isinstance(value, kind):
-        refuse(name, must_be, shown(value), remedy)
+        is_frame = kind is pd.DataFrame and hasattr(value, "to_pandas")
+        refuse(name, must_be, shown(value), f"{name}.to_pandas()" if is_frame else remedy)
     return value
 
 
@@ -204,6 +208,7 @@ def require_series(name: str, series: object) -> "pd.Series[Any]":
     """
     if not isinstance(series, pd.Series):
         remedy = "choose one column" if isinstance(series, pd.DataFrame) else f"make one: pd.Series({name})"
+        remedy = f"{name}.to_pandas()" if hasattr(series, "to_pandas") else remedy
         refuse(name, "a pandas Series", shown(series), remedy)
     require_ordered(name, series.index)
     return series
@@ -230,6 +235,27 @@ def require_ordered(name: str, index: pd.Index) -> None:
     row = int(np.flatnonzero(stamps[1:] <= stamps[:-1])[0]) + 1
     remedy = f"each date once and oldest first, as {name}.sort_index() orders them"
     refuse(f"row {row} of the index of {name}", f"after {index[row - 1]}", index[row], remedy)
+
+
+def times_of(index: pd.Index) -> pd.DatetimeIndex | None:
+    """Return labels that are dates or times as times; a period's is its start. None for others.
+
+    Examples:
+        >>> times_of(pd.Index([date(2013, 3, 1)]))[0], times_of(pd.RangeIndex(2))
+        (Timestamp('2013-03-01 00:00:00+0000', tz='UTC'), None)
+    """
+    if isinstance(index, pd.DatetimeIndex):
+        return index
+    if isinstance(index, pd.PeriodIndex):
+        return index.to_timestamp()
+    if isinstance(index, pd.CategoricalIndex):
+        return times_of(index.astype(index.categories.dtype))
+    if isinstance(index, pd.TimedeltaIndex | pd.RangeIndex | pd.MultiIndex | pd.IntervalIndex):
+        return None
+    if pd.api.types.is_numeric_dtype(index.dtype):
+        return None
+    is_arrow = getattr(index.dtype, "kind", "O") == "M"
+    return pd.DatetimeIndex(index) if is_arrow else _times_of_objects(index)
 
 
 def _listed(name: str, values: object, must_be: str) -> list[Any]:
@@ -261,6 +287,14 @@ def _stamps_of_objects(index: pd.Index) -> npt.NDArray[np.int64] | None:
         return pd.PeriodIndex(index).asi8
     if kind in {"timedelta", "timedelta64"}:
         return pd.TimedeltaIndex(index).asi8
+    times = _times_of_objects(index)
+    return None if times is None else times.asi8
+
+
+def _times_of_objects(index: pd.Index) -> pd.DatetimeIndex | None:
+    kind = pd.api.types.infer_dtype(index, skipna=True)
+    if kind == "period":
+        return pd.PeriodIndex(index).to_timestamp()
     is_text = kind == "string" and all(map(_begins_with_a_date, index.dropna()))
     if not is_text and kind not in _DATE_TYPES:
         return None
@@ -268,4 +302,4 @@ def _stamps_of_objects(index: pd.Index) -> npt.NDArray[np.int64] | None:
         times = pd.to_datetime(index, utc=True, format="ISO8601" if is_text else None)
     except (ValueError, TypeError):
         return None  # text that only begins like a date is a name
-    return pd.DatetimeIndex(times).asi8
+    return pd.DatetimeIndex(times)

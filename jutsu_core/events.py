@@ -21,6 +21,7 @@ _ORDER_TYPES = ("MARKET", "LIMIT", "STOP", "STOP_LIMIT")
 _NEEDS_PRICE = ("LIMIT", "STOP_LIMIT")
 _NEEDS_STOP = ("STOP", "STOP_LIMIT")
 _ZERO = Decimal(0)
+_MOST_DIGITS = 1000
 
 
 def _refuse(field: str, must_be: str, was: object) -> NoReturn:
@@ -43,11 +44,19 @@ def _check_choice(field: str, value: object, choices: tuple[str, ...], must_be: 
 def _check_positive(field: str, value: object) -> None:
     if not isinstance(value, Decimal) or not value.is_finite() or value <= 0:
         _refuse(field, "a finite Decimal above 0", value)
+    _check_size(field, value)
 
 
 def _check_not_negative(field: str, value: object) -> None:
     if not isinstance(value, Decimal) or not value.is_finite() or value < 0:
         _refuse(field, "a finite Decimal of at least 0", value)
+    _check_size(field, value)
+
+
+def _check_size(field: str, value: Decimal) -> None:
+    # Nobody's money: and products of it would overflow what decimals can hold.
+    if value and not -_MOST_DIGITS <= value.adjusted() <= _MOST_DIGITS:
+        _refuse(field, f"0 or a Decimal of a size from 1e-{_MOST_DIGITS} to 1e{_MOST_DIGITS}", value)
 
 
 def _check_volume(value: object) -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.terminal import console, say_which_universe
 from jutsu_assets.portfolios.folders import Listed, listed
-from jutsu_assets.portfolios.report_files import REPORT_SUFFIX, ReportFiles
+from jutsu_assets.portfolios.report_files import REPORT_SUFFIX, ReportFiles, was_edited
 from jutsu_assets.settings import Settings
 from jutsu_assets.universe import load_universe
 from jutsu_core.errors import ConfigurationError, InvalidInputError
@@ -22,6 +22,7 @@ from jutsu_core.metrics.stored_report import differences, places
 UP_TO_DATE, SOME_FAILED, WRONG_USE = 0, 1, 2
 SAME, DIFFERS = 0, 1
 NAMED_DIFFERENCES = 20
+CODE = "fingerprint.code"
 _DASH = "-"
 _COLUMNS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "return": (("total_return",), "{:+.1%}"),
@@ -72,10 +73,11 @@ def verify_report(file: Path) -> None:
     """Derive the report in FILE again from the data that it holds, and say what differs.
 
     FILE is what portfolio_performance wrote, beside the tear sheet. Exit status: 0 nothing differs, 1 something
-    does, 2 wrong use.
+    does, or the file was edited, 2 wrong use.
     """
     try:
-        found = differences(json.loads(file.read_bytes()))
+        told = json.loads(file.read_bytes())
+        found = differences(told)
     except (OSError, ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, InvalidInputError) else f"{type(error).__name__}: {error}"
         click.echo(
@@ -86,8 +88,13 @@ def verify_report(file: Path) -> None:
         raise SystemExit(WRONG_USE) from None
     for line in places(found, NAMED_DIFFERENCES):
         click.echo(line)
+    if any(place == CODE for place, *_ in found):
+        click.echo(f"{CODE}: the report was made by other definitions than these, and may differ for that alone")
     if found:
         click.echo(f"{file}: {len(found):,} figures are not what its data give")
+        raise SystemExit(DIFFERS)
+    if was_edited(told):
+        click.echo(f"{file}: every figure is what its data give, but the file was edited: its digest is another")
         raise SystemExit(DIFFERS)
     click.echo(f"{file}: every figure is what its data give")
 

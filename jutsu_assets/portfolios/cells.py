@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from jutsu_assets.portfolios.rows import Row
 from jutsu_assets.zones import instants_of
 
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?)", re.ASCII | re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 # How zipline and pyfolio show an asset: Equity(8554 [SPY]).
 _ASSET = re.compile(r"\w+\(\d+ \[([^\]]+)\]\)")
@@ -57,6 +58,8 @@ def amount(
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         row.refuse(name, must_be, value)
     try:
+        if isinstance(value, str) and not _NUMBER.fullmatch(value):
+            raise InvalidOperation  # noqa: TRY301 - a Decimal would take 1_000, and digits of every script
         number = Decimal(value if isinstance(value, str | int | Decimal) else repr(value))
     except InvalidOperation:
         row.refuse(name, must_be, value, "write it with a point and without separators")
@@ -83,7 +86,10 @@ def moment(row: Row, name: str, zone: ZoneInfo | None) -> datetime:
     if told is None:
         row.refuse(name, must_be, value)
     if told.tzinfo is not None:
-        return told.astimezone(UTC)
+        try:
+            return told.astimezone(UTC)
+        except OverflowError:
+            row.refuse(name, "a time in the years 1 to 9999, UTC", value)
     if told.time() == time(0):
         return told.replace(tzinfo=UTC)
     if zone is None:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jutsu_assets.portfolios.groups import Group
+from jutsu_assets.portfolios.groups import Group, Grouping
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.events import FillEvent
+from jutsu_core.metrics.account import FlowsAt
 from jutsu_core.metrics.answer import measured
 from jutsu_core.metrics.contributions import Earned, attribute_fills
 from jutsu_core.metrics.group_attribution import EFFECTS, attribute_groups
@@ -26,7 +27,10 @@ def explained(
     report: Mapping[str, Any],
     closes: Mapping[str, "pd.Series[float]"],
     benchmark: "pd.Series[float] | None",
-    groups: Sequence[Group] = (),
+    groups: Grouping | None = None,
+    *,
+    cash_flows: "pd.Series[float] | None" = None,
+    flows_at: FlowsAt = "end",
 ) -> dict[str, Any]:
     """Return the attribution of a portfolio, JSON-ready.
 
@@ -36,7 +40,9 @@ def explained(
         report: What the analyzer returned for them.
         closes: Stored closes by symbol.
         benchmark: Values of the benchmark.
-        groups: What its symbols are of; none if empty.
+        groups: What its symbols are of; none if absent.
+        cash_flows: What was paid in or out in each period of ``equity``.
+        flows_at: When in its period that came.
 
     Returns:
         ``realised`` (of the net profit, by symbol, side and year), ``contributions`` (fractions of the return that
@@ -48,11 +54,16 @@ def explained(
     """
     notes: list[str] = []
     prices = _prices(fills, equity, closes, notes)
-    start = 0.0 if prices is None else _start(fills, equity, prices)
-    earned = None if prices is None else _earned(fills, prices, start, notes)
-    beyond = None
-    if prices is not None and earned is not None and groups:
-        beyond = _beyond(groups, fills, prices, closes, start, earned.by_symbol.total, notes)
+    earned = beyond = None
+    if prices is not None:
+        money: dict[str, Any] = {
+            "starting_equity": _start(fills, equity, prices),
+            "cash_flows": cash_flows,
+            "flows_at": flows_at,
+        }
+        earned = _earned(fills, prices, money, notes)
+        if earned is not None and groups is not None and groups.members:
+            beyond = _beyond(groups, fills, prices, closes, money, earned.by_symbol.total, notes)
     total = report["total_return"]
     return {
         "realised": report["attribution"],
@@ -101,9 +112,11 @@ def _prices(
     return prices
 
 
-def _earned(fills: Sequence[FillEvent], prices: pd.DataFrame, start: float, notes: list[str]) -> Earned | None:
+def _earned(
+    fills: Sequence[FillEvent], prices: pd.DataFrame, money: Mapping[str, Any], notes: list[str]
+) -> Earned | None:
     try:
-        return attribute_fills(list(fills), prices, starting_equity=start)
+        return attribute_fills(list(fills), prices, **money)
     except InvalidInputError as error:
         notes.append(f"the return is not attributed: {error}")
         return None
@@ -151,11 +164,11 @@ def _factors(
 
 
 def _beyond(
-    groups: Sequence[Group],
+    groups: Grouping,
     fills: Sequence[FillEvent],
     prices: pd.DataFrame,
     closes: Mapping[str, "pd.Series[float]"],
-    starting_equity: float,
+    money: Mapping[str, Any],
     explained_return: float,
     notes: list[str],
 ) -> dict[str, Any] | None:
@@ -166,7 +179,7 @@ def _beyond(
         fills: Executed orders, oldest first.
         prices: Of every symbol that was traded, one row a row of the history.
         closes: Stored closes by symbol.
-        starting_equity: What there was before the first row.
+        money: What there was before the first row, and what was paid in or out after it.
         explained_return: What the fills made in all.
         notes: Is told why, where there is no answer.
 
@@ -174,17 +187,18 @@ def _beyond(
         ``effects`` by effect and group, ``total`` beyond the benchmark, ``benchmark_return`` and ``residual``; None
         where a symbol is of no group, or one that the benchmark is made of has no stored price.
     """
-    of = {symbol: group.name for group in groups for symbol in group.symbols}
+    of = {symbol: group.name for group in groups.members for symbol in group.symbols}
     strays = [symbol for symbol in prices.columns if symbol not in of]
-    unknown = [symbol for group in groups for symbol in group.priced_by if symbol not in closes]
+    unknown = [symbol for symbol in groups.priced_by if symbol not in closes]
     if strays or unknown:
         why = f"{', '.join(strays)} is of none" if strays else f"no stored prices of {', '.join(unknown)}"
         notes.append(f"nothing is attributed to the groups: {why}")
         return None
-    levels = pd.DataFrame({group.name: _level(group, closes, prices.index) for group in groups}, index=prices.index)
-    weights = {group.name: float(group.weight) for group in groups}
+    levels = {group.name: _level(group, closes, prices.index) for group in groups.members}
+    weights = {group.name: float(group.weight) for group in groups.members}
     try:
-        found = attribute_groups(fills, prices, of, weights, levels, starting_equity=starting_equity)
+        beside = pd.DataFrame(levels, index=prices.index)
+        found = attribute_groups(fills, prices, of, weights, beside, rebalanced=groups.rebalanced, **money)
     except InvalidInputError as error:
         notes.append(f"nothing is attributed to the groups: {error}")
         return None

@@ -21,7 +21,9 @@ _ZERO = Decimal(0)
 _INDEX = ("timestamp", "date", "Date", "dt", "period_close", "index", "", "Unnamed: 0", "level_0")
 _POSITIONS_BESIDE = ("cash", *_INDEX)
 _DIRECTIONS = {"BUY": "BUY", "SELL": "SELL", "LONG": "BUY", "SHORT": "SELL"}
-_FILLED = {"filled", "partiallyfilled", "3", "2"}
+_FILLED, _PARTLY = "filled", "partly"
+_LEAN_STATUS = {"filled": _FILLED, "3": _FILLED, "partiallyfilled": _PARTLY, "2": _PARTLY}
+_LEAN_FILL, _LEAN_FEE = ("FillQuantity", "fillQuantity"), ("OrderFeeAmount", "orderFeeAmount", "Fee", "fee")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,20 +200,26 @@ def _checked(path: Path, rows: list[tuple[Row, dict[str, Any]]]) -> list[dict[st
 
 
 def _lean_fills(path: Path, reading: Reading) -> list[FillEvent]:
-    """Read the filled orders of a result of Lean, or of the table of orders that QuantConnect exports."""
+    """Read what Lean filled: its order events, the orders of a result, or the table that QuantConnect exports."""
     rows = read_rows(path) if path.suffix.lower() != ".json" else _lean_orders(path)
     made = []
     for row in rows:
         status = found(row, ("Status", "status"))
-        if status is not None and str(row.cells[status]).lower().replace(" ", "") not in _FILLED:
+        said = _FILLED if status is None else _LEAN_STATUS.get(str(row.cells[status]).lower().replace(" ", ""))
+        if said is None:
             continue
-        quantity = amount(row, column(row, ("Quantity", "quantity")))
-        price = amount(row, column(row, ("Price", "price")), above=0)
+        is_event = found(row, _LEAN_FILL) is not None
+        if status is not None and said != _FILLED and not is_event:
+            # How much of it was filled, an order does not say.
+            row.refuse(status, "filled, or not", row.cells[status], "name the file of order events instead")
+        name = column(row, (*_LEAN_FILL, "Quantity", "quantity"))
+        quantity = amount(row, name)
+        price = amount(row, column(row, ("FillPrice", "fillPrice", "Price", "price")), above=0)
         when = column(row, ("LastFillTime", "lastFillTime", "Time", "time", "CreatedTime", "createdTime"))
         if not quantity:
-            row.refuse("Quantity", "other than 0", row.cells.get("Quantity"), "take the order out")
+            row.refuse(name, "other than 0", row.cells.get(name), "take the order out")
         side = "BUY" if quantity > 0 else "SELL"
-        fee = amount(row, "Fee", at_least=0, default=_ZERO)
+        fee = amount(row, found(row, _LEAN_FEE) or "Fee", at_least=0, default=_ZERO)
         made.append(_made(row, reading, when, side, abs(quantity), price, fee))
     return sorted(made, key=lambda fill: fill.timestamp)
 
@@ -225,9 +233,11 @@ def _lean_orders(path: Path) -> list[Row]:
         raise ConfigurationError(message)
     rows = []
     for number, order in enumerate(listed, start=1):
-        ticker = _first_of(order, ("Symbol", "symbol"))
+        # An event names the ticker beside Lean's own identifier, an order within it.
+        ticker = _first_of(order, ("SymbolValue", "symbolValue", "Symbol", "symbol"))
         value = _first_of(ticker, ("Value", "value")) if isinstance(ticker, dict) else ticker
-        rows.append(Row(path, number, order | {"Symbol": value}))
+        rest = {name: cell for name, cell in order.items() if name != "Symbol"}
+        rows.append(Row(path, number, rest | {"symbol": value}))
     return rows
 
 

@@ -1,12 +1,12 @@
 """Groups of symbols, as strategy and portfolio files name them, with the share of each in the benchmark."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import get_args
 
-from jutsu_assets.portfolios.keys import REQUIRED, Key, Unfit, Value, amount, text, texts
-from jutsu_core.metrics.group_attribution import CASH
+from jutsu_assets.portfolios.keys import Key, Unfit, Value, amount, choice, finding, said_of, text, texts
+from jutsu_core.metrics.group_attribution import CASH, Rebalanced
 
 _ONE = Decimal(1)
 
@@ -33,55 +33,61 @@ class Group:
         return self.symbols if self.benchmark is None else (self.benchmark,)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """The groups that a file names.
+
+    Attributes:
+        members: The groups; none if empty.
+        rebalanced: Whether the benchmark holds them at their weights in ``every_period``, or bought them once and
+            ``never`` again.
+    """
+
+    members: tuple[Group, ...] = ()
+    rebalanced: Rebalanced = "every_period"
+
+    @property
+    def priced_by(self) -> list[str]:
+        """Return the symbols of which the returns of the benchmark are made."""
+        return sorted({symbol for group in self.members for symbol in group.priced_by})
+
+
 _OF_A_GROUP: Mapping[str, Key] = {
     "symbols": Key("a list of different tickers such as [AAPL, IBM]", texts),
     "weight": Key("a share of the benchmark from 0 to 1, such as 0.6", amount(at_least=0)),
     "benchmark": Key("a ticker such as XLK", text, None),
 }
+_OF_ALL: Mapping[str, Key] = {
+    "rebalanced": Key(f"one of {', '.join(get_args(Rebalanced))}", choice(get_args(Rebalanced)), "every_period"),
+}
 
 
-def _groups(value: Value) -> tuple[Group, ...]:
+def _groups(value: Value) -> Grouping:
     """Return the groups that a file names.
 
     Raises:
         ValueError: It names none, or one is wrong.
     """
-    if not isinstance(value.value, dict) or not value.value:
+    if not isinstance(value.value, dict) or not value.value.keys() - _OF_ALL:
         raise ValueError
+    of_all = {name: said for name, said in value.value.items() if name in _OF_ALL}
+    whole_said = said_of(replace(value, value=of_all), _OF_ALL)
     found: list[Group] = []
     for name, said in value.value.items():
+        if name in _OF_ALL:
+            continue
         under = value.under(name, said)
         if not isinstance(name, str) or not name.strip() or name.lower() == CASH:
-            raise Unfit(under, f"called by a text other than {CASH!r}, which is what the weights lack of 1")
-        found.append(Group(name=name, **_keys_of(under)))
+            must_be = f"called by a text other than {CASH!r}, which is what the weights lack of 1"
+            raise Unfit(finding(under, must_be))
+        if not isinstance(said, dict):
+            raise Unfit(finding(under, "a group of keys such as {symbols: [AAPL, IBM], weight: 0.6}"))
+        found.append(Group(name=name, **said_of(under, _OF_A_GROUP)))
     _require_once(value, found)
     whole = sum((group.weight for group in found), Decimal(0))
     if whole > _ONE:
-        raise Unfit(value, f"groups whose weights add up to 1 at most, not to {whole}")
-    return tuple(found)
-
-
-def _keys_of(under: Value) -> dict[str, Any]:
-    if not isinstance(under.value, dict):
-        raise Unfit(under, "a group of keys such as {symbols: [AAPL, IBM], weight: 0.6}")
-    for key, item in under.value.items():
-        if key not in _OF_A_GROUP:
-            raise Unfit(under.under(key, item), f"taken out: the keys of a group are {', '.join(_OF_A_GROUP)}")
-    said: dict[str, Any] = {}
-    for key, rule in _OF_A_GROUP.items():
-        if key not in under.value:
-            if rule.default is REQUIRED:
-                raise Unfit(under, f"with {key}, {rule.must_be}")
-            said[key] = rule.default
-            continue
-        item = under.under(key, under.value[key])
-        try:
-            said[key] = rule.rule(item)
-        except Unfit:
-            raise
-        except ValueError:
-            raise Unfit(item, rule.must_be) from None
-    return said
+        raise Unfit(finding(value, f"groups whose weights add up to 1 at most, not to {whole}"))
+    return Grouping(members=tuple(found), **whole_said)
 
 
 def _require_once(value: Value, groups: Sequence[Group]) -> None:
@@ -89,9 +95,10 @@ def _require_once(value: Value, groups: Sequence[Group]) -> None:
     for group in groups:
         for symbol in group.symbols:
             if symbol in seen:
-                raise Unfit(value, f"groups that differ, but {symbol} is of {seen[symbol]} and of {group.name}")
+                must_be = f"groups that differ, but {symbol} is of {seen[symbol]} and of {group.name}"
+                raise Unfit(finding(value, must_be))
             seen[symbol] = group.name
 
 
-GROUPS = Key("groups such as {Tech: {symbols: [AAPL, IBM], weight: 0.6}}", _groups, ())
+GROUPS = Key("groups such as {Tech: {symbols: [AAPL, IBM], weight: 0.6}}", _groups, Grouping())
 """The key of strategy and portfolio files."""

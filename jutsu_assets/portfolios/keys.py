@@ -53,11 +53,11 @@ Rule = Callable[[Value], Any]
 
 
 class Unfit(ValueError):  # noqa: N818 - it is no error before the file is named in it
-    """A value deeper down is wrong: which, what it must be, and what it was."""
+    """What is wrong deeper down, each in words with its line, key and value."""
 
-    def __init__(self, value: Value, must_be: str) -> None:
-        super().__init__(must_be)
-        self.value, self.must_be = value, must_be
+    def __init__(self, *findings: str) -> None:
+        super().__init__(*findings)
+        self.findings = findings
 
 
 class Key(NamedTuple):
@@ -91,39 +91,65 @@ def read_keys(path: Path, what: str, missing: str, keys: Mapping[str, Key]) -> d
     if not isinstance(document.content, dict):
         message = f"{what} {path} must hold keys such as {', '.join(keys)}, was {shown(document.content)}; write them"
         raise ConfigurationError(message)
+    try:
+        return said_of(Value(document, (), document.content), keys)
+    except Unfit as error:
+        findings = error.findings
+        more = f"; and {len(findings) - _MOST_FINDINGS} more" if len(findings) > _MOST_FINDINGS else ""
+        message = f"{what} {path}: {'; '.join(findings[:_MOST_FINDINGS])}{more}. Mend the file and run it again"
+        raise ConfigurationError(message) from None
+
+
+def said_of(group: Value, keys: Mapping[str, Key]) -> dict[str, Any]:
+    """Return what a group says under each of ``keys``.
+
+    Args:
+        group: A group of keys.
+        keys: All that it may say.
+
+    Raises:
+        Unfit: A key is absent, unknown or holds what it must not.
+    """
     findings: list[str] = []
-    for name, value in document.content.items():
+    for name, item in group.value.items():
         if name not in keys:
+            value = group.under(name, item)
             findings.append(
-                f"line {document.lines[name,]}: key {name!r} is not known (value {shown(value)})"
-                f"{nearest(name, list(keys))}; take it out or correct it"
+                f"{_line(value)}key {_name(value)} is not known (value {shown(item)}){nearest(name, list(keys))};"
+                " take it out or correct it"
             )
     said: dict[str, Any] = {}
     for name, key in keys.items():
-        if name not in document.content:
+        value = group.under(name, group.value.get(name))
+        if name not in group.value:
             said[name] = key.default
             if key.default is REQUIRED:
-                findings.append(f"key {name!r} is missing; add it: {key.must_be}")
+                findings.append(f"key {_name(value)} is missing; add it: {key.must_be}")
             continue
-        value = Value(document, (name,), document.content[name])
         try:
             said[name] = key.rule(value)
         except Unfit as error:
-            findings.append(_finding(error.value, error.must_be))
+            findings.extend(error.findings)
         except ValueError:
-            findings.append(_finding(value, key.must_be))
+            findings.append(finding(value, key.must_be))
     if findings:
-        more = f"; and {len(findings) - _MOST_FINDINGS} more" if len(findings) > _MOST_FINDINGS else ""
-        message = f"{what} {path}: {'; '.join(findings[:_MOST_FINDINGS])}{more}. Mend the file and run it again"
-        raise ConfigurationError(message)
+        raise Unfit(*findings)
     return said
 
 
-def _finding(value: Value, must_be: str) -> str:
-    line = value.document.lines.get(value.place)
-    where = "" if line is None else f"line {line}: "
+def finding(value: Value, must_be: str) -> str:
+    """Return in words that a value must be something else."""
     was = as_written(value.value, value.document.written.get(value.place))
-    return f"{where}key {'.'.join(map(str, value.place))!r} must be {must_be}, was {was}"
+    return f"{_line(value)}key {_name(value)} must be {must_be}, was {was}"
+
+
+def _line(value: Value) -> str:
+    line = value.document.lines.get(value.place)
+    return "" if line is None else f"line {line}: "
+
+
+def _name(value: Value) -> str:
+    return repr(".".join(map(str, value.place)))
 
 
 def text(value: Value) -> str:
@@ -170,7 +196,7 @@ def choice(options: Collection[str]) -> Rule:
     """Return the rule of a value that is one of ``options``."""
 
     def rule(value: Value) -> str:
-        if value.value not in options:
+        if not isinstance(value.value, str) or value.value not in options:
             raise ValueError
         return str(value.value)
 
@@ -207,11 +233,11 @@ def amounts(names: Collection[str]) -> Rule:
         for name, item in value.value.items():
             under = value.under(name, item)
             if name not in names:
-                raise Unfit(under, f"one of {', '.join(names)}")
+                raise Unfit(finding(under, f"one of {', '.join(names)}"))
             try:
                 found[name] = amount(at_least=0)(under)
             except ValueError:
-                raise Unfit(under, "an amount of at least 0, such as 0.005") from None
+                raise Unfit(finding(under, "an amount of at least 0, such as 0.005")) from None
         return found
 
     return rule

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from jutsu_assets.portfolios.formats import FORMATS, Reading
-from jutsu_assets.portfolios.groups import GROUPS, Group
+from jutsu_assets.portfolios.groups import GROUPS, Grouping
 from jutsu_assets.portfolios.keys import Key, Value, amount, choice, flag, read_keys, text
 from jutsu_assets.portfolios.rows import content_of
 from jutsu_core.events import FillEvent
@@ -61,7 +61,7 @@ class PortfolioFile:
         format: Which program wrote them.
         reading: How they are meant.
         benchmark: What it is compared with: a symbol, ``none``, or None for the universe's.
-        groups: What its symbols are of; empty for none.
+        groups: What its symbols are of.
         matching: What one round trip is.
         flows_at: When in its period a cash flow came.
         periods_per_year: Rows a year; None for the universe's.
@@ -76,7 +76,7 @@ class PortfolioFile:
     format: str
     reading: Reading
     benchmark: str | None
-    groups: tuple[Group, ...]
+    groups: Grouping
     matching: str
     flows_at: str
     periods_per_year: int | None

@@ -86,6 +86,9 @@ def _csv(path: Path, raw: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         reader = csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline=""), strict=True)
         heads = [name.strip() for name in next(reader, [])]
+        if not heads:
+            message = f"{path}, row 1: must name the columns, is empty; write the file anew"
+            raise ConfigurationError(message)
         if len(set(heads)) < len(heads):
             double = next(name for name in heads if heads.count(name) > 1)
             message = f"{path}, row 1: the header must name each column once, {double!r} is there twice; rename one"
@@ -119,10 +122,24 @@ def _json(path: Path, raw: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _parsed(path: Path, raw: bytes) -> Any:  # noqa: ANN401 - whatever the file says
     try:
-        return json.loads(raw, parse_float=Decimal)
+        return json.loads(raw, parse_float=Decimal, object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as error:
         message = f"{path} must be JSON in UTF-8, and is not: {error}; write it anew"
         raise ConfigurationError(message) from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a group of keys.
+
+    Raises:
+        ValueError: A key is there twice, and nobody knows which is meant.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        message = f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one group"
+        raise ValueError(message)
+    return found
 
 
 def _parquet(path: Path, raw: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -134,7 +151,8 @@ def _parquet(path: Path, raw: bytes) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     names = [str(name) for name in frame.columns]
-    rows = zip(*(frame[name].tolist() for name in frame.columns), strict=True)
+    columns = ([None if cell is pd.NA else cell for cell in frame[name].tolist()] for name in frame.columns)
+    rows = zip(*columns, strict=True)
     yield from ((number, dict(zip(names, cells, strict=True))) for number, cells in enumerate(rows, start=1))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from jutsu_assets.portfolios.groups import GROUPS, Group
+from jutsu_assets.portfolios.groups import GROUPS, Grouping
 from jutsu_assets.portfolios.keys import Key, amount, amounts, day, flag, group, read_keys, text, texts
 from jutsu_core.backtest.portfolio import TradingCosts
 from jutsu_core.backtest.strategy import Strategy
@@ -58,7 +58,7 @@ class StrategyFile:
         first: First session; None for all there are.
         last: Last session; None for all there are.
         benchmark: What it is compared with: a symbol, ``none``, or None for the universe's.
-        groups: What its symbols are of; empty for none.
+        groups: What its symbols are of.
     """
 
     name: str
@@ -73,7 +73,7 @@ class StrategyFile:
     first: date | None
     last: date | None
     benchmark: str | None
-    groups: tuple[Group, ...]
+    groups: Grouping
 
     def load(self) -> "LoadedStrategy":
         """Return the strategy, made.

@@ -1,6 +1,7 @@
 """The tear sheet of a portfolio: one self-contained file, as that of a symbol is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from jutsu_assets.reports.portfolio_results import PortfolioResults
 from jutsu_assets.reports.sheet_blocks import annual_chart, benchmark_line, shared_blocks, years_beside
 from jutsu_assets.reports.template import render
 from jutsu_assets.reports.time_charts import Shown, TimeCharts
-from jutsu_assets.reports.wording import DASH, Cell, cell, cells, money, percent, row_of, tone
+from jutsu_assets.reports.wording import DASH, Cell, cell, cells, money, percent, plain_times, row_of, tone
 from jutsu_core.metrics.catalog import FAMILIES
 from jutsu_core.metrics.rhythm import rhythm_of
 from jutsu_core.metrics.series import checked_stamps
@@ -153,7 +154,7 @@ def _exposure(told: "pd.Series[float] | pd.DataFrame | None") -> tuple[Line, ...
 
 
 def _notes(report: Mapping[str, Any], benchmark: Line | None, results: PortfolioResults) -> list[str]:
-    notes = list(report["notes"])
+    notes = [plain_times(note) for note in report["notes"]]
     if any("benchmark" in note for note in notes):
         return notes
     if results.benchmark is None:
@@ -181,7 +182,9 @@ def _cash_flows(report: Mapping[str, Any]) -> list[Cell]:
     told = report["cash_flows"]
     if not told["flows"]:
         return []
-    return [Cell(title, text(told[key], signed=True), tone(told[key])) for key, (title, text) in _CASH_FLOWS.items()]
+    cells = [_signed(told[key], text, title) for key, (title, text) in _CASH_FLOWS.items()]
+    # What was paid in or out is neither a gain nor a loss.
+    return [cells[0]._replace(tone=""), *cells[1:]]
 
 
 def _trip(trip: RoundTrip) -> tuple[str, Markup]:
@@ -200,8 +203,8 @@ def _trip(trip: RoundTrip) -> tuple[str, Markup]:
     ]
     figures = [
         *(Cell("", text, "") for text in plain),
-        Cell("", money(profit, signed=True), tone(profit)),
-        Cell("", percent(share, signed=True), tone(share)),
+        _signed(profit, money),
+        _signed(share, percent),
         Cell("", f"{days:,.1f}", ""),
     ]
     return trip.symbol, row_of(figures)
@@ -235,11 +238,16 @@ def _share(value: float) -> Markup:
 
 
 def _part(value: float) -> Cell:
-    return Cell("", percent(value, signed=True, digits=3), tone(value))
+    return _signed(value, partial(percent, digits=3))
 
 
 def _amount(value: float) -> Markup:
-    return row_of([Cell("", money(value, signed=True), tone(value))])
+    return row_of([_signed(value, money)])
+
+
+def _signed(value: float | None, write: Callable[..., str], title: str = "") -> Cell:
+    shown = write(value, signed=True)
+    return Cell(title, shown, tone(value, shown))
 
 
 def _chosen(definitions: Mapping[str, Any], key: str) -> str:

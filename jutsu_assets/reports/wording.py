@@ -1,5 +1,6 @@
 """What a number looks like on a page: one way for each unit, with signs that stand apart from hyphens."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -24,6 +25,9 @@ SYMBOL_TITLES = {"win_rate": "Days up"}
 """What is called otherwise than in the catalogue: a symbol's win rate is one of days, not of trades."""
 # A year's growth a year is its return, but for a few days: side by side the two would only mislead.
 _LONGEST_YEAR_DAYS = 375
+
+_digit_above_0 = re.compile("[1-9]").search
+_instant = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?\+00:00").sub
 
 DASH = "\N{EM DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -63,6 +67,21 @@ _SMALL = frozenset(
         "cvar_cornish_fisher",
     }
 )
+
+
+def plain_times(text: str) -> str:
+    """Return a text with its times as one reads them: dates alone where they are sessions.
+
+    Examples:
+        >>> plain_times("no row from 2010-04-23T00:00:00+00:00 until 2010-06-28T14:30:00+00:00")
+        'no row from 2010-04-23 until 2010-06-28 14:30 UTC'
+    """
+
+    def plain(found: re.Match[str]) -> str:
+        seconds = "" if found[3] in (None, ":00") else found[3]
+        return found[1] if found[2] == "00:00" and not seconds else f"{found[1]} {found[2]}{seconds} UTC"
+
+    return _instant(plain, text)
 
 
 def told(name: str, row: Mapping[str, Any]) -> float | None:
@@ -127,15 +146,17 @@ def money(value: float | None, *, signed: bool = False) -> str:
     return DASH if value is None else number(value, 2, signed=signed)
 
 
-def tone(value: float | None) -> str:
-    """Return the class of the colour of a gain, a loss or nothing.
+def tone(value: float | None, shown: str = "") -> str:
+    """Return the class of the colour of a gain, a loss or nothing; what is ``shown`` as 0 is nothing.
 
     Examples:
-        >>> tone(0.1), tone(-0.1), tone(0.0), tone(None)
-        ('gain', 'loss', '', 'none')
+        >>> tone(0.1), tone(-0.1), tone(0.0), tone(None), tone(-1e-9, "0.00")
+        ('gain', 'loss', '', 'none', '')
     """
     if value is None:
         return "none"
+    if shown and not _digit_above_0(shown):
+        return ""
     return "gain" if value > 0 else "loss" if value < 0 else ""
 
 
@@ -159,7 +180,7 @@ def cell(name: str, value: Any, title: str | None = None) -> Cell:  # noqa: ANN4
         text = DASH if value is None else str(value)[:10]
     else:
         text = ratio(value)
-    colour = tone(value) if value is None or is_signed else ""
+    colour = tone(value, text) if value is None or is_signed else ""
     return Cell(title or metric.title, text, colour)
 
 

@@ -12,6 +12,7 @@ money-weighted return is the one rate at which the first value and every flow gr
 the owner made. A flow in the first row is part of the starting equity.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from jutsu_core.arguments import refuse, require_number, shown
@@ -28,6 +30,8 @@ from jutsu_core.metrics.series import MAX_RETURN, FloatArray, IntArray, require_
 FlowsAt = Literal["end", "start"]
 
 _HALVINGS = 200
+# What floats may leave of an account of which all was paid out, as a share of the most that was in it.
+_ROUNDED = 1e-12
 _FEW = 100
 
 
@@ -63,9 +67,11 @@ def account_of(portfolio_history: object) -> Account:
         InvalidInputError: The history is no list of rows, a row breaks its contract, or they are not each
             after the one before; the message names the first.
     """
-    if isinstance(portfolio_history, str | Mapping | pd.DataFrame) or not isinstance(portfolio_history, Iterable):
+    is_frame = hasattr(portfolio_history, "columns")  # pandas', Polars' or Arrow's: an iteration gives no rows of it
+    if isinstance(portfolio_history, str | bytes | Mapping) or is_frame or not isinstance(portfolio_history, Iterable):
         must_be = "a list of rows with 'timestamp' and 'total_value'"
-        refuse("portfolio_history", must_be, shown(portfolio_history), 'of a frame: frame.to_dict("records")')
+        remedy = 'of a frame: frame.to_dict("records"), of Polars frame.to_dicts(), of Arrow table.to_pylist()'
+        refuse("portfolio_history", must_be, shown(portfolio_history), remedy)
     rows = list(portfolio_history)
     if not rows:
         refuse("portfolio_history", "at least one row long", "empty", "begin with the starting equity")
@@ -94,24 +100,52 @@ def account_of(portfolio_history: object) -> Account:
 def grown(account: Account, flows_at: FlowsAt) -> FloatArray:
     """Return the values as they would be without the flows: the first one, grown by the returns of each period.
 
+    Where all had been paid out, nothing was at work, and the period counts as a return of 0.
+
     Raises:
-        InvalidInputError: A flow of the start of its period leaves nothing to grow.
+        InvalidInputError: A flow of the start of its period leaves nothing to grow, or one of the end grew though
+            there was nothing before it.
     """
     flows, values = account.flows, account.equity
     if flows is None:
         return values
-    before = values[:-1] + flows[1:] if flows_at == "start" else values[:-1]
-    after = values[1:] if flows_at == "start" else values[1:] - flows[1:]
-    empty = np.flatnonzero(before <= 0)
+    before, after = _at_work(account, flows, flows_at)
+    was_nothing = _is_nothing(before, values)
+    is_idle = was_nothing & _is_nothing(after, values)
+    empty = np.flatnonzero((before <= 0) & ~is_idle)
     if len(empty) and flows_at == "start":
         row = int(empty[0]) + 1
         must_be = f"less than all that there was, {values[row - 1]:g}, when it is paid out first"
         refuse(f"cash_flow in row {row} of portfolio_history", must_be, flows[row], "or say flows_at='end'")
     with np.errstate(all="ignore"):
-        growth = np.where(before > 0, after / before, 0.0)
+        growth = np.where(is_idle, 1.0, np.where((before > 0) & ~was_nothing, after / before, 0.0))
         found = np.concatenate((values[:1], values[0] * np.cumprod(growth)))
     require_finite("growth", "portfolio_history", float(np.abs(found).max()))
+    begun = np.flatnonzero(was_nothing & ~is_idle & (found[:-1] > 0))
+    if len(begun):
+        row = int(begun[0]) + 1
+        must_be = f"all that there was at its end, {values[row]:g}, since there was nothing before it"
+        refuse(f"cash_flow in row {row} of portfolio_history", must_be, flows[row], "or say flows_at='start'")
     return found
+
+
+def idle_rows(account: Account, flows_at: FlowsAt) -> list[int]:
+    """Return the rows of the periods in which nothing was at work, since all had been paid out."""
+    if account.flows is None:
+        return []
+    before, after = (_is_nothing(part, account.equity) for part in _at_work(account, account.flows, flows_at))
+    return [int(row) + 1 for row in np.flatnonzero(before & after)]
+
+
+def _at_work(account: Account, flows: FloatArray, flows_at: FlowsAt) -> tuple[FloatArray, FloatArray]:
+    """Return what there was in each period at its start, and what that became, without what was paid in or out."""
+    values = account.equity
+    return (values[:-1] + flows[1:], values[1:]) if flows_at == "start" else (values[:-1], values[1:] - flows[1:])
+
+
+def _is_nothing(amounts: FloatArray, values: FloatArray) -> npt.NDArray[np.bool_]:
+    is_nothing: npt.NDArray[np.bool_] = np.abs(amounts) <= _ROUNDED * float(np.abs(values).max())
+    return is_nothing
 
 
 def money_weighted_return(account: Account) -> float | str:
@@ -151,6 +185,8 @@ def money_weighted_return(account: Account) -> float | str:
 
 def _columns_of(rows: Sequence[Any]) -> tuple[FloatArray, IntArray] | None:
     """Return what :func:`_columns_by_row` does, in less time; None where a row is not as nearly all are."""
+    if not all(isinstance(row, Mapping) for row in rows):
+        return None
     try:
         times = [row["timestamp"] for row in rows]
         amounts = [row["total_value"] for row in rows]
@@ -187,7 +223,10 @@ def _row_of(entry: object, row: int) -> tuple[datetime, float]:
             refuse(where, f"a mapping with {key!r}", f"without it: {entry!r}")
     stamp, value = entry["timestamp"], entry["total_value"]
     if stamp is pd.NaT or not isinstance(stamp, datetime) or stamp.utcoffset() is None:
-        refuse(f"timestamp in {where}", "a timezone-aware datetime", repr(stamp))
+        remedy = "such as datetime(2024, 1, 2, tzinfo=UTC)"
+        if isinstance(stamp, datetime) and not pd.isna(stamp):
+            remedy = "say where it is meant: .replace(tzinfo=UTC), or of a column .dt.tz_localize('UTC')"
+        refuse(f"timestamp in {where}", "a timezone-aware datetime", repr(stamp), remedy)
     return require_aware("timestamp", stamp), require_number(f"total_value in {where}", value)
 
 
@@ -206,7 +245,10 @@ def _amounts(key: str, rows: list[Mapping[str, Any]]) -> FloatArray | None:
         return None
     amounts = np.zeros(len(rows))
     for row, amount in told:
-        amounts[row] = _amount(f"{key} in row {row} of portfolio_history", amount)
+        what = f"{key} in row {row} of portfolio_history"
+        if amount is pd.NA or (isinstance(amount, float) and math.isnan(amount)):
+            refuse(what, "a finite number", shown(amount), "leave the key out, or give None, where there is none")
+        amounts[row] = _amount(what, amount)
     return amounts
 
 

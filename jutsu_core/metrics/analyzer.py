@@ -1,13 +1,12 @@
 """The analyzer: every metric of a backtest from its fills and its equity, in one call."""
 
-import math
 from collections.abc import Iterable
 from decimal import localcontext
 from typing import Any, get_args
 
 import pandas as pd
 
-from jutsu_core.arguments import refuse, require_flag, require_type, shown
+from jutsu_core.arguments import refuse, require_flag, require_type, shown, times_of
 from jutsu_core.errors import NoDataError
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
@@ -15,12 +14,13 @@ from jutsu_core.metrics.account import FlowsAt, account_of
 from jutsu_core.metrics.figures import Scale, iso_time
 from jutsu_core.metrics.kernels import deepest_fall
 from jutsu_core.metrics.market import require_bars
-from jutsu_core.metrics.measures import Trials
+from jutsu_core.metrics.measures import Trials, checked_returns
 from jutsu_core.metrics.money import EXACT
-from jutsu_core.metrics.portfolio import Options, report_of
-from jutsu_core.metrics.rhythm import REFUSED_FROM, disagreement, rhythm_of
+from jutsu_core.metrics.options import Options
+from jutsu_core.metrics.portfolio import report_of
+from jutsu_core.metrics.rhythm import change_in, disagreement, rhythm_of
 from jutsu_core.metrics.risk import sharpe_ratio
-from jutsu_core.metrics.series import FloatArray, IntArray, Positive, checked_stamps, checked_values, require_finite
+from jutsu_core.metrics.series import FloatArray, IntArray, checked_stamps, checked_values, require_finite
 from jutsu_core.metrics.splits import Split, checked_splits, restated
 from jutsu_core.sessions import EXCHANGE_ZONE
 
@@ -84,8 +84,16 @@ class PerformanceAnalyzer:
             flows_at=flows_at,
             matching=trade_metrics.checked_matching(matching),
             splits=tuple(checked_splits(splits)),
-            benchmark=_dated("benchmark", benchmark, "all"),
-            risk_free=_dated("risk_free_returns", risk_free_returns, "none"),
+            benchmark=None
+            if benchmark is None
+            else _stamped(
+                "benchmark", benchmark, checked_values("benchmark", benchmark, positive="all", may_be_empty=True)
+            ),
+            risk_free=None
+            if risk_free_returns is None
+            else _stamped(
+                "risk_free_returns", risk_free_returns, checked_returns("risk_free_returns", risk_free_returns)
+            ),
             trials=None if trials is None else require_type("trials", trials, Trials, "Trials(count, variance)"),
             bars=require_bars(bars),
         )
@@ -144,10 +152,10 @@ class PerformanceAnalyzer:
             2.0
         """
         ratio = sharpe_ratio(returns, **self._rates, annualize_partial_years=True)
-        if isinstance(returns.index, pd.DatetimeIndex):
-            rhythm = rhythm_of(returns.index.as_unit("us").asi8)
-            refused_from = math.inf if self._options.accepts_other_periods else REFUSED_FROM
-            disagreement("returns", rhythm, self._rates["periods_per_year"], refused_from=refused_from)
+        times = times_of(returns.index)
+        if times is not None and not self._options.accepts_other_periods:
+            stamps = times.as_unit("us").asi8
+            disagreement("returns", rhythm_of(stamps), self._rates["periods_per_year"], change=change_in(stamps))
         if ratio is None:
             message = (
                 f"a Sharpe ratio needs at least two returns that vary, got {len(returns)} that do not or too few;"
@@ -191,8 +199,5 @@ class PerformanceAnalyzer:
         return rate
 
 
-def _dated(name: str, series: "pd.Series[float] | None", positive: Positive) -> tuple[IntArray, FloatArray] | None:
-    if series is None:
-        return None
-    values = checked_values(name, series, positive=positive, may_be_empty=True)
+def _stamped(name: str, series: "pd.Series[float]", values: FloatArray) -> tuple[IntArray, FloatArray]:
     return checked_stamps(name, series), values

@@ -5,7 +5,6 @@ must have the same periods: a return of the one without its partner would be com
 """
 
 import math
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
 from jutsu_core.metrics.kernels import deviation, mean_of
 from jutsu_core.metrics.measures import NO_VARIATION, TOO_FEW, UNDER_A_YEAR, checked_returns, risk_free_of
 from jutsu_core.metrics.returns import is_a_year
+from jutsu_core.metrics.rhythm import Rhythm, calendar_spans
 from jutsu_core.metrics.series import FloatArray, IntArray
 
-_EPOCH_YEAR = 1970
 _STILL = "the benchmark does not vary"
 
 
@@ -138,22 +137,23 @@ def _beside(
     return found | (yearly if is_annualised else dict.fromkeys(yearly, UNDER_A_YEAR))
 
 
-def relative_years(returns: FloatArray, benchmark: FloatArray, stamps: IntArray) -> list[dict[str, Any]]:
+def relative_years(values: FloatArray, benchmark: FloatArray, stamps: IntArray, rhythm: Rhythm) -> list[dict[str, Any]]:
     """Return for each calendar year what both returned, and the one beyond the other.
 
     Args:
-        returns: Simple returns of single periods.
+        values: Values, above 0.
         benchmark: Those of the benchmark.
-        stamps: When each period ended, microseconds since 1970 UTC.
+        stamps: When each was, microseconds since 1970 UTC.
+        rhythm: Of the whole history: what both did over a hole within a year is of that year, and over one that a year
+            begins with of none.
     """
-    years = stamps.astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + _EPOCH_YEAR
-    begins = [0, *(np.flatnonzero(np.diff(years)) + 1).tolist(), len(years)] if len(years) else [0]
+    spans = calendar_spans(stamps, rhythm, "Y")
     rows = []
-    for first, after in pairwise(begins):
+    for year, base, last in zip(spans.labels, spans.bases.tolist(), spans.lasts.tolist(), strict=True):
         with np.errstate(over="ignore"):
-            own, other = (float(np.prod(1 + series[first:after])) for series in (returns, benchmark))
+            own, other = (float(series[last] / series[base]) for series in (values, benchmark))
         found = {"portfolio": own - 1, "benchmark": other - 1, "relative": own / other - 1 if other else math.inf}
-        rows.append({"year": int(years[first]), **measured(found)[0]})
+        rows.append({"year": int(year), **measured(found)[0]})
     return rows
 
 

@@ -17,7 +17,6 @@ import pandas as pd
 from jutsu_core.arguments import refuse, require_flag
 from jutsu_core.bars import from_epoch, require_aware
 from jutsu_core.metrics import kernels
-from jutsu_core.metrics.returns import is_a_year
 from jutsu_core.metrics.rhythm import Rhythm, rhythm_of
 from jutsu_core.metrics.series import (
     MAX_RETURN,
@@ -46,12 +45,12 @@ def iso_date(label: datetime) -> str:
         >>> iso_date(pd.Timestamp("2013-03-01", tz="UTC"))
         '2013-03-01'
     """
-    return _date_text(require_aware("label", label))
+    return exchange_date(require_aware("label", label)).isoformat()
 
 
 @lru_cache(maxsize=2**13)  # the sessions of one symbol are those of the next
-def _date_text(moment: datetime) -> str:
-    return exchange_date(moment).isoformat()
+def _date_of(stamp: int) -> str:
+    return exchange_date(from_epoch(stamp)).isoformat()
 
 
 def iso_time(label: datetime) -> str:
@@ -154,13 +153,22 @@ def figures_of(
     Raises:
         InvalidInputError: The ratio of two neighbours is too large for a float.
     """
-    # What from_epoch returns is aware: that need not be asked again.
-    text = _date_text if scale.label is iso_date else scale.label
+    with np.errstate(over="ignore"):
+        return _figures_of(name, values, stamps, scale, rhythm, risk_free)
+
+
+def _figures_of(
+    name: str, values: FloatArray, stamps: IntArray, scale: Scale, rhythm: Rhythm, risk_free: FloatArray | None
+) -> dict[str, Any]:
+    is_dated = scale.label is iso_date
 
     def at(row: int | None) -> str | None:
-        return None if row is None else text(from_epoch(int(stamps[row])))
+        if row is None:
+            return None
+        stamp = int(stamps[row])
+        return _date_of(stamp) if is_dated else scale.label(from_epoch(stamp))
 
-    every = kernels.period_returns(values)
+    every = kernels.bare_returns(values)
     returns, rows = every, None
     if rhythm.has_holes and rhythm.longest is not None and len(every):
         gaps = np.diff(stamps)
@@ -170,7 +178,7 @@ def figures_of(
             risk_free = None if risk_free is None else risk_free[rows]
     count = len(returns)
     days = elapsed_days_between(stamps, scale.exchange_zone)
-    is_annualised = scale.annualize_partial_years or is_a_year(days)
+    is_annualised = scale.annualize_partial_years or days >= kernels.SHORTEST_YEAR_DAYS
     best = worst = top = bottom = None
     if count:
         best, worst = int(returns.argmax()), int(returns.argmin())
@@ -181,7 +189,7 @@ def figures_of(
             refuse(f"the return at row {best + 1} of {name} ({at(best + 1)})", "finite", top)
         if top > MAX_RETURN:
             refuse(f"the return at row {best + 1} of {name} ({at(best + 1)})", f"at most {MAX_RETURN:g}", top)
-    fall = kernels.deepest_fall(values)
+    fall = kernels.bare_fall(values)
     growth = kernels.annual_growth(values, days) if is_annualised else None
     return {
         "base_date": at(0),
@@ -206,6 +214,11 @@ def figures_of(
     }
 
 
+@lru_cache(maxsize=2**6)
+def _per_period(risk_free_rate: float, periods_per_year: int) -> float:
+    return risk_free_per_period(risk_free_rate, periods_per_year=periods_per_year)
+
+
 def _ratios(
     returns: FloatArray, scale: Scale, each: FloatArray | None, *, is_annualised: bool
 ) -> dict[str, float | None]:
@@ -213,14 +226,14 @@ def _ratios(
         return dict.fromkeys(("volatility", "sharpe_ratio", "sortino_ratio"))
     a_year, spread = math.sqrt(scale.periods_per_year), kernels.deviation(returns)
     if each is None:
-        excess = returns - risk_free_per_period(scale.risk_free_rate, periods_per_year=scale.periods_per_year)
+        excess = returns - _per_period(scale.risk_free_rate, scale.periods_per_year)
         apart = spread
     else:
         excess = returns - each
         apart = kernels.deviation(excess)
-    sharpe, sortino = kernels.excess_over_deviation(excess, apart), kernels.excess_over_shortfall(excess)
+    mean, short = kernels.mean_of(excess), kernels.shortfall_of(excess)
     return {
         "volatility": spread * a_year,
-        "sharpe_ratio": None if sharpe is None else sharpe * a_year,
-        "sortino_ratio": None if sortino is None else sortino * a_year,
+        "sharpe_ratio": mean / apart * a_year if apart else None,
+        "sortino_ratio": mean / short * a_year if short else None,
     }

@@ -5,20 +5,20 @@ period is no decision between groups, and stands beside them.
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from jutsu_core.arguments import refuse, require_number, shown
 from jutsu_core.events import FillEvent
+from jutsu_core.metrics.account import FlowsAt
 from jutsu_core.metrics.attribution import Attribution, linked
 from jutsu_core.metrics.contributions import attribute_fills
 from jutsu_core.metrics.frames import checked_frame
-from jutsu_core.metrics.reconciliation import rows_of_fills, signed
-from jutsu_core.metrics.series import FloatArray, checked_stamps
-from jutsu_core.metrics.trades import checked_fills
-from jutsu_core.sessions import EXCHANGE_ZONE
+from jutsu_core.metrics.series import FloatArray
+
+Rebalanced = Literal["every_period", "never"]
 
 CASH = "cash"
 """The group of what is not invested; it earns nothing, in the benchmark neither."""
@@ -36,6 +36,9 @@ def attribute_groups(
     benchmark_prices: pd.DataFrame,
     *,
     starting_equity: float,
+    rebalanced: Rebalanced = "every_period",
+    cash_flows: "pd.Series[float] | None" = None,
+    flows_at: FlowsAt = "end",
 ) -> Attribution:
     """Return by effect and group what a portfolio earned beyond a benchmark of the same groups.
 
@@ -49,10 +52,13 @@ def attribute_groups(
         fills: Executed orders, oldest first.
         prices: Prices above 0, one column a symbol, one row a period with an aware time, oldest first.
         groups: By symbol, the group that it is of.
-        benchmark_weights: By group its share of the benchmark, from 0 to 1, held to it at the start of every period;
-            what they lack of 1 is cash.
+        benchmark_weights: By group its share of the benchmark, from 0 to 1; what they lack of 1 is cash.
         benchmark_prices: Prices above 0 of each group in the benchmark, one column a group, the rows of ``prices``.
         starting_equity: What there was, in cash, before the first row; above 0.
+        rebalanced: Whether the benchmark is held to its weights at the start of ``every_period``, or was bought at
+            them in the first row and ``never`` again, so that they drift with its prices.
+        cash_flows: What was paid into the portfolio or out of it, as ``attribute_fills`` takes it.
+        flows_at: Whether that came at the ``end`` of the period or at its ``start``.
 
     Returns:
         Columns of two levels, effect and group, ``cash`` the last of them; ``total`` is R - B.
@@ -66,6 +72,7 @@ def attribute_groups(
 
     Examples:
         >>> from datetime import UTC, datetime
+        >>> from decimal import Decimal
         >>> days = pd.date_range("2013-03-01", periods=2, tz="UTC")
         >>> bought = FillEvent(
         ...     symbol="IBM",
@@ -80,16 +87,19 @@ def attribute_groups(
         >>> effects, round(found.total, 12)
         ({'allocation': 0.015, 'interaction': 0.015, 'selection': 0.025, 'trading': 0.0}, 0.055)
     """
-    checked = checked_fills("fills", fills)
-    earned = attribute_fills(checked, prices, starting_equity=starting_equity)
-    names, shares, of = _groups(prices, groups, benchmark_weights)
+    if shown(rebalanced) not in map(repr, get_args(Rebalanced)):
+        refuse("rebalanced", f"one of {', '.join(get_args(Rebalanced))}", shown(rebalanced))
+    earned = attribute_fills(fills, prices, starting_equity=starting_equity, cash_flows=cash_flows, flows_at=flows_at)
+    names, weights, of = _groups(prices, groups, benchmark_weights)
     others = _returns(benchmark_prices, prices, names)
-    before = np.concatenate(([float(starting_equity)], earned.equity.to_numpy()[:-1]))
-    value = _held(checked, prices) / before[:, None]
+    shares = np.broadcast_to(weights, others.shape) if rebalanced == "every_period" else _drifting(weights, others)
+    at_work = earned.at_work.to_numpy(np.float64)
+    before = np.where(at_work > 0, at_work, np.inf)
+    value = earned.held.to_numpy()
     own, gross = _summed(value, of, len(names)), _summed(np.abs(value), of, len(names))
     made, traded = (_amounts(earned.money, activity, groups, names, before) for activity in ("holding", "trading"))
-    benchmark = others @ shares
-    allocation = np.hstack([own - shares, (shares.sum() - own.sum(axis=1))[:, None]])
+    benchmark = (others * shares).sum(axis=1)
+    allocation = np.hstack([own - shares, (shares.sum(axis=1) - own.sum(axis=1))[:, None]])
     allocation *= np.hstack([others, np.zeros((len(others), 1))]) - benchmark[:, None]
     is_told = np.abs(own) > _LEAST_NET * gross
     returned = np.divide(made, own, out=others.copy(), where=is_told)
@@ -138,18 +148,13 @@ def _returns(benchmark_prices: pd.DataFrame, prices: pd.DataFrame, names: list[s
     return returns
 
 
-def _held(fills: list[FillEvent], prices: pd.DataFrame) -> FloatArray:
-    """Return what was held of each symbol into each row, at the prices of the row before."""
-    stamps = checked_stamps("prices", pd.Series(0.0, index=prices.index))
-    places = {symbol: place for place, symbol in enumerate(prices.columns)}
-    changed = np.full(prices.shape, np.nan)
-    position = dict.fromkeys(places, Decimal(0))
-    for fill, row in zip(fills, rows_of_fills(stamps, fills, EXCHANGE_ZONE).tolist(), strict=True):
-        position[fill.symbol] += signed(fill)
-        changed[row, places[fill.symbol]] = float(position[fill.symbol])
-    held = np.zeros(prices.shape)
-    held[1:] = pd.DataFrame(changed).ffill().fillna(0.0).to_numpy()[:-1] * prices.to_numpy(np.float64)[:-1]
-    return held
+def _drifting(weights: FloatArray, returns: FloatArray) -> FloatArray:
+    """Return the shares at the start of each period of what was bought at ``weights`` before the first."""
+    grown = np.ones_like(returns)
+    grown[1:] = np.cumprod(1 + returns, axis=0)[:-1]
+    worth: FloatArray = weights * grown
+    shares: FloatArray = worth / (1 - weights.sum() + worth.sum(axis=1))[:, None]
+    return shares
 
 
 def _summed(values: FloatArray, of: list[int], count: int) -> FloatArray:

@@ -38,7 +38,12 @@ class Fall(NamedTuple):
 def period_returns(values: FloatArray) -> FloatArray:
     """Return the simple return of each value over the one before it; what overflows is infinite."""
     with np.errstate(over="ignore"):
-        returns: FloatArray = values[1:] / values[:-1]
+        return bare_returns(values)
+
+
+def bare_returns(values: FloatArray) -> FloatArray:
+    """Return what :func:`period_returns` does, where the caller says what becomes of an overflow."""
+    returns: FloatArray = values[1:] / values[:-1]
     returns -= 1
     return returns
 
@@ -58,9 +63,14 @@ def falls(values: FloatArray) -> FloatArray:
 
 def deepest_fall(values: FloatArray) -> Fall:
     """Return the deepest fall below an earlier high, the first of equals."""
-    highs = np.maximum.accumulate(values)
     with np.errstate(over="ignore"):
-        depths = values / highs
+        return bare_fall(values)
+
+
+def bare_fall(values: FloatArray) -> Fall:
+    """Return what :func:`deepest_fall` does, where the caller says what becomes of an overflow."""
+    highs = np.maximum.accumulate(values)
+    depths = values / highs
     depths -= 1
     trough = int(depths.argmin())
     depth = float(depths[trough])
@@ -101,20 +111,13 @@ def deviation(returns: FloatArray) -> float:
     return 0.0 if not is_clear and float(returns.max() - returns.min()) <= ROUNDING else spread
 
 
-def excess_over_deviation(excess: FloatArray, spread: float) -> float | None:
-    """Return the mean excess over ``spread``, the deviation of the excess; None where that is 0."""
-    return mean_of(excess) / spread if spread else None
-
-
-def excess_over_shortfall(excess: FloatArray) -> float | None:
-    """Return the mean excess over the root of the mean squared shortfall; None without a shortfall."""
+def shortfall_of(excess: FloatArray) -> float:
+    """Return the root of the mean squared shortfall of the excess; 0 where it falls short by rounding alone."""
     shortfall = np.minimum(excess, 0.0)
     shortfall *= shortfall
     root = math.sqrt(mean_of(shortfall))
     # A root of a mean is never above the largest: where it is beyond rounding, so is that.
-    if not root > ROUNDING and -float(excess.min()) <= ROUNDING:
-        return None
-    return mean_of(excess) / root
+    return 0.0 if not root > ROUNDING and -float(excess.min()) <= ROUNDING else root
 
 
 def mean_of(values: FloatArray) -> float:

@@ -38,7 +38,9 @@ MANY = (
 )
 """The figures, under the names of the catalogue."""
 
-_AT_A_TIME = 8
+_AT_A_TIME = 32
+_ROWS_AT_A_TIME = 126
+_STRETCHES_AT_A_TIME = 2_048
 _FEWEST_RETURNS = 2
 
 
@@ -91,12 +93,21 @@ def many_figures(
     risk_free = risk_free_per_period(risk_free_rate, periods_per_year=periods_per_year)
     plan = _Plan(kept, days, is_annualised, periods_per_year, risk_free)
     found = np.full((len(MANY), array.shape[1]), np.nan)
+    starts = np.arange(0, len(array), _ROWS_AT_A_TIME)
+    lows, highs = np.empty((2, array.shape[1], len(starts)))
     with np.errstate(all="ignore"):
         for first in range(0, array.shape[1], _AT_A_TIME):
-            block = np.ascontiguousarray(array[:, first : first + _AT_A_TIME].T)
-            _check(block, frame, first)
+            some = slice(first, first + _AT_A_TIME)
+            block = np.ascontiguousarray(array[:, some].T)
+            np.minimum.reduceat(block, starts, axis=1, out=lows[some])
+            np.maximum.reduceat(block, starts, axis=1, out=highs[some])
+            _check(block, lows[some].min(axis=1), highs[some].max(axis=1), frame, first)
             if len(stamps) > 1:
-                found[:, first : first + _AT_A_TIME] = _figures(block, plan)
+                found[:, some] = _figures(block, plan)
+        if len(stamps) > 1:
+            deepest = _deepest(array, lows, highs) - 1
+            found[MANY.index("max_drawdown")] = deepest
+            found[MANY.index("calmar_ratio")] = np.where(deepest < 0, found[MANY.index("cagr")] / -deepest, np.nan)
     best = found[MANY.index("best_day")]
     too_large = np.flatnonzero(best > MAX_RETURN)
     if len(too_large):
@@ -113,13 +124,13 @@ def _numbers(frame: pd.DataFrame) -> FloatArray:
     return found
 
 
-def _check(block: FloatArray, frame: pd.DataFrame, first: int) -> None:
+def _check(block: FloatArray, lowest: FloatArray, highest: FloatArray, frame: pd.DataFrame, first: int) -> None:
     """Check that the columns from ``first`` on are finite and above 0.
 
     Raises:
         InvalidInputError: One is not; the message names its first row that is not.
     """
-    is_sound = (block.min(axis=1) > 0) & (block.max(axis=1) < math.inf)
+    is_sound = (lowest > 0) & (highest < math.inf)
     if is_sound.all():
         return
     place = int(np.flatnonzero(~is_sound)[0])
@@ -129,27 +140,28 @@ def _check(block: FloatArray, frame: pd.DataFrame, first: int) -> None:
 
 
 def _figures(block: FloatArray, plan: _Plan) -> list[FloatArray]:
-    returns = block[:, 1:] / block[:, :-1]
-    returns -= 1
+    """Return every figure but those of drawdowns, which are NaN."""
+    # As one series, at the full speed of the machine: what lies between two columns is no return, and left out.
+    together, quotients = block.ravel(), np.empty(block.size)
+    np.divide(together[1:], together[:-1], out=quotients[:-1])
+    quotients[-1] = 1.0
+    quotients -= 1
+    returns = quotients.reshape(block.shape)[:, :-1]
     if plan.kept is not None:
         returns = np.ascontiguousarray(returns[:, plan.kept])
     n = returns.shape[1]
     growth = block[:, -1] / block[:, 0]
-    depths = np.maximum.accumulate(block, axis=1)
-    np.divide(block, depths, out=depths)
-    deepest = depths.min(axis=1) - 1
     unknown = np.full(len(block), np.nan)
     best, worst, positive = unknown, unknown, unknown
     if n:
         best, worst = returns.max(axis=1), returns.min(axis=1)
-        positive = np.array([np.count_nonzero(row) for row in returns > 0]) / n
+        positive = np.add.reduce((returns > 0).view(np.int8), axis=1, dtype=np.int32) / n
     cagr, ratios = unknown, (unknown, unknown, unknown)
     if plan.is_annualised and plan.days:
         cagr = growth ** (DAYS_PER_YEAR / plan.days) - 1
     if plan.is_annualised and n >= _FEWEST_RETURNS:
         ratios = _ratios(returns, best, worst, plan)
-    calmar = np.where(deepest < 0, cagr / -deepest, np.nan)
-    return [growth - 1, cagr, *ratios, calmar, deepest, best, worst, positive]
+    return [growth - 1, cagr, *ratios, unknown, unknown, best, worst, positive]
 
 
 def _ratios(
@@ -158,12 +170,21 @@ def _ratios(
     """Return volatility, Sharpe and Sortino ratio; the returns are used up."""
     n, a_year = returns.shape[1], math.sqrt(plan.periods_per_year)
     mean = returns.sum(axis=1) / n
-    spread = np.sqrt(_squares(returns - mean[:, None]) / (n - 1))
+    squares = np.vecdot(returns, returns)
+    varied = squares - n * mean * mean
+    # Where the mean is most of the squares, their difference would be rounding.
+    far = np.flatnonzero(~(varied > squares / 2))
+    if len(far):
+        away = returns[far] - mean[far, None]
+        varied[far] = np.vecdot(away, away)
+    spread = np.sqrt(varied / (n - 1))
     is_still = ~(spread > ROUNDING + MEAN_ROUNDING * np.abs(mean)) & (best - worst <= ROUNDING)
     spread[is_still] = 0.0
-    returns -= plan.risk_free
-    np.minimum(returns, 0.0, out=returns)
-    short = np.sqrt(_squares(returns) / n)
+    if plan.risk_free:
+        returns -= plan.risk_free
+    # Twice what falls short, and 0 where nothing does, exactly.
+    returns -= np.abs(returns)
+    short = np.sqrt(np.vecdot(returns, returns) / n) / 2
     is_short = (short > ROUNDING) | (plan.risk_free - worst > ROUNDING)
     excess = mean - plan.risk_free
     return (
@@ -173,7 +194,27 @@ def _ratios(
     )
 
 
-def _squares(rows: FloatArray) -> FloatArray:
-    rows *= rows
-    found: FloatArray = rows.sum(axis=1)
-    return found
+def _deepest(array: FloatArray, lows: FloatArray, highs: FloatArray) -> FloatArray:
+    """Return the least quotient of a value and the highest until then, of every column.
+
+    Only those stretches of rows are looked at one by one in which a fall could be deeper than from an earlier
+    stretch's high to a later one's low.
+
+    Args:
+        array: Values, one column each.
+        lows: The lowest of each stretch of rows, by column.
+        highs: The highest.
+    """
+    before = np.zeros_like(highs)
+    np.maximum.accumulate(highs[:, :-1], axis=1, out=before[:, 1:])
+    deepest: FloatArray = np.minimum((lows[:, 1:] / before[:, 1:]).min(axis=1, initial=1.0), 1.0)
+    columns, stretches = np.nonzero(lows / np.maximum(before, highs) < deepest[:, None])
+    rows = np.arange(_ROWS_AT_A_TIME)
+    for first in range(0, len(columns), _STRETCHES_AT_A_TIME):
+        column, stretch = (places[first : first + _STRETCHES_AT_A_TIME] for places in (columns, stretches))
+        # The last stretch may be shorter: its last row again changes nothing.
+        within = np.minimum(stretch[:, None] * _ROWS_AT_A_TIME + rows, len(array) - 1)
+        values = array[within, column[:, None]]
+        until = np.maximum(np.maximum.accumulate(values, axis=1), before[column, stretch][:, None])
+        np.minimum.at(deepest, column, (values / until).min(axis=1))
+    return deepest

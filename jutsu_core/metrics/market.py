@@ -67,10 +67,12 @@ def checked_bars(bars: object) -> Bars:
         InvalidInputError: It lacks a column, its times are naive or out of order within a symbol, or a price is not
             finite and above 0.
     """
-    frame = require_type("bars", bars, pd.DataFrame, "a DataFrame such as a handler's get_frame gives")
+    frame = require_type("bars", bars, pd.DataFrame, "a pandas DataFrame such as a handler's get_frame gives")
     for name in _COLUMNS:
         if name not in frame.columns:
             refuse("bars", f"with the columns {', '.join(_COLUMNS)}", f"without {name!r}")
+    if not frame.columns.is_unique:
+        refuse("bars", "of columns that differ", f"with {shown(frame.columns[frame.columns.duplicated()][0])} twice")
     found = {}
     for symbol, of_symbol in frame.groupby("symbol", observed=True, sort=True):
         index = pd.Index(of_symbol["timestamp"])
@@ -184,6 +186,4 @@ def require_bars(bars: object) -> Bars | None:
     Raises:
         InvalidInputError: They are something else.
     """
-    if bars is not None and not isinstance(bars, pd.DataFrame):
-        refuse("bars", "a DataFrame such as a handler's get_frame gives", shown(bars))
     return None if bars is None else checked_bars(bars)

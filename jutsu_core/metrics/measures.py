@@ -310,9 +310,6 @@ def _shape(n: int, moments: tuple[float, float] | None) -> dict[str, Answer]:
 def _corrected(skew: float, kurtosis: float) -> tuple[Answer, Answer]:
     """Return the quantile that skew and kurtosis correct, and the mean of those below it."""
     slope = 1 + _Z * skew / 3 + (_Z**2 - 1) * kurtosis / 8 - (6 * _Z**2 - 5) * skew**2 / 36
-    if slope <= 0:
-        reason = "skew and kurtosis are too large for the expansion"
-        return reason, reason
 
     def correct(first: float, second: float, third: float) -> float:
         return (
@@ -322,7 +319,12 @@ def _corrected(skew: float, kurtosis: float) -> tuple[Answer, Answer]:
             - (2 * third - 5 * first) * skew**2 / 36
         )
 
-    return correct(_Z, _Z**2, _Z**3), correct(*_BELOW)
+    quantile, below = correct(_Z, _Z**2, _Z**3), correct(*_BELOW)
+    # It must rise on its way from the tail to the mean and the median, or it is no quantile.
+    if slope <= 0 or quantile >= min(0.0, correct(0.0, 0.0, 0.0)) or below > quantile:
+        reason = "skew and kurtosis are too large for the expansion"
+        return reason, reason
+    return quantile, below
 
 
 def _around(n: int) -> list[int]:

@@ -26,7 +26,7 @@ from jutsu_core.metrics.catalog import ANNUALISATION, BENCHMARK_METRICS, PERIOD_
 from jutsu_core.metrics.figures import Scale, figures_of
 from jutsu_core.metrics.kernels import period_returns
 from jutsu_core.metrics.returns import is_a_year
-from jutsu_core.metrics.rhythm import HOLES, Rhythm, disagreement, holes_in, rhythm_of
+from jutsu_core.metrics.rhythm import HOLES, Rhythm, change_in, disagreement, holes_in, rhythm_of
 from jutsu_core.metrics.series import FloatArray, IntArray, checked_stamps, checked_values, risk_free_per_period
 
 TRAILING_YEARS = (1, 3, 5, 10)
@@ -80,8 +80,9 @@ def symbol_performance(
     scale = Scale(periods_per_year=periods_per_year, risk_free_rate=risk_free_rate)
     other = None if benchmark is None else _checked_benchmark(benchmark)
     rhythm = rhythm_of(stamps)
-    note = disagreement("closes", rhythm, periods_per_year, refused_from=_REFUSED_FROM)
-    holes = [_hole(stamps, row) for row in holes_in(stamps, rhythm)]
+    change = change_in(stamps)
+    note = disagreement("closes", rhythm, periods_per_year, refused_from=_REFUSED_FROM, change=change)
+    holes = [_hole(stamps, row) for row in holes_in(stamps, rhythm, change)]
     trailing, unavailable = _trailing(values, stamps, scale, rhythm)
     return {
         "first_session": _day(stamps, 0).isoformat(),
@@ -120,8 +121,8 @@ def _checked_benchmark(benchmark: "pd.Series[float]") -> _Benchmark:
 def _compared(values: FloatArray, stamps: IntArray, other: _Benchmark, scale: Scale) -> dict[str, Any]:
     """Return what the closes did beside those of the benchmark, over the sessions that both have."""
     both, own_places, other_places = np.intersect1d(stamps, other.stamps, assume_unique=True, return_indices=True)
-    gaps = rhythm_of(both).longest if len(both) else None
-    kept = np.flatnonzero(np.diff(both) <= gaps) if gaps else np.arange(max(len(both) - 1, 0))
+    rhythm = rhythm_of(both)
+    kept = np.flatnonzero(np.diff(both) <= rhythm.longest) if rhythm.longest else np.arange(max(len(both) - 1, 0))
     own, others = values[own_places], other.closes[other_places]
     moved, market = (period_returns(series)[kept] if len(series) > 1 else np.empty(0) for series in (own, others))
     days = _day(both, -1) - _day(both, 0) if len(both) else timedelta(0)
@@ -142,7 +143,7 @@ def _compared(values: FloatArray, stamps: IntArray, other: _Benchmark, scale: Sc
         "sessions": len(kept),
         **figures,
         "undefined": reasons,
-        "years": relative_years(moved, market, both[1:][kept]) if len(kept) else [],
+        "years": relative_years(own, others, both, rhythm) if len(both) else [],
     }
 
 

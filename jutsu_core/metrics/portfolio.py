@@ -6,9 +6,7 @@ the same account, fills and options give the same bytes, and ``fingerprint`` say
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -19,7 +17,7 @@ from jutsu_core.arguments import refuse
 from jutsu_core.bars import from_epoch, to_epoch
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics import trades as trade_metrics
-from jutsu_core.metrics.account import Account, FlowsAt, grown
+from jutsu_core.metrics.account import Account, grown
 from jutsu_core.metrics.answer import Answer, Measured, measured
 from jutsu_core.metrics.benchmark import beside, relative_years
 from jutsu_core.metrics.benchmark_records import BENCHMARK_RECORDS
@@ -33,9 +31,11 @@ from jutsu_core.metrics.catalog import (
     records_of,
 )
 from jutsu_core.metrics.figures import Scale, figures_of, iso_time
+from jutsu_core.metrics.findings import findings_of, note_of
 from jutsu_core.metrics.kernels import deepest_fall, period_returns, whole_return
 from jutsu_core.metrics.market import Bars, market_measures
-from jutsu_core.metrics.measures import Context, Trials, annual_of, measures_of
+from jutsu_core.metrics.measures import Context, annual_of, measures_of
+from jutsu_core.metrics.options import Options
 from jutsu_core.metrics.portfolio_blocks import (
     activity,
     cash_flow_figures,
@@ -44,48 +44,17 @@ from jutsu_core.metrics.portfolio_blocks import (
     realised,
     top_trade_figures,
 )
-from jutsu_core.metrics.reconciliation import Finding, disagreements
 from jutsu_core.metrics.return_records import RETURN_RECORDS
-from jutsu_core.metrics.rhythm import HOLES, REFUSED_FROM, Rhythm, disagreement, holes_in, rhythm_of
+from jutsu_core.metrics.rhythm import HOLES, Rhythm, rhythm_of
 from jutsu_core.metrics.series import FloatArray, IntArray, elapsed_days_between, require_finite, risk_free_per_period
-from jutsu_core.metrics.splits import Split, restated, split_suspects
+from jutsu_core.metrics.splits import restated
 from jutsu_core.metrics.trade_measures import trade_measures
-from jutsu_core.metrics.trades import Matching
 
-FORMULAS = 2
+FORMULAS = 3
 """Raise it when a figure changes without its record."""
 
-# Five yearly values are a history; a symbol of five bars is one that has hardly been stored yet.
-_FEWEST_GAPS = 4
 _NO_BENCHMARK = "no benchmark was given"
 _RUINED = "the equity is 0 or below on one of the rows"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a portfolio is measured, checked.
-
-    Attributes:
-        scale: How figures are annualised and labelled.
-        accepts_other_periods: Whether rows of another period than the scale's are measured all the same.
-        flows_at: When in its period a cash flow came.
-        matching: What one round trip is.
-        splits: Splits between the fills.
-        benchmark: Times and values of the benchmark.
-        risk_free: Times and risk-free returns of single periods, instead of the scale's rate.
-        trials: The trials of which the portfolio is the chosen one.
-        bars: Those of the symbols, by which positions are followed.
-    """
-
-    scale: Scale
-    accepts_other_periods: bool = False
-    flows_at: FlowsAt = "end"
-    matching: Matching = "fifo"
-    splits: tuple[Split, ...] = ()
-    benchmark: tuple[IntArray, FloatArray] | None = None
-    risk_free: tuple[IntArray, FloatArray] | None = None
-    trials: Trials | None = None
-    bars: Bars | None = None
 
 
 def report_of(account: Account, told: Sequence[FillEvent], options: Options) -> dict[str, Any]:
@@ -105,7 +74,7 @@ def _report_of(account: Account, told: Sequence[FillEvent], options: Options) ->
     rhythm = rhythm_of(account.stamps)
     values = grown(account, options.flows_at)
     risk_free = _risk_free_of(account, options)
-    findings = _findings(account, values, rhythm, fills, options)
+    findings = findings_of(account, values, rhythm, fills, options)
     figures = _equity_figures(account, values, rhythm, options.scale, risk_free)
     trips = trade_metrics.match_fills(fills, options.matching)
     top = figures | top_trade_figures(fills, trips)
@@ -123,14 +92,14 @@ def _report_of(account: Account, told: Sequence[FillEvent], options: Options) ->
     return {
         **top,
         **{name: block.values for name, block in blocks.items()},
-        "relative_years": _relative_years(account, values, kept, options) if is_sound else [],
+        "relative_years": _relative_years(account, values, rhythm, options) if is_sound else [],
         "drawdowns": drawdowns(account, values),
         "periods": period_table(account, values, rhythm) if is_sound else {"months": [], "years": []},
         "cash_flows": cash_flow_figures(account, figures),
         "attribution": realised(trips),
         "undefined": {name: CATALOG[name].undefined for name in top if name in CATALOG and top[name] is None}
         | {name: reason for block in blocks.values() for name, reason in block.undefined.items()},
-        "notes": [_note(finding) for finding in findings],
+        "notes": [note_of(finding) for finding in findings],
         "findings": [finding.as_row() for finding in findings],
         "fingerprint": _fingerprint(account, told, options),
         "definitions": _definitions(options),
@@ -166,41 +135,6 @@ def _equity_figures(
         "max_drawdown_trough": at(fall.trough),
         "max_drawdown_recovery": at(fall.recovery),
     }
-
-
-def _findings(
-    account: Account, values: FloatArray, rhythm: Rhythm, fills: Sequence[FillEvent], options: Options
-) -> list[Finding]:
-    """Return what a reader must know first.
-
-    Raises:
-        InvalidInputError: The rows are of another period than was said.
-    """
-    refused_from = math.inf if options.accepts_other_periods else REFUSED_FROM
-    off = disagreement(
-        "portfolio_history",
-        rhythm,
-        options.scale.periods_per_year,
-        refused_from=refused_from,
-        fewest_gaps=_FEWEST_GAPS,
-    )
-    found = [] if off is None else [Finding("rows_are_of_the_period", None, off)]
-    ruined = np.flatnonzero(values <= 0)
-    if len(ruined):
-        first = iso_time(account.at(int(ruined[0])))
-        text = f"equity is 0 or below on {first}: returns are undefined from there on"
-        found.append(Finding("equity_is_above_zero", first, text, len(ruined)))
-    for row in holes_in(account.stamps, rhythm):
-        first, last = iso_time(account.at(row - 1)), iso_time(account.at(row))
-        found.append(Finding("no_hole", last, f"no row from {first} until {last}: no period's return"))
-    found.extend(Finding("no_split_in_fills", None, text) for text in split_suspects(fills))
-    return found + disagreements(account, fills, options.scale.exchange_zone)
-
-
-def _note(finding: Finding) -> str:
-    is_dated = finding.at is None or finding.at in finding.text
-    more = f" (and in {finding.times - 1} more rows)" if finding.times > 1 and not is_dated else ""
-    return finding.text if is_dated else f"{finding.at}: {finding.text}{more}"
 
 
 def _risk_free_of(account: Account, options: Options) -> FloatArray | None:
@@ -274,11 +208,9 @@ def _benchmark_block(
     return measured(found | whole)
 
 
-def _relative_years(account: Account, values: FloatArray, kept: IntArray, options: Options) -> list[dict[str, Any]]:
+def _relative_years(account: Account, values: FloatArray, rhythm: Rhythm, options: Options) -> list[dict[str, Any]]:
     other = _benchmark_of(account, options)
-    if other is None or not len(kept):
-        return []
-    return relative_years(period_returns(values)[kept], period_returns(other)[kept], account.stamps[1:][kept])
+    return [] if other is None else relative_years(values, other, account.stamps, rhythm)
 
 
 def _fingerprint(account: Account, fills: Sequence[FillEvent], options: Options) -> dict[str, str]:
@@ -333,7 +265,7 @@ def _hash_of(bars: Bars) -> str:
 
 def _plain(amount: Decimal) -> str:
     """Return an amount as one text, however many zeros it was written with."""
-    return format(amount.normalize(), "f")
+    return format(amount.normalize(), "f") if amount else "0"
 
 
 @cache

@@ -21,8 +21,8 @@ from jutsu_core.metrics.figures import iso_time
 from jutsu_core.metrics.kernels import DAYS_PER_YEAR, annual_growth
 from jutsu_core.metrics.money import EXACT
 from jutsu_core.metrics.reconciliation import signed
-from jutsu_core.metrics.rhythm import Rhythm
-from jutsu_core.metrics.series import FloatArray, IntArray
+from jutsu_core.metrics.rhythm import Rhythm, Spans, calendar_spans
+from jutsu_core.metrics.series import FloatArray
 from jutsu_core.metrics.trades import RoundTrip
 
 _DAY = 86_400_000_000
@@ -51,32 +51,18 @@ def drawdowns(account: Account, values: FloatArray) -> list[dict[str, Any]]:
 
 def period_table(account: Account, values: FloatArray, rhythm: Rhythm) -> dict[str, list[dict[str, Any]]]:
     """Return the return of each month and year, from the last value before it; after a hole from its first one."""
-    days = account.stamps.astype("datetime64[us]")
     return {
-        name: _period_rows(values, *_spans(days.astype(f"datetime64[{unit}]"), account.stamps, rhythm))
-        for name, unit in (("months", "M"), ("years", "Y"))
+        "months": _period_rows(values, calendar_spans(account.stamps, rhythm, "M")),
+        "years": _period_rows(values, calendar_spans(account.stamps, rhythm, "Y")),
     }
 
 
-def _period_rows(values: FloatArray, labels: list[str], bases: IntArray, lasts: IntArray) -> list[dict[str, Any]]:
-    returns = (values[lasts] / values[bases] - 1).tolist()
+def _period_rows(values: FloatArray, spans: Spans) -> list[dict[str, Any]]:
+    returns = (values[spans.lasts] / values[spans.bases] - 1).tolist()
     return [
         {"period": label, "return": value if math.isfinite(value) else None}
-        for label, value in zip(labels, returns, strict=True)
+        for label, value in zip(spans.labels, returns, strict=True)
     ]
-
-
-def _spans(labels: Any, stamps: IntArray, rhythm: Rhythm) -> tuple[list[str], IntArray, IntArray]:  # noqa: ANN401 - of dates
-    """Return the name of each period that has a return, and the rows of its base and of its last value."""
-    firsts = np.concatenate(([0], np.flatnonzero(labels[1:] != labels[:-1]) + 1))
-    lasts = np.concatenate((firsts[1:], [len(labels)])) - 1
-    before = np.maximum(firsts - 1, 0)
-    is_based = firsts > 0
-    if rhythm.longest is not None:
-        is_based &= stamps[firsts] - stamps[before] <= rhythm.longest
-    bases = np.where(is_based, before, firsts)
-    kept = lasts > bases
-    return np.datetime_as_string(labels[firsts[kept]]).tolist(), bases[kept], lasts[kept]
 
 
 def cash_flow_figures(account: Account, figures: Mapping[str, Any]) -> dict[str, Any]:

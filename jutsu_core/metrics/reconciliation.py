@@ -35,6 +35,8 @@ Rule = Literal[
     "no_hole",
     "no_split_in_fills",
     "equity_is_above_zero",
+    "account_is_not_empty",
+    "benchmark_is_current",
 ]
 
 _DAY = 86_400_000_000
@@ -44,9 +46,10 @@ _RELATIVE_TOLERANCE = 1e-6
 _SAME_SHARES = 1e-9
 # Without a position the value may earn interest, and no more than that.
 _IDLE_RETURN_A_YEAR = 0.15
-# A jump is a return of a tenth or more, and ten times the usual one.
-_JUMP = 0.1
-_TIMES_THE_USUAL = 10
+# A jump is a return of a tenth or more and ten times the usual one, or of a fiftieth and forty times that.
+_JUMPS = ((0.1, 10), (0.02, 40))
+# What a payment with its sign turned round leaves unexplained, as a share of it.
+_SAME_PAYMENT = 0.1
 _FEWEST_RETURNS = 3
 
 
@@ -187,16 +190,21 @@ def _shares_by_row(account: Account, fills: Sequence[FillEvent], rows: IntArray)
 def _jumps(account: Account, fills: Sequence[FillEvent], rows: IntArray) -> list[Finding]:
     """Return where the value changes as no open position and no fill could make it."""
     values = account.equity
-    if len(values) == 1 or (values <= 0).any():
+    if len(values) == 1 or (values < 0).any():
         return []
     flows = np.zeros(len(values)) if account.flows is None else account.flows
     gains = np.diff(values) - flows[1:]
-    sizes = np.abs(gains) / values[:-1]
+    # Of nothing there is no share, and none that is usual.
+    is_told = values[:-1] > 0
+    sizes = np.divide(np.abs(gains), values[:-1], out=np.zeros(len(gains)), where=is_told)
     is_odd = np.zeros(len(sizes), dtype=bool)
-    if len(sizes) >= _FEWEST_RETURNS:
+    if np.count_nonzero(is_told) >= _FEWEST_RETURNS:
         # The usual return is that of the other periods, so the jump itself is not among them.
-        usual = np.median(np.sort(sizes)[:-1])
-        is_odd = (sizes >= _JUMP) & (sizes >= _TIMES_THE_USUAL * usual)
+        usual = np.median(np.sort(sizes[is_told])[:-1])
+        for least, times in _JUMPS:
+            is_odd |= (sizes >= least) & (sizes >= times * usual) & ((usual > 0) | (least >= _JUMPS[0][0]))
+    turned = np.abs(np.diff(values) + flows[1:]) <= _SAME_PAYMENT * np.abs(flows[1:])
+    is_odd |= turned & (flows[1:] != 0) & (sizes >= _JUMPS[0][0])
     if fills:
         open_for = _open_for(len(values), fills, rows)
         idle = _IDLE_RETURN_A_YEAR * np.diff(account.stamps) / _YEAR
@@ -209,6 +217,11 @@ def _jumps(account: Account, fills: Sequence[FillEvent], rows: IntArray) -> list
         f"the value jumps from {values[row - 1]:,.2f} to {values[row]:,.2f}, which no fill explains;"
         " if money was paid in or out, give it as cash_flow in that row"
     )
+    if flows[row]:
+        text = (
+            f"the value goes from {values[row - 1]:,.2f} to {values[row]:,.2f}, which neither fills nor"
+            f" the cash_flow of {flows[row]:+,.2f} explain; what is paid in is above 0, what is paid out below"
+        )
     return [Finding("no_jump_without_a_reason", account.at(row).isoformat(), text, len(found))]
 
 

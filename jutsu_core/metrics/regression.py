@@ -9,6 +9,8 @@ from jutsu_core.arguments import refuse, require_number
 from jutsu_core.metrics.frames import checked_frame
 from jutsu_core.metrics.series import FloatArray, checked_values
 
+_ALPHA = "alpha"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regression:
@@ -65,6 +67,11 @@ def factor_regression(
     """
     own = checked_values("returns", returns, positive="none")
     columns = checked_frame("factors", factors)
+    names = [_ALPHA, *(str(name) for name in factors.columns)]
+    if len(set(names)) < len(names):
+        refuse(
+            "the columns of factors", f"texts that differ, and none {_ALPHA!r}, which is the rest", names[1:], "rename"
+        )
     if not factors.index.equals(returns.index):
         refuse("the index of factors", "that of returns", "another", "factors.reindex(returns.index)")
     excess = own - _each("risk_free_returns", risk_free_returns, returns)
@@ -84,7 +91,6 @@ def factor_regression(
     errors = np.sqrt((inverse * inverse).sum(axis=1) * variance)
     mean = float(excess.mean())
     varied = float(((excess - mean) ** 2).sum())
-    names = ["alpha", *(str(name) for name in factors.columns)]
     with np.errstate(divide="ignore", invalid="ignore"):
         t_values = np.where(errors > 0, found / errors, np.nan)
     return Regression(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from jutsu_core.arguments import require_flag, require_integer, require_number, require_type
 from jutsu_core.metrics.drawdown import Drawdown
-from jutsu_core.metrics.kernels import deviation, excess_over_deviation, excess_over_shortfall
+from jutsu_core.metrics.kernels import deviation, mean_of, shortfall_of
 from jutsu_core.metrics.returns import is_a_year
 from jutsu_core.metrics.series import FloatArray, check_periods_per_year, checked_values, risk_free_per_period
 
@@ -98,8 +98,7 @@ def sharpe_ratio(
     """
     risk_free = risk_free_per_period(risk_free_rate, periods_per_year=periods_per_year)
     values = _enough(returns, elapsed_days, annualize_partial_years=annualize_partial_years)
-    ratio = None if values is None else excess_over_deviation(values - risk_free, deviation(values))
-    return None if ratio is None else ratio * math.sqrt(periods_per_year)
+    return None if values is None else _annual_ratio(values - risk_free, deviation(values), periods_per_year)
 
 
 def sortino_ratio(
@@ -145,8 +144,8 @@ def sortino_ratio(
     """
     risk_free = risk_free_per_period(risk_free_rate, periods_per_year=periods_per_year)
     values = _enough(returns, elapsed_days, annualize_partial_years=annualize_partial_years)
-    ratio = None if values is None else excess_over_shortfall(values - risk_free)
-    return None if ratio is None else ratio * math.sqrt(periods_per_year)
+    excess = None if values is None else values - risk_free
+    return None if excess is None else _annual_ratio(excess, shortfall_of(excess), periods_per_year)
 
 
 def calmar_ratio(annual_growth: float | None, drawdown: Drawdown) -> float | None:
@@ -176,6 +175,10 @@ def calmar_ratio(annual_growth: float | None, drawdown: Drawdown) -> float | Non
     growth = None if annual_growth is None else require_number("annual_growth", annual_growth)
     depth = require_type("drawdown", drawdown, Drawdown, "a Drawdown", "take what max_drawdown returns").depth
     return None if growth is None or depth == 0 else growth / -depth
+
+
+def _annual_ratio(excess: FloatArray, risk: float, periods_per_year: int) -> float | None:
+    return mean_of(excess) / risk * math.sqrt(periods_per_year) if risk else None
 
 
 def _enough(

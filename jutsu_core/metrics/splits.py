@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
+from fractions import Fraction
 
 from jutsu_core.arguments import refuse, require_items, require_type, shown
 from jutsu_core.bars import require_aware
@@ -15,10 +16,18 @@ from jutsu_core.events import FillEvent
 from jutsu_core.metrics.money import EXACT
 
 _ZERO = Decimal(0)
+_MOST_DIGITS = 6
 _PLAIN_SPLITS = (2, 3, 4, 5, 7, 10, 20)
+# A fill that closes all of a position tells more: of these, and of so many old shares for a new one.
+_SPLITS = (*_PLAIN_SPLITS, 6, 8, 12, 15, 25, 30, 40, 50, 100, Decimal("1.5"))
+_REVERSE_SPLITS = (5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 35, 40, 50, 60, 75, 80, 100)
 _SAME_PRICE = Decimal("0.02")
 _LIKE_PRICE = Decimal("0.2")
-_MOST_LEFT = (1 + _LIKE_PRICE) / _PLAIN_SPLITS[0] + Decimal("0.01")
+# Between these a price moved too little for any of them.
+_NO_SPLIT = ((1 + _LIKE_PRICE) / _REVERSE_SPLITS[0], _SPLITS[-1] / (1 + _LIKE_PRICE))
+# A ratio that was written with six digits or more is that of so few shares.
+_MOST_SHARES = 100
+_SAME_RATIO = Fraction(2, 10**6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,8 @@ class Split:
         require_type("ratio", self.ratio, Decimal, "a finite Decimal above 0")
         if not self.ratio.is_finite() or self.ratio <= 0:
             refuse("ratio", "a finite Decimal above 0", shown(self.ratio))
+        if not -_MOST_DIGITS <= self.ratio.adjusted() <= _MOST_DIGITS:
+            refuse("ratio", f"between 1e-{_MOST_DIGITS} and 1e{_MOST_DIGITS}", shown(self.ratio))
 
 
 def checked_splits(splits: object) -> list[Split]:
@@ -66,8 +77,9 @@ def restated(fills: Sequence[FillEvent], splits: Sequence[Split]) -> list[FillEv
 def split_suspects(fills: Sequence[FillEvent]) -> list[str]:
     """Return, in words, which fills look like those of a split that nobody told of.
 
-    One is a fill against the position, of so many times the shares at about so many times less, or at a price that
-    is to two hundredths the last one over 2, 3, 4, 5, 7, 10 or 20.
+    One is a fill that closes the position and has so many times its shares at about so many times less, or so many
+    times fewer at so many times more; or a fill at a price that is to two hundredths the last one over 2, 3, 4, 5, 7,
+    10 or 20.
     """
     with localcontext(EXACT):
         return list(_suspects(fills))
@@ -79,23 +91,44 @@ def _suspects(fills: Sequence[FillEvent]) -> Iterator[str]:
     for fill in fills:
         before = held.get(fill.symbol, _ZERO)
         change = fill.quantity if fill.direction == "BUY" else -fill.quantity
-        # No split that is looked for leaves more of the price.
-        if before and (before > 0) != (change > 0) and fill.fill_price < last[fill.symbol] * _MOST_LEFT:
-            for ratio in _PLAIN_SPLITS:
-                off = abs(fill.fill_price * ratio / last[fill.symbol] - 1)
-                if off <= _SAME_PRICE or (fill.quantity == abs(before) * ratio and off <= _LIKE_PRICE):
-                    text = (
-                        f"{fill.symbol} was last traded at {last[fill.symbol]} and on {fill.timestamp.isoformat()} at"
-                    )
-                    yield f"{text} {fill.fill_price}: if it was split {ratio}:1, give the split"
-                    break
+        if before:
+            is_closing = (before > 0) != (change > 0)
+            told = _split_between(last[fill.symbol], fill, abs(before) if is_closing else None)
+            if told is not None:
+                text = f"{fill.symbol} was last traded at {last[fill.symbol]} and on {fill.timestamp.isoformat()} at"
+                yield f"{text} {fill.fill_price}: if it was split {told}, give the split"
         held[fill.symbol] = before + change
         last[fill.symbol] = fill.fill_price
 
 
+def _split_between(before: Decimal, fill: FillEvent, closed: Decimal | None) -> str | None:
+    """Return which split lies before a fill, as far as prices tell, and ``closed``, the position that it closes."""
+    fell = before / fill.fill_price
+    if _NO_SPLIT[0] < fell < _NO_SPLIT[1]:  # nearly always
+        return None
+    if closed is not None:
+        for ratio in _SPLITS:
+            if fill.quantity == closed * ratio and abs(ratio / fell - 1) <= _LIKE_PRICE:
+                return "3:2" if ratio == _SPLITS[-1] else f"{ratio}:1"
+        for ratio in _REVERSE_SPLITS:
+            if fill.quantity * ratio == closed and abs(fell * ratio - 1) <= _LIKE_PRICE:
+                return f"1:{ratio}"
+    return next((f"{ratio}:1" for ratio in _PLAIN_SPLITS if abs(ratio / fell - 1) <= _SAME_PRICE), None)
+
+
 def _restated(fill: FillEvent, splits: Sequence[Split]) -> FillEvent:
-    ratio = Decimal(1)
+    ratio = Fraction(1)
     for split in splits:
         if split.symbol == fill.symbol and split.timestamp > fill.timestamp:
-            ratio *= split.ratio
-    return replace(fill, quantity=fill.quantity * ratio, fill_price=fill.fill_price / ratio) if ratio != 1 else fill
+            ratio *= _shares(split.ratio)
+    if ratio == 1:
+        return fill
+    new, old = Decimal(ratio.numerator), Decimal(ratio.denominator)
+    return replace(fill, quantity=fill.quantity * new / old, fill_price=fill.fill_price * old / new)
+
+
+def _shares(ratio: Decimal) -> Fraction:
+    """Return a ratio as new shares over old ones: 0.3333333333 is 1:3, whose thirds leave no position behind."""
+    told = Fraction(ratio)
+    plain = told.limit_denominator(_MOST_SHARES)
+    return plain if abs(plain / told - 1) <= _SAME_RATIO else told

@@ -10,12 +10,15 @@ a fill takes what is left, so that the pieces add up to the whole. Lots still op
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
 from operator import attrgetter
 from typing import Literal, NamedTuple, get_args
+
+import pandas as pd
 
 from jutsu_core.arguments import refuse, require_items, shown
 from jutsu_core.events import FillEvent
@@ -139,7 +142,8 @@ def checked_fills(name: str, fills: object) -> list[FillEvent]:
         InvalidInputError: ``fills`` is no list, an item of it is not a ``FillEvent``, or is older than the
             one before it.
     """
-    if isinstance(fills, str | bytes) or not isinstance(fills, Iterable):
+    # A mapping and a frame would give their names, and a set has no order.
+    if isinstance(fills, str | bytes | Mapping | AbstractSet | pd.DataFrame) or not isinstance(fills, Iterable):
         refuse(name, "a list of FillEvent", shown(fills), "an empty list where nothing was traded")
     checked: list[FillEvent] = []
     for row, fill in enumerate(fills):

@@ -170,6 +170,7 @@ A_MOMENT = (NOON, MOMENTS)
 POSITIVE = (DATED, EVERY_SERIES | EMPTY | BELOW | FAR_APART)
 BASED = (DATED, EVERY_SERIES | EMPTY | BELOW_FIRST)
 RETURNS = (DATED / 100, EVERY_SERIES | {"beyond sense": with_value(1e200, 3, "float64")})
+FLOWS = optional((DATED * 0, EVERY_SERIES | {"other rows": DATED[1:] * 0}))
 CLOSES = (np.array(NUMBERS), ARRAYS)
 DATA = (DATED, EVERY_SERIES | EMPTY)
 PERIOD = (2, PERIODS)
@@ -430,6 +431,8 @@ TABLE: dict[str, Row] = {
         fills=([], TRADES),
         prices=COLUMNS,
         starting_equity=(100.0, REALS | {"nothing": 0.0}),
+        cash_flows=FLOWS,
+        flows_at=("end", CHOICES),
     ),
     "metrics.group_attribution.attribute_groups": row(
         group_attribution.attribute_groups,
@@ -439,6 +442,9 @@ TABLE: dict[str, Row] = {
         benchmark_weights=({"Tech": 0.5}, ANYTHING),
         benchmark_prices=(COLUMNS[0].iloc[:, :1].set_axis(["Tech"], axis=1), FRAMES),
         starting_equity=(100.0, REALS | {"nothing": 0.0}),
+        rebalanced=("never", CHOICES),
+        cash_flows=FLOWS,
+        flows_at=("end", CHOICES),
     ),
     "metrics.regression.factor_regression": row(
         regression.factor_regression,
@@ -672,7 +678,7 @@ WITHOUT_ROW = {
     "indicators.inputs": {"*": CHECK},
     "indicators.trend": {"MacdSeries": RECORD},
     "indicators.volatility": {"BollingerBands BollingerPosition Channels": RECORD, "true_range": KERNEL},
-    "metrics.account": {"account_of": CHECK, "Account grown money_weighted_return": KERNEL},
+    "metrics.account": {"account_of": CHECK, "Account grown idle_rows money_weighted_return": KERNEL},
     "metrics.answer": {"Measured": RECORD, "measured": KERNEL},
     "metrics.attribution": {"Attribution": RECORD, "linked": KERNEL},
     "metrics.contributions": {"Earned": RECORD},
@@ -693,7 +699,9 @@ WITHOUT_ROW = {
         "market_measures": KERNEL,
     },
     "metrics.metric": {"Metric": RECORD},
-    "metrics.portfolio": {"Options": RECORD, "report_of": KERNEL},
+    "metrics.findings": {"*": KERNEL},
+    "metrics.options": {"Options": RECORD},
+    "metrics.portfolio": {"report_of": KERNEL},
     "metrics.portfolio_blocks": {"*": KERNEL},
     "metrics.reconciliation": {"Finding *": KERNEL},
     "metrics.returns": {"ExtremeReturn": RECORD},

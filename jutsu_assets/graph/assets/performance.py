@@ -20,7 +20,7 @@ from jutsu_assets.universe import Universe
 from jutsu_core.metrics.periods import symbol_performance
 
 SYMBOL_PERFORMANCE = "symbol_performance"
-CODE_VERSION = "5"
+CODE_VERSION = "6"
 """Raise it when a figure or the page changes: reports are made again where it differs."""
 _SHOWN = (
     "total_return",

@@ -16,7 +16,7 @@ from jutsu_assets.graph.assets.benchmark import BenchmarkCloses
 from jutsu_assets.lake.files import Lake
 from jutsu_assets.portfolios.explaining import closes_of, explained
 from jutsu_assets.portfolios.folders import Listed
-from jutsu_assets.portfolios.groups import Group
+from jutsu_assets.portfolios.groups import Grouping
 from jutsu_assets.portfolios.portfolio_file import load_portfolio_file
 from jutsu_assets.portfolios.strategy_file import load_strategy_file
 from jutsu_assets.store.market import MarketDatabase
@@ -28,7 +28,7 @@ from jutsu_core.events import FillEvent
 from jutsu_core.metrics.account import account_of, grown
 from jutsu_core.metrics.stored_report import stored_report
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 """Raise it when a figure or the page changes: reports are made again where it differs."""
 
 
@@ -42,7 +42,7 @@ class Given:
         content: What tells the two from any others.
         options: How the analyzer measures them.
         benchmark: The symbol that it is compared with; None for none.
-        groups: What its symbols are of; empty for none.
+        groups: What its symbols are of.
     """
 
     fills: list[FillEvent]
@@ -50,7 +50,7 @@ class Given:
     content: str
     options: Mapping[str, Any]
     benchmark: str | None
-    groups: tuple[Group, ...]
+    groups: Grouping
 
 
 class PortfolioSubject:
@@ -154,13 +154,23 @@ class PortfolioSubject:
     def attribution(self) -> dict[str, Any]:
         """Return where its return came from."""
         closes = closes_of(self._database, sorted({*self.symbols, *self._of_groups}), self.equity)
-        report, groups = self.stored["report"], self.given.groups
-        return explained(self.given.fills, self.growth, report, closes, self.benchmark, groups)
+        account = account_of(self.given.history)
+        flows = None if account.flows is None else pd.Series(account.flows, self.equity.index)
+        return explained(
+            self.given.fills,
+            self.growth,
+            self.stored["report"],
+            closes,
+            self.benchmark,
+            self.given.groups,
+            cash_flows=flows,
+            flows_at=self.given.options["flows_at"],
+        )
 
     @property
     def _of_groups(self) -> list[str]:
         """Return the symbols that the groups' benchmark is made of."""
-        return sorted({symbol for group in self.given.groups for symbol in group.priced_by})
+        return self.given.groups.priced_by
 
     def _closes(self, symbol: str) -> BenchmarkCloses:
         return BenchmarkCloses(symbol, self._database.bars)

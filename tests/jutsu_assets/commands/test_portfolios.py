@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -83,6 +84,29 @@ def test_a_report_that_was_changed_differs_and_each_figure_is_named(tmp_path: Pa
     assert done.exit_code == 1
     assert "total_return: the report says 9.0, its data give 0.0396039603960396" in done.output
     assert "1 figures are not what its data give" in done.output
+
+
+def test_data_and_figures_that_were_edited_together_are_known_by_the_digest(tmp_path: Path) -> None:
+    honest, other = (
+        stored(tmp_path),
+        stored_report([], [{"timestamp": datetime(2013, 3, 1, tzinfo=UTC), "total_value": 9}]),
+    )
+    path = tmp_path / "forged.json"
+    path.write_text(json.dumps({**honest, **other}), encoding="utf-8")
+    done = run("verify-report", str(path))
+    assert (done.exit_code, "but the file was edited: its digest is another" in done.output) == (1, True)
+    path.write_text(json.dumps(other), encoding="utf-8")  # as the core makes it, without a digest
+    assert run("verify-report", str(path)).exit_code == 0
+
+
+def test_a_report_of_other_definitions_says_so(tmp_path: Path) -> None:
+    told: Any = stored(tmp_path)
+    told["report"]["fingerprint"]["code"] = "older"
+    path = tmp_path / "older.json"
+    path.write_text(json.dumps(told), encoding="utf-8")
+    done = run("verify-report", str(path))
+    assert done.exit_code == 1
+    assert "fingerprint.code: the report was made by other definitions than these" in done.output
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"kind": "jutsu portfolio report"}', "[" * 100_000, "\x00"])

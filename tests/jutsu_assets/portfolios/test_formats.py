@@ -118,6 +118,54 @@ QUANTCONNECT_TABLE = (
     "2013-03-04T00:00:00Z,SPY,0,10,Limit,Canceled,0,,0\n2013-03-05T00:00:00Z,SPY,151.5,-10,Market,Filled,-1515,,1\n"
 )
 
+
+def lean_order(number: int, day: int, quantity: float, price: float, status: int = 3) -> dict[str, Any]:
+    """Return an order as Lean writes it since 2023: names in lower case, no fee."""
+    when = DAYS[day].isoformat().replace("+00:00", "Z")
+    ticker = {"value": "SPY", "id": "SPY R735QTJ8XC9X", "permtick": "SPY"}
+    times = {"time": when, "createdTime": when, "lastFillTime": when}
+    return {"type": 0, "id": number, "symbol": ticker, "price": price, "quantity": quantity, "status": status, **times}
+
+
+def lean_event(order: int, number: int, day: int, status: str, quantity: float, price: float) -> dict[str, Any]:
+    """Return an order event as Lean writes it: what was filled then, and its fee."""
+    told = {
+        "orderId": order,
+        "orderEventId": number,
+        "symbol": "SPY R735QTJ8XC9X",
+        "symbolValue": "SPY",
+        "time": DAYS[day].timestamp(),
+        "status": status,
+        "fillPrice": price,
+        "fillQuantity": quantity,
+        "quantity": 10.0 if order == 1 else -10.0,
+    }
+    return told | ({"orderFeeAmount": abs(quantity) / 10} if quantity else {})
+
+
+LEAN_POINTS = [
+    [int(day.timestamp()), float(value), 1e6, 1.0, float(value)] for day, value in zip(DAYS, VALUES, strict=True)
+]
+LEAN_TODAY = json.dumps(
+    {
+        "orders": {
+            "1": lean_order(1, 1, 10.0, 150.25),
+            "2": lean_order(2, 2, -10.0, 151.5),
+            "3": lean_order(3, 2, 5, 0, 5),
+        },
+        "charts": {"Strategy Equity": {"name": "Strategy Equity", "series": {"Equity": {"values": LEAN_POINTS}}}},
+    }
+)
+LEAN_EVENTS = json.dumps(
+    [
+        lean_event(1, 1, 1, "submitted", 0.0, 0.0),
+        lean_event(1, 2, 1, "partiallyFilled", 4.0, 150.25),
+        lean_event(1, 3, 1, "filled", 6.0, 150.25),
+        lean_event(2, 1, 2, "submitted", 0.0, 0.0),
+        lean_event(2, 2, 2, "filled", -10.0, 151.5),
+    ]
+)
+
 CASES: dict[str, tuple[str, tuple[str, str], tuple[str, str]]] = {
     "jutsu": ("", ("fills.csv", OWN_FILLS), ("history.csv", OWN_HISTORY)),
     "origin": ("", ("fills.json", ORIGIN_FILLS), ("history.json", ORIGIN_HISTORY)),
@@ -129,6 +177,7 @@ CASES: dict[str, tuple[str, tuple[str, str], tuple[str, str]]] = {
         ("equity.csv", BACKTESTING_HISTORY),
     ),
     "quantconnect": ("format: quantconnect", ("lean.json", LEAN), ("lean.json", LEAN)),
+    "quantconnect, events": ("format: quantconnect", ("events.json", LEAN_EVENTS), ("lean.json", LEAN_TODAY)),
     "quantconnect, a table": ("format: quantconnect", ("orders.csv", QUANTCONNECT_TABLE), ("lean.json", LEAN)),
 }
 
@@ -149,15 +198,50 @@ def told(fill: FillEvent) -> tuple[object, ...]:
     return (fill.symbol, fill.timestamp, fill.direction, fill.quantity, fill.fill_price, fill.commission)
 
 
+def in_whole(fills: list[FillEvent]) -> list[tuple[object, ...]]:
+    """Return fills as :func:`told` does, those of one order together."""
+    found: list[tuple[Any, ...]] = []
+    for fill in map(told, fills):
+        if found and found[-1][:3] == fill[:3]:
+            last = found.pop()
+            found.append((*last[:3], last[3] + fill[3], last[4], last[5] + fill[5]))
+        else:
+            found.append(fill)
+    return found
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_every_format_gives_the_same_fills_and_values(tmp_path: Path, case: str) -> None:
     fills, history = written(tmp_path, *CASES[case]).read()
-    assert [told(fill) for fill in fills] == PAIR
+    assert in_whole(fills) == PAIR
     assert [row["total_value"] for row in history] == VALUES
     assert [row["timestamp"].date() for row in history] == [day.date() for day in DAYS]
     report = PerformanceAnalyzer().calculate_metrics(fills, history)
     assert report["findings"] == []
     assert report["net_profit"] == 10.5
+
+
+@pytest.mark.parametrize("wrong", ["[pyfolio]", "{pyfolio: 1}", "3", "Pyfolio"])
+def test_a_choice_is_one_of_the_words(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match="key 'format' must be one of jutsu, pyfolio,"):
+        written(tmp_path, f"format: {wrong}", None)
+
+
+def test_what_lean_writes_today_is_read_from_its_orders_too(tmp_path: Path) -> None:
+    fills, history = written(
+        tmp_path, "format: quantconnect", ("lean.json", LEAN_TODAY), ("lean.json", LEAN_TODAY)
+    ).read()
+    # an order has no fee
+    assert [told(fill) for fill in fills] == [(*fill[:5], Decimal(0)) for fill in PAIR]
+    assert [row["total_value"] for row in history] == VALUES
+
+
+def test_an_order_that_was_partly_filled_does_not_say_how_far(tmp_path: Path) -> None:
+    orders = json.dumps([lean_order(1, 1, 10.0, 150.25, 2)])
+    with pytest.raises(
+        ConfigurationError, match=r"row 1, column 'status': must be filled, .* the file of order events"
+    ):
+        written(tmp_path, "format: quantconnect", ("lean.json", orders), ("e.json", LEAN_TODAY)).read()
 
 
 def test_every_format_is_tried() -> None:
@@ -175,6 +259,19 @@ def test_parquet_and_json_are_read_as_csv_is(tmp_path: Path) -> None:
     fills, history = load_portfolio_file(tmp_path / "other.yaml").read()
     assert [told(fill) for fill in fills] == PAIR
     assert [row["total_value"] for row in history] == VALUES
+
+
+def test_a_cell_that_parquet_leaves_open_is_empty(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"timestamp": DAYS, "total_value": pd.array([1, 2, 3]), "cash": pd.array([1, None, 3])})
+    frame.to_parquet(tmp_path / "history.parquet")
+    (tmp_path / "core.yaml").write_text("history: history.parquet\n", encoding="utf-8")
+    _, history = load_portfolio_file(tmp_path / "core.yaml").read()
+    assert [row.get("cash") for row in history] == [1, None, 3]
+    frame.assign(total_value=pd.array([1, None, 3])).to_parquet(tmp_path / "history.parquet")
+    with pytest.raises(
+        ConfigurationError, match=r"row 2, column 'total_value': must be an amount, such as 12\.5, was None"
+    ):
+        load_portfolio_file(tmp_path / "core.yaml").read()
 
 
 def test_short_trades_of_backtesting_py_are_sold_first_and_interleave(tmp_path: Path) -> None:
@@ -231,6 +328,17 @@ BAD_FILLS = {
         ',"1,5",',
         "row 2, column 'quantity': must be an amount above 0, such as 12.5, was '1,5'",
     ),
+    "an underscore": (",10,", ",1_0,", "column 'quantity': must be an amount above 0, such as 12.5, was '1_0'"),
+    "digits of another script": (
+        ",10,",
+        ",\u0661\u0660,",
+        "column 'quantity': must be an amount above 0, such as 12.5",
+    ),
+    "a time that UTC cannot have": (
+        "2013-03-04",
+        "9999-12-31T23:00:00-05:00",
+        "column 'timestamp': must be a time in the years 1 to 9999, UTC, was '9999-12-31T23:00:00-05:00'",
+    ),
     "below 0": (",10,", ",-10,", "column 'quantity': must be an amount above 0, such as 12.5, was '-10'"),
     "an empty symbol": (
         "SPY,2013-03-04",
@@ -272,7 +380,8 @@ def test_a_bad_fill_is_refused_with_file_row_column_and_remedy(tmp_path: Path, c
 
 BAD_HISTORIES: dict[str, tuple[str, str, str]] = {
     "no rows": ("history.csv", "timestamp,total_value\n", "must have a row for each period, has none"),
-    "nothing": ("history.csv", "", "must have a row for each period, has none"),
+    "nothing": ("history.csv", "", "history.csv, row 1: must name the columns, is empty; write the file anew"),
+    "a key twice": ("history.json", '[{"timestamp": "2013-03-01", "timestamp": 1}]', "'timestamp' stands twice in one"),
     "twice": (
         "history.csv",
         OWN_HISTORY.replace("03-05", "03-04"),

@@ -131,6 +131,7 @@ def test_cash_flows_are_told() -> None:
     results = results_of([100.0, 210.0, 220.0], cash_flow=[0.0, 100.0, 0.0])
     texts = Page(render_portfolio_sheet(results, source="schwab")).texts
     assert {"Time-weighted return", "Money-weighted return", "+100.00"} <= set(texts)
+    assert '<div class="value">+100.00</div>' in render_portfolio_sheet(results, source="schwab")
     assert "Time-weighted return" not in Page(sheet()).texts
 
 
@@ -144,3 +145,19 @@ def test_many_rows_are_thinned_and_stay_small() -> None:
 
 def test_the_same_results_make_the_same_page() -> None:
     assert render_portfolio_sheet(portfolio_results(), source="simulator", overview_href="index.html") == sheet()
+
+
+def test_times_are_written_as_one_reads_them() -> None:
+    notes = ["no row from 2010-04-23T00:00:00+00:00 until 2010-06-28T14:30:00+00:00: no period's return"]
+    page = render_portfolio_sheet(portfolio_results(report={**portfolio_results().report, "notes": notes}), source="x")
+    assert "no row from 2010-04-23 until 2010-06-28 14:30 UTC: no period" in page
+    assert "T00:00:00" not in page.split("<script")[0]
+
+
+def test_what_is_shown_as_nothing_has_no_colour() -> None:
+    parts = {"allocation": {"Tech": -1e-9}, "selection": {"Tech": 1e-9}, "trading": {"Tech": -0.02}}
+    page = render_portfolio_sheet(portfolio_results(beyond_benchmark=parts), source="x")
+    row = page[page.index("Beyond a benchmark of groups") :]
+    row = row[row.index("Tech") : row.index("</tr>", row.index("Tech"))]
+    assert row.count("<td>0.000") == 2
+    assert row.count('<td class="loss">') == 2

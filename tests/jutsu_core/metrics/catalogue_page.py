@@ -56,13 +56,13 @@ downside deviation, gain to pain, Kelly, geometric mean, runs, average up and do
 
 `many_figures` gives ten of the figures for a frame of prices or equity, one column a portfolio: a grid of parameters,
 or every symbol of a universe. A thousand portfolios of 2,520 days beside the same figures of peers, from the same
-prices (`make bench`; on two cores that had other work, November 2026):
+prices (`make bench`; processor time, the best of some runs, November 2026):
 
 | | figures | times `many_figures` |
 | --- | ---: | ---: |
-| vectorbt 1.2.0, as a matrix, compiled | 10 | 2.1 |
-| empyrical-reloaded 0.7.1, in a loop | 9 | 22 |
-| quantstats 0.0.86, in a loop | 10 | 330 |
+| vectorbt 1.2.0, as a matrix, compiled | 10 | 4.5 |
+| empyrical-reloaded 0.7.1, in a loop | 9 | 49 |
+| quantstats 0.0.86, in a loop | 10 | 700 |
 """
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.events import FillEvent
+from jutsu_core.metrics.account import FlowsAt
+from jutsu_core.metrics.analyzer import PerformanceAnalyzer
 from jutsu_core.metrics.attribution import brinson_fachler, link_contributions
 from jutsu_core.metrics.contributions import attribute_fills
 from jutsu_core.metrics.regression import factor_regression
@@ -178,6 +180,42 @@ def test_what_fills_earned_is_cash_and_positions(seed: int) -> None:
         assert abs(part.residual) < 1e-12
 
 
+@few
+@given(seed=seeds, flows_at=st.sampled_from(get_args(FlowsAt)))
+def test_what_was_paid_in_and_out_is_at_work_and_no_part_of_the_return(seed: int, flows_at: FlowsAt) -> None:
+    noise = np.random.default_rng(seed)
+    prices = frame(noise.uniform(50, 150, (15, 3)).round(2))
+    fills = [
+        fill(int(day), ["BUY", "SELL"][noise.integers(2)], int(noise.integers(1, 20)), "100", "ABC"[noise.integers(3)])
+        for day in np.sort(noise.integers(0, 15, 20))
+    ]
+    flows = pd.Series(np.where(noise.uniform(size=15) < 0.3, noise.uniform(-1e4, 1e6, 15), 0.0), prices.index)
+    flows.iloc[0] = 0.0
+    found = attribute_fills(fills, prices, starting_equity=1e6, cash_flows=flows, flows_at=flows_at)
+    history = [
+        {"timestamp": day.to_pydatetime(), "total_value": value, "cash_flow": flow}
+        for day, value, flow in zip(prices.index, found.equity, flows, strict=True)
+    ]
+    report = PerformanceAnalyzer(flows_at=flows_at).calculate_metrics(fills, history)
+    first = found.equity.iloc[0] / 1e6 - 1  # of the first row, which the history begins with
+    for part in (found.by_symbol, found.by_side, found.by_activity):
+        assert part.total == pytest.approx((1 + first) * (1 + report["total_return"]) - 1, rel=1e-9, abs=1e-12)
+        assert abs(part.residual) < 1e-12
+
+
+def test_nothing_is_earned_of_nothing() -> None:
+    prices = frame([[10.0], [11.0], [12.0], [12.0], [15.0]], "A")
+    fills = [fill(0, "BUY", 10, "10"), fill(1, "SELL", 10, "11"), fill(3, "BUY", 1, "12")]
+    paid = pd.Series([0.0, -110.0, 0.0, 24.0, 0.0], prices.index)
+    found = attribute_fills(fills, prices, starting_equity=100, cash_flows=paid)
+    assert found.at_work.to_list() == pytest.approx([100, 100, 0, 0, 24])
+    assert found.by_symbol.total == pytest.approx(1.1 * 27 / 24 - 1)
+    with pytest.raises(InvalidInputError, match="the index of cash_flows must be that of prices"):
+        attribute_fills(fills, prices, starting_equity=100, cash_flows=paid[1:])
+    with pytest.raises(InvalidInputError, match="flows_at must be 'end' or 'start', was 'middle'"):
+        attribute_fills(fills, prices, starting_equity=100, flows_at="middle")  # type: ignore[arg-type]  # that is it
+
+
 SOUND = frame([[0.2, 0.3, 0.5]])
 HALF = frame([[0.2, 0.3, 0.1]])
 PRICES = frame([[10.0, 11.0, 12.0]] * 3)
@@ -197,6 +235,8 @@ REFUSED: dict[str, Callable[[], object]] = {
     "other periods": lambda: brinson_fachler(SOUND, frame([[0.2, 0.3, 0.5]] * 2), SOUND, SOUND),
     "too few returns": lambda: factor_regression(RETURNS[:3], FACTORS[:3]),
     "one factor twice": lambda: factor_regression(RETURNS, FACTORS.assign(S=2 * FACTORS["M"])),
+    "a factor called as the rest is": lambda: factor_regression(RETURNS, FACTORS.rename(columns={"M": "alpha"})),
+    "factors of one name as text": lambda: factor_regression(RETURNS, FACTORS.set_axis([1, "1"], axis=1)),
     "a factor that stays": lambda: factor_regression(RETURNS, FACTORS.assign(S=1.0)),
     "factors of other days": lambda: factor_regression(RETURNS[1:], FACTORS),
     "a risk-free text": lambda: factor_regression(RETURNS, FACTORS, risk_free_returns=WRONG),

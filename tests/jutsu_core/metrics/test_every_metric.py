@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.events import FillEvent
@@ -24,7 +26,8 @@ from jutsu_core.metrics.benchmark import benchmark_measures
 from jutsu_core.metrics.catalog import CATALOG, FAMILIES
 from jutsu_core.metrics.figures import period_figures
 from jutsu_core.metrics.market import trip_excursions
-from jutsu_core.metrics.measures import Trials, return_measures
+from jutsu_core.metrics.measures import Context, Trials, measures_of, return_measures
+from jutsu_core.metrics.series import FloatArray
 from jutsu_core.metrics.trade_measures import trade_measures
 from jutsu_core.metrics.trades import average_loss, average_win, expectancy, profit_factor, round_trips, win_rate
 from tests.jutsu_core.metrics.catalogue_page import page
@@ -498,3 +501,28 @@ def test_many_portfolios_have_the_same_figures_as_one() -> None:
         assert found["excess_kurtosis"] == pytest.approx(pd.Series(own).kurt(), rel=1e-10)
         assert found["var_historical"] == pytest.approx(np.percentile(own, 5), rel=1e-12)
         assert found["tail_ratio"] == pytest.approx(abs(np.percentile(own, 95) / np.percentile(own, 5)), rel=1e-12)
+
+
+def measures(returns: FloatArray) -> dict[str, float | str]:
+    return measures_of(Context(returns, np.cumprod(np.append(1.0, 1 + returns)), 0.0, 252, 0.0, None))
+
+
+def test_a_value_at_risk_is_no_gain() -> None:
+    """One day of 40 per cent among many of nearly nothing: the expansion would say that five per cent gain 18."""
+    noise = np.random.default_rng(3).normal(0, 0.003, 650)
+    noise[300:302] = 0.4, -0.28
+    found = measures(noise)
+    for name in ("var_cornish_fisher", "cvar_cornish_fisher"):
+        assert found[name] == "skew and kurtosis are too large for the expansion"
+
+
+@example(seed=4125421, tails=2.5)
+@given(seed=st.integers(0, 2**32 - 1), tails=st.sampled_from([2.5, 3, 5, 30]))
+def test_whatever_the_tails_what_is_beyond_is_worse(seed: int, tails: float) -> None:
+    returns = np.clip(np.random.default_rng(seed).standard_t(tails, 400) / 100, -0.9, 0.9)
+    found = measures(returns)
+    for how in ("historical", "gaussian", "cornish_fisher"):
+        value, beyond = found[f"var_{how}"], found[f"cvar_{how}"]
+        assert isinstance(value, str) == isinstance(beyond, str)
+        if not isinstance(value, str) and not isinstance(beyond, str):
+            assert beyond <= value <= float(returns.mean() if how != "historical" else np.median(returns))

@@ -1,16 +1,17 @@
 """What groups added beyond a benchmark: by hand, as the classic formula has it, and nothing left over."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.metrics.attribution import brinson_fachler
-from jutsu_core.metrics.group_attribution import CASH, attribute_groups
+from jutsu_core.metrics.group_attribution import CASH, Rebalanced, attribute_groups
 from tests.jutsu_core.metrics.test_attribution import few, fill, frame, seeds
 
 GROUPS = {"A": "Tech", "B": "Tech", "C": "Banks"}
@@ -66,8 +67,10 @@ def test_without_trades_within_periods_it_is_the_classic_formula() -> None:
 
 
 @few
-@given(seed=seeds)
-def test_the_effects_of_any_fills_add_up_to_what_the_portfolio_made_beyond_the_benchmark(seed: int) -> None:
+@given(seed=seeds, rebalanced=st.sampled_from(get_args(Rebalanced)))
+def test_the_effects_of_any_fills_add_up_to_what_the_portfolio_made_beyond_the_benchmark(
+    seed: int, rebalanced: Rebalanced
+) -> None:
     noise = np.random.default_rng(seed)
     count = int(noise.integers(1, 30))
     prices, beside = frame(noise.uniform(50, 150, (count, 3))), frame(noise.uniform(50, 150, (count, 2)), BESIDE)
@@ -82,7 +85,7 @@ def test_the_effects_of_any_fills_add_up_to_what_the_portfolio_made_beyond_the_b
         )
         for day in np.sort(noise.integers(0, count, 20))
     ]
-    found = attribute_groups(fills, prices, GROUPS, WEIGHTS, beside, starting_equity=1e6)
+    found = attribute_groups(fills, prices, GROUPS, WEIGHTS, beside, starting_equity=1e6, rebalanced=rebalanced)
     last = 1e6
     for item in fills:
         sign = 1 if item.direction == "BUY" else -1
@@ -90,13 +93,48 @@ def test_the_effects_of_any_fills_add_up_to_what_the_portfolio_made_beyond_the_b
         last += shares * (prices[item.symbol].iloc[-1] - float(item.fill_price)) - float(item.commission)
     moves = beside.pct_change().fillna(0.0)
     benchmark = np.prod(1 + 0.6 * moves["Tech"] + 0.3 * moves["Banks"]) - 1
+    if rebalanced == "never":
+        benchmark = 0.6 * (beside["Tech"].iloc[-1] / beside["Tech"].iloc[0] - 1)
+        benchmark += 0.3 * (beside["Banks"].iloc[-1] / beside["Banks"].iloc[0] - 1)
     assert found.total == pytest.approx(last / 1e6 - 1 - benchmark, rel=1e-9, abs=1e-12)
     assert abs(found.residual) < 1e-12
     assert found.linked.sum() == pytest.approx(found.total, rel=1e-9, abs=1e-12)
     again = attribute_groups(
-        fills, prices, GROUPS, dict(reversed(WEIGHTS.items())), beside[["Banks", "Tech"]], starting_equity=1e6
+        fills,
+        prices,
+        GROUPS,
+        dict(reversed(WEIGHTS.items())),
+        beside[["Banks", "Tech"]],
+        starting_equity=1e6,
+        rebalanced=rebalanced,
     )
     assert again.linked[found.linked.index].to_numpy() == pytest.approx(found.linked.to_numpy(), rel=1e-9, abs=1e-13)
+
+
+def test_weights_that_drift_by_hand() -> None:
+    """0.6, 0.3 and 0.1 of cash become 0.66, 0.24 and 0.1, which are the shares of the second period."""
+    prices, beside = frame([[100, 50, 20]] * 3), frame([[10, 10], [11, 8], [11, 10]], BESIDE)
+    found = attribute_groups([], prices, GROUPS, WEIGHTS, beside, starting_equity=1000, rebalanced="never")
+    whole = 0.24 * 0.25
+    assert found.periods["allocation"].iloc[2].to_dict() == pytest.approx(
+        {"Tech": -0.66 * (0 - whole), "Banks": -0.24 * (0.25 - whole), CASH: 0.9 * (0 - whole)}
+    )
+    assert found.total == pytest.approx(-(0.66 + 0.3 + 0.1 - 1))
+    held = attribute_groups([], prices, GROUPS, WEIGHTS, beside, starting_equity=1000)
+    assert held.total == pytest.approx(-(1.0 * (1 + 0.3 * 0.25) - 1))
+
+
+def test_one_group_that_is_all_of_the_benchmark_cannot_drift() -> None:
+    noise = np.random.default_rng(1)
+    prices, beside = frame(noise.uniform(50, 150, (9, 3))), frame(noise.uniform(50, 150, (9, 1)), ("All",))
+    fills = [fill(0, "BUY", 3, "100"), fill(4, "SELL", 9, "90", "C")]
+    both = [
+        attribute_groups(
+            fills, prices, dict.fromkeys("ABC", "All"), {"All": 1.0}, beside, starting_equity=1000, rebalanced=how
+        )
+        for how in get_args(Rebalanced)
+    ]
+    assert both[0].linked.to_numpy() == pytest.approx(both[1].linked.to_numpy(), abs=1e-15)
 
 
 def test_a_group_whose_long_and_short_cancel_has_no_return_of_its_own() -> None:
@@ -124,6 +162,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "other columns": ({"beside": BESIDES[["Tech"]]}, "columns of benchmark_prices must be the groups"),
     "a price of 0": ({"beside": BESIDES * 0}, "benchmark_prices must be above 0"),
     "prices that are missing": ({"beside": BESIDES * np.nan}, "benchmark_prices"),
+    "shares that are held otherwise": ({"rebalanced": "weekly"}, "rebalanced must be one of every_period, never"),
+    "shares that are held by a list": ({"rebalanced": ["never"]}, "rebalanced must be one of every_period, never"),
     "no starting equity": ({"start": 0}, "starting_equity must be above 0"),
 }
 
@@ -139,4 +179,5 @@ def test_bad_input_is_refused(given: dict[str, Any], said: str) -> None:
             given.get("weights", WEIGHTS),
             given.get("beside", BESIDES),
             starting_equity=given.get("start", 1000),
+            rebalanced=given.get("rebalanced", "never"),
         )

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.events import FillEvent
 from jutsu_core.metrics.analyzer import PerformanceAnalyzer
+from jutsu_core.metrics.many import many_figures
 from jutsu_core.metrics.periods import symbol_performance
+from jutsu_core.metrics.rhythm import change_in
 
 START = datetime(2024, 1, 2, tzinfo=UTC)
 Rows = list[dict[str, Any]]
@@ -340,3 +342,243 @@ def test_a_price_below_zero_is_refused() -> None:
 def test_only_the_two_ends_of_a_period_are_known(bad: Any) -> None:
     with pytest.raises(InvalidInputError, match="flows_at must be 'end' or 'start', was"):
         PerformanceAnalyzer(flows_at=bad)
+
+
+def test_an_account_that_was_emptied_lost_nothing() -> None:
+    emptied = measured(rows_at(days(5), [100, 110, 0, 0, 0], cash_flow=[0, 0, -110, 0, 0]))
+    assert emptied["total_return"] == pytest.approx(0.1)
+    assert (emptied["best_day"], emptied["worst_day"]) == (pytest.approx(0.1), 0.0)
+    assert rules(emptied) == ["account_is_not_empty"]
+    assert "all had been paid out in 2 periods, the first until 2024-01-05" in emptied["notes"][0]
+    begun_again = rows_at(days(6), [100, 110, 0, 0, 50, 55], cash_flow=[0, 0, -110, 0, 50, 0])
+    assert measured(begun_again)["total_return"] == pytest.approx(1.1 * 1.1 - 1)
+    assert measured(rows_at(days(3), [0.3, 0.1 + 0.2 - 0.3, 0], cash_flow=[0, -0.3, 0]))["total_return"] == (
+        pytest.approx(0, abs=1e-12)
+    )
+
+
+def test_an_account_begun_again_at_the_start_of_a_period_worked_all_of_it() -> None:
+    rows = rows_at(days(5), [100, 110, 0, 55, 55], cash_flow=[0, 0, 0, 0, 0])
+    rows[2]["cash_flow"], rows[3]["cash_flow"] = -110, 50
+    with pytest.raises(
+        InvalidInputError, match=r"cash_flow in row 3 .* all that there was at its end, 55, since there"
+    ):
+        measured(rows)
+    started = rows_at(days(4), [100, 100, 60, 60], cash_flow=[0, 0, 0, 0])
+    started[2]["cash_flow"] = -100
+    with pytest.raises(InvalidInputError, match="less than all that there was, 100"):
+        measured(started, flows_at="start")
+
+
+def test_an_account_that_was_lost_stays_lost() -> None:
+    rows = rows_at(days(4), [100, 0, 50, 60], cash_flow=[0, 0, 50, 0])
+    report = measured(rows)
+    assert (report["total_return"], report["max_drawdown"]) == (-1.0, -1.0)
+    assert "equity_is_above_zero" in rules(report)
+
+
+def test_a_payment_with_its_sign_turned_round_is_named() -> None:
+    report = measured(rows_at(days(5), [1000, 1001, 801, 802, 803], cash_flow=[0, 0, 200, 0, 0]))
+    assert rules(report) == ["no_jump_without_a_reason"]
+    assert "the cash_flow of +200.00 explain; what is paid in is above 0" in report["notes"][0]
+
+
+def test_a_small_payment_into_a_quiet_account_is_named() -> None:
+    report = measured(rows_at(days(6), [1000, 1001, 1081, 1082, 1081, 1082]))
+    assert rules(report) == ["no_jump_without_a_reason"]
+    mostly_idle = measured(rows_at(days(6), [1000, 1000, 1000, 1080, 1080, 1080]))
+    assert mostly_idle["notes"] == []
+
+
+CHANGES = [
+    (("ME", 60, "2010-01-01"), ("B", 252, "2015-01-02"), 12, 261),
+    (("B", 1000, "2010-01-01"), ("ME", 24, "2013-12-01"), 261, 12),
+    (("W-FRI", 104, "2010-01-01"), ("B", 504, "2012-01-02"), 52, 261),
+    (("B", 504, "2010-01-01"), ("h", 200, "2011-12-09"), 261, 8766),
+    (("5min", 2000, "2010-01-01"), ("min", 2000, "2010-01-07 22:40"), 105192, 525960),
+    (("QE", 40, "2000-01-01"), ("YE", 20, "2010-03-02"), 4, 1),
+]
+
+
+@pytest.mark.parametrize(("first", "then", "before", "after"), CHANGES)
+def test_rows_that_change_their_period_are_named(
+    first: tuple[str, int, str], then: tuple[str, int, str], before: int, after: int
+) -> None:
+    older, newer = (pd.date_range(start, periods=count, freq=step, tz="UTC") for step, count, start in (first, then))
+    rows = rows_at(older.append(newer))
+    report = measured(rows, accept_other_periods=True)
+    assert rules(report).count("rows_are_of_the_period") == 1
+    text = report["findings"][0]["text"]
+    told = [int(word) for word in text.replace(",", "").replace(":", "").split() if word.isdigit()]
+    assert told == [pytest.approx(before, rel=0.1), pytest.approx(after, rel=0.1)]
+    assert abs(pd.Timestamp(report["findings"][0]["at"]) - newer[0]) < 13 * max(
+        older[-1] - older[-2], newer[1] - newer[0]
+    )
+    # what is usual in the longer of the two periods is no hole
+    assert "no_hole" not in rules(report)
+
+
+def test_what_no_periods_per_year_fits_is_refused_with_both() -> None:
+    stamps = pd.date_range("2010-01-01", periods=104, freq="W-FRI", tz="UTC").append(
+        pd.bdate_range("2012-01-02", periods=504, tz="UTC")
+    )
+    with pytest.raises(
+        InvalidInputError, match=r"about 52 a year, and later about 26\d, was 252; .* rows of one period"
+    ):
+        measured(rows_at(stamps))
+
+
+@pytest.mark.parametrize("frequency", ["min", "5min", "h", "4h", "D", "B", "W-FRI", "MS", "QS", "YS"])
+def test_rows_of_one_period_do_not_change_it(frequency: str) -> None:
+    stamps = pd.date_range("1900-01-01", periods=400, freq=frequency, tz="UTC")
+    assert change_in(stamps.as_unit("us").asi8) is None
+    assert change_in(stamps.delete(list(range(150, 200))).as_unit("us").asi8) is None
+
+
+@pytest.mark.parametrize("step", [1, 5, 30, 65, 130, 195])
+def test_nights_and_weekends_are_no_change(step: int) -> None:
+    opens = pd.bdate_range("2015-01-05", periods=40, tz="UTC").as_unit("us").asi8
+    stamps = opens[:, None] + np.arange(14 * 60 + 30, 21 * 60, step) * 60_000_000
+    assert change_in(stamps.ravel()) is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_without_any_period_change_none(seed: int) -> None:
+    gaps = np.random.default_rng(seed).lognormal(0, 1.5, 600)
+    assert change_in((np.cumsum(gaps) * 86_400e6).astype(np.int64)) is None
+
+
+def test_a_hole_among_few_rows_is_no_return() -> None:
+    stamps = [datetime(2003, 1, day, tzinfo=UTC) for day in (2, 3, 6)] + [datetime(2011, 1, 3, tzinfo=UTC)]
+    report = measured(rows_at(stamps, [100, 101, 102, 150]))
+    assert (report["sessions"], report["best_day"]) == (2, pytest.approx(0.01))
+    assert report["total_return"] == pytest.approx(0.5)
+    assert "no_hole" in rules(report)
+    closes = pd.Series([100.0, 101.0, 102.0, 150.0], index=pd.DatetimeIndex(stamps))
+    assert symbol_performance(closes, periods_per_year=252, risk_free_rate=0.0)["since_inception"]["best_day"] == (
+        pytest.approx(0.01)
+    )
+
+
+def test_few_rows_of_years_are_named() -> None:
+    stamps = [datetime(year, 12, 31, tzinfo=UTC) for year in (2010, 2011, 2012)]
+    assert rules(measured(rows_at(stamps, [100, 110, 105]))) == ["rows_are_of_the_period"]
+    assert measured(rows_at(stamps, [100, 110, 105]), periods_per_year=1)["findings"] == []
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.date_range("2010-01-31", periods=60, freq="ME"),
+        pd.date_range("2010-01-31", periods=60, freq="ME", tz="America/New_York"),
+        pd.period_range("2010-01", periods=60, freq="M"),
+        pd.Index([stamp.date() for stamp in pd.date_range("2010-01-31", periods=60, freq="ME")]),
+        pd.Index([str(stamp.date()) for stamp in pd.date_range("2010-01-31", periods=60, freq="ME")]),
+        pd.CategoricalIndex(pd.date_range("2010-01-31", periods=60, freq="ME")),
+        pd.Index(pd.date_range("2010-01-31", periods=60, freq="ME"), dtype="timestamp[us][pyarrow]"),
+    ],
+    ids=["naive", "aware", "period", "date", "text", "category", "arrow"],
+)
+def test_a_sharpe_ratio_of_months_is_refused_however_they_are_labelled(index: pd.Index) -> None:
+    months = pd.Series(np.random.default_rng(0).normal(0.01, 0.03, 60), index=index)
+    with pytest.raises(InvalidInputError, match="periods_per_year must be what the rows are: about 12, was 252"):
+        PerformanceAnalyzer().calculate_sharpe_ratio(months)
+    assert PerformanceAnalyzer(periods_per_year=12).calculate_sharpe_ratio(months) == pytest.approx(
+        months.mean() / months.std() * 12**0.5
+    )
+
+
+@pytest.mark.parametrize("bad", [np.array([1.0, 2.0]), np.zeros(2, dtype=[("timestamp", "i8"), ("total_value", "f8")])])
+def test_rows_that_are_no_mappings_are_refused(bad: Any) -> None:
+    with pytest.raises(InvalidInputError, match="row 0 of portfolio_history must be a mapping"):
+        PerformanceAnalyzer().calculate_metrics([], bad)
+
+
+@pytest.mark.parametrize("bad", [{}, pd.DataFrame(), set(), frozenset(), pd.DataFrame({"symbol": ["AAPL"]})])
+def test_what_has_no_order_or_only_names_is_no_list_of_fills(bad: Any) -> None:
+    with pytest.raises(InvalidInputError, match="trades must be a list of FillEvent, was"):
+        PerformanceAnalyzer().calculate_metrics(bad, rows_at(days(3)))
+
+
+def test_a_benchmark_that_ended_or_has_few_values_is_named() -> None:
+    rows = rows_at(pd.bdate_range("2010-01-04", periods=300, tz="UTC"))
+    days_ = pd.DatetimeIndex([row["timestamp"] for row in rows])
+    whole = pd.Series(np.linspace(1.0, 2.0, 300), index=days_)
+    assert measured(rows, benchmark=whole)["notes"] == []
+    assert measured(rows, benchmark=whole[:290])["notes"] == []
+    ended = measured(rows, benchmark=whole[:200])
+    assert rules(ended) == ["benchmark_is_current"]
+    assert "it stands still in 90 rows" in ended["notes"][0]
+    monthly = measured(rows, benchmark=whole[::21])
+    assert rules(monthly) == ["benchmark_is_current"]
+    assert "about 12 values a year" in monthly["notes"][0]
+    assert rules(measured(rows, benchmark=whole[:1])) == ["benchmark_is_current"]
+
+
+def test_bars_with_a_column_twice_and_risk_free_losses_of_all_are_refused() -> None:
+    bars = pd.DataFrame(
+        [["A", START, 2.0, 2.0, 1.0, 1.0]], columns=["symbol", "timestamp", "high", "high", "low", "close"]
+    )
+    with pytest.raises(InvalidInputError, match="bars must be of columns that differ, was with 'high' twice"):
+        PerformanceAnalyzer(bars=bars)
+    with pytest.raises(InvalidInputError, match="row 0 of risk_free_returns must be above -1"):
+        PerformanceAnalyzer(risk_free_returns=pd.Series([-2.0], index=pd.DatetimeIndex([START])))
+
+
+class Foreign:
+    """What another library calls a DataFrame, as far as one can see."""
+
+    columns = ("timestamp", "total_value")
+
+    def to_pandas(self) -> pd.DataFrame:
+        return pd.DataFrame({"A": [1.0, 2.0]})
+
+
+@pytest.mark.parametrize("name", ["DataFrame", "Series"])
+def test_frames_of_other_libraries_are_refused_with_the_way_to_turn_them_into_ours(name: str) -> None:
+    foreign: Any = type(name, (Foreign,), {"__module__": "polars.dataframe.frame"})()
+    with pytest.raises(InvalidInputError, match=rf"a list of rows .*, was polars's {name}; .*frame.to_dicts\(\)"):
+        measured(foreign)
+    with pytest.raises(
+        InvalidInputError, match=rf"must be a pandas DataFrame, was polars's {name}; values.to_pandas\(\)"
+    ):
+        many_figures(foreign, periods_per_year=252, risk_free_rate=0.0)
+    with pytest.raises(InvalidInputError, match=rf"a pandas Series, was polars's {name}; returns.to_pandas\(\)"):
+        PerformanceAnalyzer().calculate_sharpe_ratio(foreign)
+    with pytest.raises(
+        InvalidInputError, match=rf"bars must be a pandas DataFrame .*, was polars's {name}; bars.to_pandas"
+    ):
+        PerformanceAnalyzer(bars=foreign)
+
+
+def test_rows_that_lack_for_days_are_named_though_they_are_no_hole() -> None:
+    sessions = pd.bdate_range("2010-01-04", periods=300, tz="UTC")
+    report = measured(rows_at(sessions.delete([100, 101, 102, 103, 104, 105])))
+    assert rules(report) == ["no_hole"]
+    said = "no row from 2010-05-21T00:00:00+00:00 until 2010-06-01T00:00:00+00:00: measured as one period"
+    assert [note.partition(", as nights")[0] for note in report["notes"]] == [said]
+    assert report["sessions"] == 293
+    twice = measured(rows_at(sessions.delete([100, 101, 102, 103, 104, 200, 201, 202, 203, 204])))
+    assert "and 1 times more" in twice["notes"][0]
+    minutes = pd.DatetimeIndex(
+        np.concatenate([pd.date_range(day, periods=390, freq="min") for day in sessions[:40].tz_localize(None)])
+    )
+    stamps = minutes.tz_localize("UTC")
+    stamps = stamps[(stamps < sessions[10]) | (stamps >= sessions[15])]
+    assert rules(measured(rows_at(stamps), periods_per_year=98_280)) == ["no_hole"]
+    assert measured(rows_at(sessions.delete([100, 101, 102, 103])))["notes"] == []  # Monday to Monday, as in 2001
+    assert measured(rows_at(sessions[::5]), periods_per_year=52)["notes"] == []
+
+
+def test_what_a_frame_leaves_open_and_times_without_a_zone_are_refused_with_what_to_do() -> None:
+    frame = pd.DataFrame({"timestamp": days(2), "total_value": [1.0, 2.0], "cash_flow": [math.nan, 1.0]})
+    rows: Any = frame.to_dict("records")
+    with pytest.raises(InvalidInputError, match=r"cash_flow in row 0 .*, was nan; leave the key out, or give None"):
+        measured(rows)
+    assert measured([{"timestamp": START, "total_value": 1, "cash_flow": None}])["notes"] == []
+    with pytest.raises(
+        InvalidInputError, match=r"timestamp in row 0 .*; say where it is meant: \.replace\(tzinfo=UTC\)"
+    ):
+        measured([{"timestamp": START.replace(tzinfo=None), "total_value": 1}])
+    with pytest.raises(InvalidInputError, match=r"timestamp in row 0 .*, was '2024-01-02'; such as datetime"):
+        measured([{"timestamp": "2024-01-02", "total_value": 1}])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jutsu_core.metrics.kernels import deepest_fall, deviation, excess_over_shortfall
+from jutsu_core.metrics.kernels import deepest_fall, deviation, shortfall_of
 from jutsu_core.metrics.measures import longest_run
 
 PRICES = arrays(np.float64, st.integers(1, 40), elements=st.integers(1, 6).map(float))
@@ -27,9 +27,8 @@ def test_a_spread_beyond_rounding_counts_however_small() -> None:
 
 
 def test_a_shortfall_beyond_rounding_counts_however_rare() -> None:
-    assert excess_over_shortfall(np.array([0.1, -1e-15])) is None
-    rare = np.append(np.full(999, 0.1), -2e-14)
-    assert excess_over_shortfall(rare) == pytest.approx(rare.mean() / (2e-14 / math.sqrt(1_000)))
+    assert shortfall_of(np.array([0.1, -1e-15])) == 0.0
+    assert shortfall_of(np.append(np.full(999, 0.1), -2e-14)) == pytest.approx(2e-14 / math.sqrt(1_000))
 
 
 @given(PRICES)

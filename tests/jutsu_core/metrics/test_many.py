@@ -9,6 +9,7 @@ import pytest
 
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.metrics.figures import period_figures
+from jutsu_core.metrics.kernels import deepest_fall
 from jutsu_core.metrics.many import MANY, many_figures
 
 SETTINGS: dict[str, Any] = {"periods_per_year": 252, "risk_free_rate": 0.02}
@@ -38,6 +39,27 @@ def check(values: pd.DataFrame, **options: Any) -> pd.DataFrame:
 @pytest.mark.parametrize("partial", [True, False])
 def test_every_column_has_its_own_figures(rows: int, columns: int, *, partial: bool) -> None:
     check(frame(rows, columns), annualize_partial_years=partial)
+
+
+@pytest.mark.parametrize("rows", [125, 126, 127, 253, 700])
+def test_the_deepest_fall_is_the_same_however_long_and_wide(rows: int) -> None:
+    """To the last bit, in stretches of rows and across them: walks, climbs, slides, spikes and pits."""
+    noise = np.random.default_rng(rows)
+    walks = 100 * np.exp(np.cumsum(noise.normal(0, noise.uniform(1e-6, 0.2, 50), (rows, 50)), axis=0))
+    climbs = np.cumsum(noise.uniform(0, 1, (rows, 8)), axis=0) + 1
+    pits, spikes = np.full((rows, 8), 5.0), np.full((rows, 8), 5.0)
+    for column, row in enumerate(noise.integers(0, rows, 8)):
+        pits[row, column], spikes[row, column] = 1.0, 50.0
+    index = pd.bdate_range("2012-03-01", periods=rows, tz="UTC")
+    values = pd.DataFrame(np.hstack([walks, climbs, climbs[::-1], pits, spikes]), index=index)
+    found = many_figures(values, **SETTINGS)["max_drawdown"]
+    assert found.to_list() == [deepest_fall(values[column].to_numpy()).depth for column in values.columns]
+
+
+def test_a_mean_that_hides_the_deviation_leaves_it_as_it_is() -> None:
+    values = frame(300, 3)
+    values["steady"] = np.cumprod(1.05 + np.random.default_rng(5).normal(0, 1e-9, 300))
+    check(values)
 
 
 def test_the_layout_of_the_frame_does_not_matter() -> None:

@@ -133,6 +133,11 @@ def test_splits_compound_and_thirds_lose_nothing() -> None:
         [fill(0, "BUY", 100, "89"), fill(8, "SELL", 200, "41")],
         [fill(0, "BUY", 100, "644"), fill(8, "SELL", 50, "92")],
         [fill(0, "SELL", 10, "90"), fill(8, "BUY", 30, "30.1")],
+        [fill(0, "BUY", 100, "90"), fill(8, "SELL", 150, "65")],
+        [fill(0, "BUY", 10, "3200"), fill(8, "SELL", 500, "65")],
+        [fill(0, "BUY", 1000, "1"), fill(8, "SELL", 100, "9")],
+        [fill(0, "SELL", 1000, "1"), fill(8, "BUY", 40, "23")],
+        [fill(0, "BUY", 100, "90"), fill(8, "BUY", 50, "45.2")],
     ],
 )
 def test_fills_that_look_split_are_named(fills: list[FillEvent]) -> None:
@@ -153,8 +158,24 @@ def test_a_given_split_is_named_no_more() -> None:
 
 def test_a_fall_is_no_split() -> None:
     rows = [{"timestamp": START + timedelta(days=day), "total_value": 1e5} for day in range(10)]
-    fallen = [fill(0, "BUY", 100, "89"), fill(8, "SELL", 100, "38")]
-    assert PerformanceAnalyzer().calculate_metrics(fallen, rows)["findings"] == []
+    for fallen in (
+        [fill(0, "BUY", 100, "89"), fill(8, "SELL", 100, "38")],
+        [fill(0, "BUY", 100, "10"), fill(8, "SELL", 50, "20")],  # half is taken out once it has doubled
+        [fill(0, "BUY", 100, "89"), fill(8, "SELL", 200, "80")],  # turned round
+        [fill(0, "BUY", 100, "89"), fill(8, "SELL", 150, "85")],
+    ):
+        assert PerformanceAnalyzer().calculate_metrics(fallen, rows)["findings"] == []
+
+
+@pytest.mark.parametrize("ratio", [Decimal(1) / 3, Decimal("0.333333"), Decimal("0.3333333333")])
+def test_a_third_of_a_share_leaves_nothing_behind(ratio: Decimal) -> None:
+    fills = [fill(0, "BUY", 300, "1"), fill(8, "SELL", 100, "4"), fill(9, "BUY", 7, "4"), fill(10, "SELL", 7, "3")]
+    split = Split(symbol="AAPL", timestamp=START + timedelta(days=7), ratio=ratio)
+    trips = round_trips(fills, splits=[split])
+    assert [(trip.quantity, trip.net_profit) for trip in trips] == [
+        (Decimal(100), Decimal(100)),
+        (Decimal(7), Decimal(-7)),
+    ]
 
 
 @pytest.mark.parametrize("ratio", [Decimal(0), Decimal(-2), Decimal("NaN"), 2, None, "2"])

@@ -168,6 +168,14 @@ def test_months_and_years_compound_to_the_whole() -> None:
     assert years[2012]["relative"] == pytest.approx((1 + years[2012]["portfolio"]) / (1 + years[2012]["benchmark"]) - 1)
 
 
+def test_a_year_with_a_hole_is_the_same_in_every_table() -> None:
+    holed = INDEX.drop(INDEX.index[100:160])
+    told = PerformanceAnalyzer(benchmark=INDEX * 2).calculate_metrics([], rows_of(holed))
+    beside = {str(row["year"]): row["portfolio"] for row in told["relative_years"]}
+    assert beside == pytest.approx({row["period"]: row["return"] for row in told["periods"]["years"]}, abs=1e-15)
+    assert {row["relative"] for row in told["relative_years"]} == {0.0}
+
+
 def test_the_net_profit_is_attributed() -> None:
     assert REPORT["attribution"] == {
         "by_symbol": {"A": 10.0, "B": -5.0},

@@ -1,5 +1,6 @@
 """Round trips: long, short, partial closes, flips, costs, and the figures drawn from them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -187,3 +188,12 @@ def test_only_fills_are_accepted() -> None:
     bad: Any = {"symbol": "AAPL"}
     with pytest.raises(InvalidInputError, match="trade 0 must be a FillEvent, was"):
         round_trips([bad])
+
+
+@pytest.mark.parametrize("size", ["1e999999", "1e-999999", "1e999999999", "1e1001"])
+@pytest.mark.parametrize("field", ["quantity", "fill_price", "commission", "slippage"])
+def test_amounts_of_which_no_decimal_can_hold_the_product_are_refused(field: str, size: str) -> None:
+    with pytest.raises(
+        InvalidInputError, match=rf"^{field} must be 0 or a Decimal of a size from 1e-1000 to 1e1000, was"
+    ):
+        replace(fill(1, "BUY", 10, "5"), **{field: Decimal(size)})  # type: ignore[arg-type]  # of that field
