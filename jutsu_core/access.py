@@ -284,6 +284,16 @@ class AccessLedger(Protocol):
         """Give back a reservation whose request did not leave, and never will: it does not count."""
         ...
 
+    def left_late(self, claim: Claim, limits: Limits, by_seconds: float) -> None:
+        """Enter that a request left later than its reservation allowed: who counted on that, and waits, does not stand.
+
+        Args:
+            claim: Of the request.
+            limits: What all processes together may send.
+            by_seconds: How much later than at the latest.
+        """
+        ...
+
     def state(self) -> AccessState:
         """Return what is known of the source."""
         ...

@@ -6,8 +6,18 @@ JUTSU_CELERY_BROKER names the broker, JUTSU_CELERY_RESULTS where states of tasks
 
 import os
 
-broker_url = os.environ["JUTSU_CELERY_BROKER"]
-result_backend = os.environ["JUTSU_CELERY_RESULTS"]
+
+def _named(variable: str) -> str:
+    if value := os.environ.get(variable):
+        return value
+    message = (
+        f"Error: {variable} must be set for a worker, as for who launches runs, such as redis://host:6379/0, is not"
+    )
+    raise SystemExit(message)
+
+
+broker_url = _named("JUTSU_CELERY_BROKER")
+result_backend = _named("JUTSU_CELERY_RESULTS")
 broker_connection_retry_on_startup = True
 task_acks_late = False  # run monitoring ends the run of a worker that dies, and its retry begins another
 worker_prefetch_multiplier = 1  # no worker keeps a run waiting behind the one that it carries out

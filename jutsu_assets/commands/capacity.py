@@ -1,9 +1,11 @@
 """The command that says what a universe takes, before it is followed."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from json import dumps
+from typing import Any
 
 import click
 from rich.table import Table
@@ -17,12 +19,24 @@ from jutsu_core.bars import Timeframe
 from jutsu_core.indicators.catalog import indicator_columns
 
 _DAYS_A_YEAR = 365.25
+_MOST_YEARS = 40
+"""Longer histories begin before Schwab's, and before the times that a request can name."""
 _MEGA = 1e6
+
+
+class _Years(click.FloatRange):
+    """A number of years: "nan" is a number to Python, and within every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+        years = float(super().convert(value, param, ctx))
+        if math.isnan(years):
+            self.fail(f"{value} is no number of years; leave it out for those of the universe.", param, ctx)
+        return years
 
 
 @click.command()
 @click.option("--symbols", type=click.IntRange(1), help="How many symbols; those of the universe if left out.")
-@click.option("--years", type=click.FloatRange(0.1, 60), help="Of how many years; since the universe's history_start.")
+@click.option("--years", type=_Years(0.1, _MOST_YEARS), help="Of how many years; since the universe's history_start.")
 @click.option(
     "--timeframe",
     "timeframes",

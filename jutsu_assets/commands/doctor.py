@@ -11,6 +11,7 @@ from rich.table import Table
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.terminal import console
+from jutsu_assets.instance.server import named_history_url, shown_history_url
 from jutsu_assets.monitoring.checks import CHECKS, Problem, problems_of
 from jutsu_assets.monitoring.observed import Observed, Place
 from jutsu_assets.settings import Settings
@@ -123,7 +124,10 @@ def _facts(observed: Observed) -> Iterator[str]:
 
 
 def _history_fact(observed: Observed) -> str:
-    return f"run history: {observed.history.folder or 'in a database that Dagster looks after'}"
+    place = observed.history.place
+    if place.is_on_our_server:
+        return f"run history: {shown_history_url(named_history_url(place.written_url, observed.place.environment))}"
+    return f"run history: {place.folder or 'in a database that Dagster looks after'}"
 
 
 def _login_fact(observed: Observed) -> str:

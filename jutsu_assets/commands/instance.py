@@ -10,11 +10,11 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.commands.terminal import console
-from jutsu_assets.instance.home import dagster_home, history_in
+from jutsu_assets.instance.home import dagster_home, history_place
+from jutsu_assets.instance.server import history_url, shown_history_url
 from jutsu_assets.instance.switching import STORAGE, on_postgresql, switch_home
 from jutsu_assets.settings import Settings
 from jutsu_assets.starter import INSTANCE
-from jutsu_assets.store.urls import shown_url
 from jutsu_core.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def move(settings_of: SettingsOf, url: str, *, copy_only: bool) -> None:
     """
     settings_of()
     home = dagster_home(os.environ, Path.cwd())
-    folder = history_in(home, os.environ)
+    folder = history_place(home, os.environ).folder
     if folder is None:
         message = f"the run history of {home} must be in SQLite to be moved, is in another database; nothing was done"
         raise StoreError(message)
@@ -66,7 +66,6 @@ def move(settings_of: SettingsOf, url: str, *, copy_only: bool) -> None:
 def _moved(folder: Path, url: str) -> "tuple[Moved, str]":
     try:
         from jutsu_assets.instance.move import move_history  # noqa: PLC0415 - Dagster takes seconds to import
-        from jutsu_assets.instance.postgresql import history_url  # noqa: PLC0415
     except ModuleNotFoundError as error:
         message = f"{error.name} must be installed to keep a history in PostgreSQL: pip install 'jutsu[postgres]'"
         raise ConfigurationError(message) from error
@@ -80,7 +79,7 @@ def _moved(folder: Path, url: str) -> "tuple[Moved, str]":
             SystemClock(),
             lambda table, done, total: progress.update(task, description=table, completed=done, total=total),
         )
-    return moved, shown_url(target.difference_update_query(["options"]))
+    return moved, shown_history_url(target)
 
 
 def _left(moved: "Moved") -> list[str]:

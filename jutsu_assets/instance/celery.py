@@ -14,6 +14,7 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from jutsu_assets.instance.runs import dead_run
+from jutsu_core.errors import JutsuError, StoreUnavailableError
 
 SILENCE_IS_DEATH = 3
 """A worker that is busy may miss a question; the questions are as far apart as the looks of run monitoring."""
@@ -32,6 +33,20 @@ class WatchfulCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc,unused-ign
     def __init__(self, *arguments: Any, **settings: Any) -> None:  # noqa: ANN401 - as inherited
         super().__init__(*arguments, **settings)
         self._silent: Counter[str] = Counter()
+
+    def _launch_celery_task_run(self, run: DagsterRun, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as inherited
+        try:
+            super()._launch_celery_task_run(run, *arguments, **named)
+        except JutsuError:  # of the run history
+            raise
+        except Exception as error:
+            # Each library of a broker has errors of its own, and Celery a RuntimeError that asks for its restart.
+            said = " ".join(str(error).split()) or type(error).__name__
+            message = (
+                f"Celery's broker must take run {run.run_id}, did not: {said}; start it, or correct JUTSU_CELERY_BROKER"
+                " and JUTSU_CELERY_RESULTS, then launch the run again"
+            )
+            raise StoreUnavailableError(message) from error
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Return whether what carries ``run`` out lives; what is not certainly dead lives."""

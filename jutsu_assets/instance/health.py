@@ -2,20 +2,23 @@
 
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from jutsu_assets.instance.beginning import DATABASES, opened, revisions
-from jutsu_assets.instance.home import dagster_home, history_in
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from jutsu_assets.instance.beginning import DATABASES, revisions
+from jutsu_assets.instance.home import HistoryPlace, dagster_home, history_place
 from jutsu_assets.instance.processes import BEGAN_TAG, HOST_TAG, PID_TAG, RunProcess
+from jutsu_assets.instance.reading import asked
 from jutsu_assets.starter import INSTANCE
 from jutsu_core.errors import JutsuError, StoreUnavailableError
 
-_TAGS_OF_PROCESSES = """
-SELECT runs.run_id, runs.status, tags.key, tags.value FROM runs JOIN run_tags AS tags USING (run_id)
-WHERE runs.status IN ('STARTING', 'STARTED', 'CANCELING') AND tags.key IN (?, ?, ?)
-"""
+_TAGS_OF_PROCESSES = text("""
+SELECT runs.run_id, runs.status, tags.key, tags.value FROM runs JOIN run_tags AS tags ON tags.run_id = runs.run_id
+WHERE runs.status IN ('STARTING', 'STARTED', 'CANCELING') AND tags.key IN (:host, :pid, :began)
+""")
 _NO_DATABASE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 """What SQLite says of a file that is damaged; whatever else it says, the file may be sound."""
 _MEND = "`jutsu doctor --mend`"
@@ -26,14 +29,12 @@ class HistoryHealth:
     """What was found.
 
     Attributes:
-        home: The Dagster home.
-        folder: Folder of the history; None if it is not in SQLite.
+        place: Where it is.
         findings: What needs mending, and how.
         is_whole: Whether it can be read and runs can start; then what is found are runs whose process is gone.
     """
 
-    home: Path
-    folder: Path | None
+    place: HistoryPlace
     findings: list[str]
     is_whole: bool = True
 
@@ -44,30 +45,39 @@ def examine_history(environment: Mapping[str, str], working_directory: Path) -> 
     Raises:
         ConfigurationError: Its ``dagster.yaml`` cannot be read.
     """
-    home = dagster_home(environment, working_directory)
-    folder = history_in(home, environment)
-    if folder is None:
-        return _told_by_dagster(home)
-    broken = [finding for name in DATABASES if (finding := _broken(folder / name))]
-    return HistoryHealth(home, folder, broken or _dead(folder / DATABASES[0]), is_whole=not broken)
+    place = history_place(dagster_home(environment, working_directory), environment)
+    if place.folder is not None:
+        broken = [finding for name in DATABASES if (finding := _broken(place.folder / name))]
+        if broken:
+            return HistoryHealth(place, broken, is_whole=False)
+    elif not place.is_on_our_server:
+        return _told_by_dagster(place)
+    try:
+        with asked(place, environment) as history:
+            if history.refusal is not None:
+                return HistoryHealth(place, [history.refusal], is_whole=False)
+            return HistoryHealth(place, _dead(history.runs))
+    except JutsuError as error:
+        return _unreadable(place, str(error))
 
 
-def _told_by_dagster(home: Path) -> HistoryHealth:
-    """Return what is wrong with a history in another database than SQLite."""
+def _told_by_dagster(place: HistoryPlace) -> HistoryHealth:
+    """Return what is wrong with a history that is kept by another class than ours."""
     import dagster as dg  # noqa: PLC0415 - takes seconds to import
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     from jutsu_assets.instance.runs import dead_runs  # noqa: PLC0415
 
     try:
-        with dg.DagsterInstance.from_config(str(home)) as instance:
+        with dg.DagsterInstance.from_config(str(place.home)) as instance:
             found = [_said_of_dead(dead.run.run_id, dead.run.status.value) for dead in dead_runs(instance)]
     except (dg.DagsterError, SQLAlchemyError, JutsuError, ImportError) as error:
-        said = " ".join(str(error).split())
-        return HistoryHealth(
-            home, None, [f"the history that {home / INSTANCE} names must be readable: {said}"], is_whole=False
-        )
-    return HistoryHealth(home, None, found)
+        return _unreadable(place, " ".join(str(getattr(error, "orig", None) or error).split()))
+    return HistoryHealth(place, found)
+
+
+def _unreadable(place: HistoryPlace, said: str) -> HistoryHealth:
+    message = f"the history that {place.home / INSTANCE} names must be readable: {said}"
+    return HistoryHealth(place, [message], is_whole=False)
 
 
 def _broken(database: Path) -> str | None:
@@ -91,14 +101,14 @@ def _broken(database: Path) -> str | None:
     return None
 
 
-def _dead(database: Path) -> list[str]:
+def _dead(runs: Connection | None) -> list[str]:
     """Return the runs that say they are in progress, and whose process is gone."""
-    if not revisions(database):
+    if runs is None:
         return []
     tags: dict[tuple[str, str], dict[str, str]] = {}
-    with closing(opened(database)) as connection:
-        for run_id, status, key, value in connection.execute(_TAGS_OF_PROCESSES, (HOST_TAG, PID_TAG, BEGAN_TAG)):
-            tags.setdefault((run_id, status), {})[key] = value
+    named = {"host": HOST_TAG, "pid": PID_TAG, "began": BEGAN_TAG}
+    for run_id, status, key, value in runs.execute(_TAGS_OF_PROCESSES, named):
+        tags.setdefault((run_id, status), {})[key] = value
     return [
         _said_of_dead(run_id, status)
         for (run_id, status), found in tags.items()

@@ -1,6 +1,7 @@
 """Which folder is the Dagster home of a working directory; nothing here loads Dagster."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,28 @@ def prepared_home(environment: Mapping[str, str], folder: Path) -> Path:
     return home
 
 
-def history_in(home: Path, environment: Mapping[str, str]) -> Path | None:
-    """Return the folder of the run history that the ``dagster.yaml`` of ``home`` names; None if it is no SQLite's.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryPlace:
+    """Where a run history is: in SQLite, in our PostgreSQL, or, if neither, where Dagster alone knows.
+
+    Attributes:
+        home: The Dagster home.
+        folder: Folder of SQLite's files.
+        written_url: What ``dagster.yaml`` says of PostgreSQL: a URL, or nothing where the environment names it.
+    """
+
+    home: Path
+    folder: Path | None = None
+    written_url: str | None = None
+
+    @property
+    def is_on_our_server(self) -> bool:
+        """Whether it is in a PostgreSQL that ``dagster.yaml`` or ``JUTSU_DAGSTER_URL`` names."""
+        return self.written_url is not None
+
+
+def history_place(home: Path, environment: Mapping[str, str]) -> HistoryPlace:
+    """Return where the run history is that the ``dagster.yaml`` of ``home`` names.
 
     Raises:
         ConfigurationError: The file cannot be read.
@@ -44,10 +65,20 @@ def history_in(home: Path, environment: Mapping[str, str]) -> Path | None:
         content: dict[str, Any] = (yaml.safe_load(path.read_text("utf-8")) or {}) if path.is_file() else {}
         (kind, named), *others = (content.get("storage") or {"sqlite": {"base_dir": str(home)}}).items()
         if others or any(name in content for name in ("run_storage", "event_log_storage", "schedule_storage")):
-            return None
+            return HistoryPlace(home=home)
+        if kind == "sqlite":
+            return HistoryPlace(home=home, folder=Path(named["base_dir"]))
+        config = named.get("config") or {}
         if kind == "custom" and named["class"] == "RunHistory":
-            return Path((named.get("config") or {}).get("base_dir") or home_root(environment) / "dagster")
-        return Path(named["base_dir"]) if kind == "sqlite" else None
+            return HistoryPlace(home=home, folder=Path(config.get("base_dir") or home_root(environment) / "dagster"))
+        if kind == "custom" and named["class"] == "PostgresHistory":
+            return HistoryPlace(home=home, written_url=_text(config.get("url"), environment))
+        return HistoryPlace(home=home)
     except (OSError, ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as error:
         message = f"{path} must be readable as a Dagster instance's settings: {error}; mend it, or see `jutsu init`"
         raise ConfigurationError(message) from error
+
+
+def _text(value: str | Mapping[str, str] | None, environment: Mapping[str, str]) -> str:
+    """Return a text as Dagster's settings write it: itself, or the name of its variable."""
+    return str(environment.get(value["env"], "") if isinstance(value, Mapping) else value or "")

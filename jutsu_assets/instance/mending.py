@@ -18,13 +18,13 @@ def mend_history(health: HistoryHealth, held_slots: Mapping[str, str] | None = N
         held_slots: Runs that have ended and hold a slot, with the pool that it is of.
     """
     done: list[str] = []
-    if health.folder is not None:
-        newest, databases = newest_revision(), [health.folder / name for name in DATABASES]
-        with beginning(health.folder):
+    if (folder := health.place.folder) is not None:
+        newest, databases = newest_revision(), [folder / name for name in DATABASES]
+        with beginning(folder):
             done += [f"{database} has one head again" for database in databases if keep_newest(database, newest)]
     elif not health.is_whole:  # a server that cannot be reached is not for us to start
         return done
-    with dg.DagsterInstance.from_config(str(health.home)) as instance:
+    with dg.DagsterInstance.from_config(str(health.place.home)) as instance:
         done += [f"{dead.message}; it is ended" for dead in end_dead_runs(instance)]
         for run_id, pool in (held_slots or {}).items():
             instance.event_log_storage.free_concurrency_slots_for_run(run_id)

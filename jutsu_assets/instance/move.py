@@ -36,7 +36,7 @@ from sqlalchemy.pool import NullPool
 from jutsu_assets.instance.beginning import DATABASES, opened, revisions
 from jutsu_assets.instance.event_log import newest_revision
 from jutsu_assets.instance.postgresql import PostgresHistory, kept_engine
-from jutsu_assets.store.urls import shown_url
+from jutsu_assets.instance.server import history_unavailable, shown_history_url
 from jutsu_core.errors import StoreError, StoreUnavailableError
 from jutsu_core.ports import Clock
 
@@ -46,6 +46,7 @@ _MIGRATIONS = "secondary_indexes"
 _OF_THE_MOMENT = {DaemonHeartbeatsTable.name, InstanceInfo.name, PendingStepsTable.name, _MIGRATIONS}
 """Who lives, which installation it is, who waits for a slot, and which of its own migrations a database has had."""
 _IN_PROGRESS = ("STARTING", "STARTED", "CANCELING")
+_NOTHING_KEPT = "nothing was kept there"
 _ROWS_AT_A_TIME = 2_000
 _SCHEMAS: Sequence[MetaData] = (RunStorageSqlMetadata, SqlEventLogStorageMetadata, ScheduleStorageSqlMetadata)
 _TABLES = [
@@ -81,7 +82,7 @@ def move_history(folder: Path, url: URL, clock: Clock, progress: Progress) -> Mo
 
     Args:
         folder: Where the history is, with Dagster's own tables.
-        url: As :func:`~jutsu_assets.instance.postgresql.history_url` returns it: a database, or a schema, without a
+        url: As :func:`~jutsu_assets.instance.server.history_url` returns it: a database, or a schema, without a
             history; tables are created where there are none.
         clock: Tells whether a daemon said lately that it lives.
         progress: Is told how far it is.
@@ -127,12 +128,15 @@ def _told(url: URL) -> Iterator[None]:
     """Say what the driver, or Dagster, says of the server in one of our errors."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error) as error:
-        said = " ".join(str(getattr(error, "orig", error)).split())
-        message = (
-            f"the run history must be readable here and writable at {shown_url(url)}: {said}; nothing was kept there"
-        )
-        raise StoreUnavailableError(message) from error
+    except DBAPIError as error:
+        is_here = isinstance(error.orig, sqlite3.Error)
+        raise (_unreadable(error.orig) if is_here else history_unavailable(url, error, _NOTHING_KEPT)) from error
+    except sqlite3.Error as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: BaseException | None) -> StoreUnavailableError:
+    return StoreUnavailableError(f"the run history must be readable here: {error}; {_NOTHING_KEPT}; see `jutsu doctor`")
 
 
 @contextmanager
@@ -204,8 +208,9 @@ def _take(target: Connection, url: URL, sources: Mapping[str, Connection]) -> No
     for _, table in _TABLES:
         if target.execute(select(table.c.id).limit(1)).first() is not None:
             message = (
-                f"{shown_url(url)} must hold no run history to take one, but its table {table.name} holds rows;"
-                " name another database, or drop that one first"
+                f"{shown_history_url(url)} must hold no run history to take one, but its table {table.name} holds rows;"
+                " name another database, or drop that one first; where an earlier move was cut off at its very end, all"
+                " is there: let dagster.yaml name it (deploy/postgresql/dagster.yaml is one that does)"
             )
             raise StoreError(message)
     done = {name for connection in sources.values() for name in _migrations(connection)}

@@ -1,23 +1,26 @@
 """How the runs of a history ended, and what is stuck in it: read past Dagster, which takes seconds to load.
 
-A history in another database than SQLite is read through Dagster.
+A history that another class than ours keeps is read through Dagster.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from jutsu_assets.instance.beginning import DATABASES, opened, revisions
+from sqlalchemy import bindparam, text
 
-_RUNS, _EVENTS = DATABASES[0], DATABASES[1]
+from jutsu_assets.instance.home import HistoryPlace
+from jutsu_assets.instance.reading import asked
+
 _WAITING = ("QUEUED", "NOT_STARTED", "STARTING")
 _IN_PROGRESS = (*_WAITING, "STARTED", "CANCELING")
 _ENDED = ("SUCCESS", "FAILURE", "CANCELED")
-_COUNTS = "SELECT status, count(*), max(end_time) FROM runs GROUP BY status"
-_OLDEST = f"SELECT run_id, status, create_timestamp FROM runs WHERE status IN ({', '.join('?' * len(_WAITING))})"  # noqa: S608 - constants
-_SLOTS = "SELECT concurrency_key, run_id FROM concurrency_slots WHERE run_id IS NOT NULL AND deleted = 0"
+_COUNTS = text("SELECT status, count(*), max(end_time) FROM runs GROUP BY status")
+_WITH_STATUS = text("SELECT run_id, status, create_timestamp FROM runs WHERE status IN :statuses").bindparams(
+    bindparam("statuses", expanding=True)
+)
+_SLOTS = text("SELECT concurrency_key, run_id FROM concurrency_slots WHERE run_id IS NOT NULL AND NOT deleted")
 LONGEST_WAIT = timedelta(hours=1)
 """What waits longer for its turn waits in vain, or behind something that does."""
 
@@ -39,30 +42,32 @@ class RunOutcomes:
     held_slots: Mapping[str, str] = field(default_factory=dict)
 
 
-def outcomes_of(home: Path, folder: Path | None, now: datetime) -> RunOutcomes:
+def outcomes_of(place: HistoryPlace, environment: Mapping[str, str], now: datetime) -> RunOutcomes:
     """Return how the runs of a history ended.
 
     Args:
-        home: The Dagster home.
-        folder: Folder of the history; None where it is in another database than SQLite.
+        place: Where the history is.
+        environment: Usually ``os.environ``: may say where its server is.
         now: The current instant.
+
+    Raises:
+        StoreUnavailableError: It cannot be read.
     """
-    if folder is None:
-        return _told_by_dagster(home, now)
-    if not revisions(folder / _RUNS):
-        return RunOutcomes()
-    with closing(opened(folder / _RUNS)) as connection:
-        found = connection.execute(_COUNTS).fetchall()
-        waiting = {
-            run_id: status
-            for run_id, status, created in connection.execute(_OLDEST, _WAITING)
-            if now - datetime.fromisoformat(str(created)).replace(tzinfo=UTC) > LONGEST_WAIT
+    if place.folder is None and not place.is_on_our_server:
+        return _told_by_dagster(place.home, now)
+    with asked(place, environment) as history:
+        if history.runs is None:
+            return RunOutcomes()
+        counts = [(status, count, ended) for status, count, ended in history.runs.execute(_COUNTS)]
+        created = {
+            run_id: (status, datetime.fromisoformat(str(at)).replace(tzinfo=UTC))
+            for run_id, status, at in history.runs.execute(_WITH_STATUS, {"statuses": _IN_PROGRESS})
         }
-        held = _slots(folder / _EVENTS)
-        alive = {
-            run_id for run_id in held if connection.execute(_is_alive(), (run_id, *_IN_PROGRESS)).fetchone() is not None
-        }
-    return _outcomes(found, waiting, {run_id: pool for run_id, pool in held.items() if run_id not in alive})
+        slots = [] if history.events is None else list(history.events.execute(_SLOTS))
+    waiting = {
+        run_id: status for run_id, (status, at) in created.items() if status in _WAITING and now - at > LONGEST_WAIT
+    }
+    return _outcomes(counts, waiting, {run_id: pool for pool, run_id in slots if run_id not in created})
 
 
 def _outcomes(
@@ -78,18 +83,6 @@ def _outcomes(
         waiting=waiting,
         held_slots=held,
     )
-
-
-def _is_alive() -> str:
-    marks = ", ".join("?" * len(_IN_PROGRESS))
-    return f"SELECT 1 FROM runs WHERE run_id = ? AND status IN ({marks})"  # noqa: S608 - constants
-
-
-def _slots(database: Path) -> dict[str, str]:
-    if not revisions(database):
-        return {}
-    with closing(opened(database)) as connection:
-        return {run_id: pool for pool, run_id in connection.execute(_SLOTS)}
 
 
 def _told_by_dagster(home: Path, now: datetime) -> RunOutcomes:

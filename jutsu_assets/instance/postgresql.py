@@ -5,85 +5,106 @@ more an event; these keep theirs. And a run names the process that it lives in, 
 that run monitoring ends one that was killed, whoever started it.
 """
 
-from collections.abc import Mapping
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, Self
 
 import dagster as dg
 from dagster._config.config_schema import UserConfigSchema
+from dagster._core.storage.runs.schema import RunsTable
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
-from dagster_postgres.utils import DagsterPostgresException, retry_pg_connection_fn
-from sqlalchemy import URL, Connection, Engine, create_engine, func, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, select, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from jutsu_assets.clock import SystemSleeper
 from jutsu_assets.instance.joined import JoinedStorage
 from jutsu_assets.instance.run_records import NamesProcesses
+from jutsu_assets.instance.server import URL_VARIABLE, history_unavailable, named_history_url, shown_history_url
 from jutsu_assets.settings import read_environment
-from jutsu_assets.store.urls import database_url, shown_url
-from jutsu_core.errors import ConfigurationError, StoreUnavailableError
+from jutsu_core.errors import ConfigurationError
 
-URL_VARIABLE = "JUTSU_DAGSTER_URL"
-_DRIVER = "postgresql+psycopg2"
 _KEPT, _MOST = 2, 5
 """Connections of a process: those that stay open, and how many there may be at a moment."""
-_SESSION = "-ctimezone=UTC -csynchronous_commit=off"
 _BEGINNING = 0x4A757473_75444147
 """The lock under which the tables are made, for whoever begins a history in the same database."""
+_EVERY_CHARACTER = "UTF8"
+_ATTEMPTS, _FIRST_WAIT_SECONDS = 6, 0.4
+_IS_A_REFUSAL = re.compile(
+    r"FATAL:(?!.*(starting up|shutting down|too many|connection slots))|invalid|could not translate"
+)
+"""In the text of an error: when it connects, the driver gives no code."""
+_CANNOT = {"25006", "42501"}
+"""PostgreSQL's codes: a transaction that may only read, and a user who may not."""
+_CANNOT_NOW = ("08", "53", "57", "58")
+"""Their classes: a connection, a resource, an operator's doing, the system itself."""
+_logger = logging.getLogger("jutsu.instance.history")
 
 
-def history_url(text: str) -> URL:
-    """Return the URL of the run history that ``text`` spells, by the driver that Dagster uses.
+class _Waits:
+    """Waits for a server that starts again, as Dagster's classes do, and says our own error where it does not."""
 
-    Times that the server fills in are UTC, whatever zone it is set to: Dagster reads them as that. And nobody waits for
-    the server's disk: a killed process loses nothing, a server without power the newest events.
+    _engine: Engine
 
-    Raises:
-        ConfigurationError: It is no URL of PostgreSQL.
-
-    Examples:
-        >>> history_url("postgresql://me@host/dagster").drivername
-        'postgresql+psycopg2'
-    """
-    url = database_url(text.replace(f"{_DRIVER}://", "postgresql://", 1), setting=URL_VARIABLE)
-    if url.get_backend_name() != "postgresql":
-        message = f"{URL_VARIABLE} must name PostgreSQL, such as {_DRIVER}://user@host/dagster, was {url.drivername}"
-        raise ConfigurationError(message)
-    options = url.query.get("options", "")
-    said = options if isinstance(options, str) else " ".join(options)
-    return url.set(drivername=_DRIVER).update_query_dict({"options": f"{said} {_SESSION}".strip()})
+    @contextmanager
+    def connect(self, run_id: str | None = None) -> Iterator[Connection]:  # noqa: ARG002 - as inherited
+        """Yield a connection."""
+        with _connected(self._engine) as connection:
+            yield connection
 
 
-class _Runs(NamesProcesses, PostgresRunStorage):
+class _Runs(_Waits, NamesProcesses, PostgresRunStorage):
     """Dagster's records of runs in PostgreSQL; each run names its process."""
 
 
-class _Events(PostgresEventLogStorage):
+class _Events(_Waits, PostgresEventLogStorage):
     """Dagster's event log in PostgreSQL, which closes the connections that all parts share."""
+
+    def _connect(self) -> AbstractContextManager[Connection]:
+        return self.connect()
 
     def dispose(self) -> None:
         super().dispose()
         self._engine.dispose()
 
 
+class _Schedules(_Waits, PostgresScheduleStorage):
+    """Dagster's ticks, and states of schedules and sensors, in PostgreSQL."""
+
+
 class PostgresHistory(JoinedStorage):
     """Dagster's PostgreSQL storage, with connections that are kept and runs that name their process.
 
     Args:
-        url: Where it is, as :func:`history_url` returns it; its tables are created where there are none.
+        url: Where it is, as :func:`~jutsu_assets.instance.server.history_url` returns it; its tables are created where
+            there are none.
         inst_data: What ``dagster.yaml`` says.
 
     Raises:
-        StoreUnavailableError: The server was asked several times, and could not be reached.
+        ConfigurationError: Its database cannot keep every character.
+        StoreUnavailableError: The server was asked several times, and could not be reached; or it lets nobody write.
     """
 
     def __init__(self, url: URL, inst_data: ConfigurableClassData | None = None) -> None:
         written, engine = url.render_as_string(hide_password=False), kept_engine(url)
-        with _connected(engine) as connection, connection.begin():
-            # Of several first starts at once one would otherwise find half of the tables.
-            connection.execute(select(func.pg_advisory_xact_lock(_BEGINNING)))
-            runs, events = _Runs(written), _Events(written)
-            schedules = PostgresScheduleStorage(written)
+        event.listen(engine, "handle_error", _told)
+        with _connected(engine) as plain:
+            connection = plain.execution_options(isolation_level="READ COMMITTED")
+            with connection.begin():
+                # Of several first starts at once one would otherwise find half of the tables.
+                connection.execute(select(func.pg_advisory_xact_lock(_BEGINNING)))
+                _require_every_character(connection)
+                try:
+                    runs, events, schedules = _Runs(written), _Events(written), _Schedules(written)
+                except DBAPIError as error:
+                    raise history_unavailable(url, error) from error
         for part in (runs, events, schedules):
             part._engine = engine  # noqa: SLF001 - as Dagster does for its webserver
         super().__init__(runs, events, schedules, inst_data)
@@ -100,14 +121,7 @@ class PostgresHistory(JoinedStorage):
         Raises:
             ConfigurationError: Neither it nor the environment says where the history is.
         """
-        text = config_value.get("url") or read_environment().get(URL_VARIABLE)
-        if not text:
-            message = (
-                f"{URL_VARIABLE} must name the PostgreSQL that keeps Dagster's run history, as dagster.yaml asks for,"
-                f" is not set; set it, such as {_DRIVER}://user@host/dagster, in the environment or in .env"
-            )
-            raise ConfigurationError(message)
-        return cls(history_url(text), inst_data)
+        return cls(named_history_url(config_value.get("url"), read_environment()), inst_data)
 
 
 def kept_engine(url: URL) -> Engine:
@@ -118,14 +132,47 @@ def kept_engine(url: URL) -> Engine:
 
 
 def _connected(engine: Engine) -> Connection:
-    """Return a connection whose transactions are ones; a server that starts again is waited for, as Dagster does."""
+    """Return a connection; a server that starts again is waited for."""
+    waits = Retrying(
+        stop=stop_after_attempt(_ATTEMPTS),
+        wait=wait_exponential(multiplier=_FIRST_WAIT_SECONDS),
+        retry=retry_if_exception(_may_pass),
+        sleep=SystemSleeper().sleep,
+        before_sleep=partial(_tell_of_wait, engine.url),
+        reraise=True,
+    )
     try:
-        connection: Connection = retry_pg_connection_fn(engine.connect)
-    except DagsterPostgresException as error:
-        said = " ".join(str(getattr(error.__cause__, "orig", error)).split())
+        return waits(engine.connect)
+    except SQLAlchemyError as error:
+        raise history_unavailable(engine.url, error) from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Return whether a server may take a connection soon: one that answers with a refusal will not."""
+    return isinstance(error, DBAPIError) and not _IS_A_REFUSAL.search(str(error.orig))
+
+
+def _tell_of_wait(url: URL, state: RetryCallState) -> None:
+    if state.attempt_number == 1:
+        error = None if state.outcome is None else state.outcome.exception()
+        said = " ".join(str(getattr(error, "orig", None) or error).split())
+        _logger.warning("the run history at %s is waited for: %s", shown_history_url(url), said)
+
+
+def _told(context: ExceptionContext) -> None:
+    """Raise our own error where the server cannot do what it is asked; what Dagster knows what to do about stays."""
+    code = getattr(context.original_exception, "pgcode", None) or ""
+    if context.connection is not None and (code in _CANNOT or code.startswith(_CANNOT_NOW)):
+        raise history_unavailable(context.connection.engine.url, context.original_exception)
+
+
+def _require_every_character(connection: Connection) -> None:
+    """Refuse a database in which a history would begin that cannot keep what runs say."""
+    encoding = connection.scalar(text("show server_encoding"))
+    if encoding != _EVERY_CHARACTER and not inspect(connection).has_table(RunsTable.name):
         message = (
-            f"the run history must be reachable at {shown_url(engine.url)}: {said}; start the server, or correct"
-            f" {URL_VARIABLE}"
+            f"the database of the run history, {shown_history_url(connection.engine.url)}, must keep every character,"
+            f" its encoding {encoding} does not: make another (createdb --encoding {_EVERY_CHARACTER} --template"
+            f" template0 dagster) and name it in {URL_VARIABLE}"
         )
-        raise StoreUnavailableError(message) from error
-    return connection.execution_options(isolation_level="READ COMMITTED")
+        raise ConfigurationError(message)

@@ -141,6 +141,11 @@ def _of_today(look: Callable[[Observed], Iterable[str]]) -> Callable[[Observed],
     return looked
 
 
+def _writable(observed: Observed) -> Iterable[str]:
+    if (refusal := observed.write_refusal) is not None:
+        yield f"the store at {observed.database.shown_url} must be writable, but the server {refusal}"
+
+
 def _replica(observed: Observed) -> Iterable[str]:
     observed.replica_lag  # noqa: B018 - who cannot be read says why
     return []
@@ -151,6 +156,10 @@ def _replica_lag(observed: Observed) -> Iterable[str]:
     if lag is not None and (lag.seconds is None or lag.seconds > MOST_SECONDS_BEHIND):
         since = "for an unknown time" if lag.seconds is None else f"and {lag.seconds:,.0f} s"
         yield f"the read replica is {lag.bytes_behind:,} bytes {since} behind"
+
+
+def _broker(observed: Observed) -> Iterable[str]:
+    return [] if observed.broker_fault is None else [observed.broker_fault]
 
 
 def _cache(observed: Observed) -> Iterable[str]:
@@ -267,7 +276,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "run_history_is_whole",
         _history,
-        "mend it by `jutsu doctor --mend`, or move it away",
+        "do what the line says; `jutsu doctor --mend` mends two heads",
         tells=True,
         is_mended=True,
     ),
@@ -278,11 +287,22 @@ CHECKS: tuple[Check, ...] = (
         _queue,
         "see that a daemon runs (`jutsu ui`, or the service of the daemon), and what holds the queue in the UI",
     ),
+    Check(
+        "the_broker_listens",
+        _broker,
+        "start it, or correct JUTSU_CELERY_BROKER: what is launched meanwhile fails",
+    ),
     Check("the_login_is_alive", _login, "run `jutsu login`", tells=True),
     Check("the_universe_can_be_read", _universe, "correct the universe file", tells=True),
     Check(STORE_CHECK, _there, "run `jutsu update`, or see JUTSU_HOME and JUTSU_DATABASE_URL", tells=True),
     Check("the_sqlite_library_is_sound", _library, "pip install pysqlite3", tells=True, is_quick=False),
     Check("the_store_is_sound", _store, "restore a backup (jutsu restore FILE)", tells=True, is_quick=False),
+    Check(
+        "the_store_takes_writes",
+        _of_today(_writable),
+        "name the server that takes writes in JUTSU_DATABASE_URL, or let its user write; a replica for readers goes"
+        " into JUTSU_DATABASE_READ_URL",
+    ),
     Check(
         "the_replica_serves",
         _of_today(_replica),

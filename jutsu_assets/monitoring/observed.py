@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 
+from jutsu_assets.instance.broker import broker_fault
 from jutsu_assets.instance.health import HistoryHealth, examine_history
 from jutsu_assets.instance.outcomes import RunOutcomes, outcomes_of
 from jutsu_assets.lake.strays import stray_files
@@ -25,7 +26,7 @@ from jutsu_assets.store.engine import Database
 from jutsu_assets.store.existing import stored_database
 from jutsu_assets.store.failures import PartitionFailure, PartitionFailures
 from jutsu_assets.store.findings import FindingsLedger
-from jutsu_assets.store.health import StoreHealth, clock_ahead, examine, looking_at
+from jutsu_assets.store.health import StoreHealth, clock_ahead, examine, looking_at, write_refusal
 from jutsu_assets.store.holdings import Holdings, holdings_of
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest, is_made_of
 from jutsu_assets.store.replica import Lag, lag_of, replica_of, require_replica_of
@@ -41,6 +42,7 @@ from jutsu_core.ports import Clock
 from jutsu_core.quality.findings import Verdict
 
 _D1 = Timeframe.D1
+_WRITTEN = ("bars", "api_requests")
 _LOOK_BACK = timedelta(days=400)
 _FRIDAY = 4
 
@@ -151,7 +153,7 @@ class Observed:
         """Return how its runs ended; nothing of a history that cannot be read."""
         if not self.history.is_whole:
             return RunOutcomes()
-        return outcomes_of(self.history.home, self.history.folder, self.now)
+        return outcomes_of(self.history.place, self.place.environment, self.now)
 
     @cached_property
     def store(self) -> StoreHealth:
@@ -163,6 +165,12 @@ class Observed:
         """Return whether the store has today's tables; most of what is asked of one is asked only then."""
         with looking_at(self.database.url) as connection:
             return revision_of(connection) == HEAD
+
+    @cached_property
+    def write_refusal(self) -> str | None:
+        """Return what keeps the server of the store from being written to; None if nothing does."""
+        with self.database.asking() as connection:
+            return write_refusal(connection, _WRITTEN)
 
     @cached_property
     def clock_ahead_seconds(self) -> float:
@@ -188,6 +196,15 @@ class Observed:
         except JutsuError as error:
             self._no_replica = error
             raise
+
+    @cached_property
+    def broker_fault(self) -> str | None:
+        """Return what keeps Celery's broker from being reached; None where nothing does, or there is none.
+
+        Raises:
+            ConfigurationError: Its URL is none.
+        """
+        return broker_fault(self.place.environment)
 
     @cached_property
     def cache_fault(self) -> str | None:

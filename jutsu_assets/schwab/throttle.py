@@ -7,7 +7,9 @@ else in Jutsu sends a request.
 A turn is an instant that is reserved ahead: who asks learns at once when its request may leave,
 and sleeps until then, so that nobody wakes up in vain. A reservation is worth something only if
 the request leaves at its instant. Whoever is late (the connection had to be opened first, the
-process was paused) lets it go and reserves another.
+process was paused) lets it go and reserves another. Between the last look at the clock and the first
+byte a busy machine may stall a thread all the same: who left late tells the others, and those who
+were to leave too soon after it, and look again before they do, reserve anew.
 """
 
 import logging
@@ -25,6 +27,7 @@ import httpx
 
 from jutsu_assets.settings import DAILY_REQUESTS
 from jutsu_core.access import AccessLedger, Claim, Limits
+from jutsu_core.errors import StoreError
 from jutsu_core.ports import Sleeper
 
 REQUESTS_PER_WINDOW = 2
@@ -41,8 +44,8 @@ _SHORTEST_PAUSE_SECONDS = 0.001
 _REMEMBERED, _LONGEST_LEAD_SECONDS, _MARGIN = 5, 1.0, 1.5
 _TOLD_SECONDS, _SECONDS_BETWEEN_LINES = 1.0, 60.0
 _logger = logging.getLogger("jutsu.schwab.throttle")
-DEPARTURE = "http11.send_request_headers.started"
-"""What httpx calls the moment before the first byte leaves, on a connection that is open."""
+DEPARTURE, DEPARTED = "http11.send_request_headers.started", "http11.send_request_headers.complete"
+"""What httpx calls the moments before the first byte leaves, on a connection that is open, and after it has left."""
 
 
 class Throttle:
@@ -140,6 +143,19 @@ class Throttle:
             self.requests -= 1
         self._let_go(claim)
         return self.acquire()
+
+    def departed(self, claim: Claim) -> None:
+        """Tell the others of a request that has left, and left late: something stalled it after the last look.
+
+        Where the ledger does not hear of it, the request goes on all the same.
+        """
+        late_seconds = self._stopwatch() - claim.instant - self.limits.lateness.total_seconds()
+        if late_seconds <= 0:
+            return
+        try:
+            self._ledger.left_late(claim, self.limits, late_seconds)
+        except StoreError as error:
+            _logger.warning("a request left %.2f s late, and nobody could be told: %s", late_seconds, error)
 
     def _acquired(self, *, early_seconds: float) -> Claim:
         claim = self._reserved(early_seconds)
@@ -249,6 +265,8 @@ class ThrottledTransport(httpx.BaseTransport):
             nonlocal claim
             if name == DEPARTURE:
                 claim = self._throttle.depart(claim)
+            elif name == DEPARTED:
+                self._throttle.departed(claim)
 
         request.extensions = {**request.extensions, "trace": on_event}
         return self._inner.handle_request(request)

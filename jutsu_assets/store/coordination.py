@@ -6,7 +6,9 @@ clock neither lets a burst through nor blocks anybody.
 
 A reservation's row is the instant by which its request has left: the reserved one, and how late
 it may be, and how little its process knows of the ledger's clock. The ``requests + 1``st is
-reserved a window after that, so the limit holds whatever each of them made of its time.
+reserved a window after that, so the limit holds whatever each of them made of its time. One that left
+later still, because the machine stalled it after its last look at the clock, says so, and whoever was
+to leave too soon after it, and waits, reserves anew.
 """
 
 import math
@@ -29,6 +31,8 @@ _NAME = "schwab"
 _TURN = "api_access"
 _REQUESTS, _ACCESS, _DAYS = schema.api_requests, schema.api_access, schema.api_days
 _MOMENTS = ("opened_at", "probe_at", "lease_until", "paused_until")
+_BESIDE = 1_000
+"""Microseconds: entries of one instant are one apart, which says nothing of when a request leaves."""
 _SERVER_TICKS = text("select cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)")
 _COUNT_DAY = text(
     "insert into api_days (day, requests, waited) values (:day, 1, :waited)"
@@ -152,6 +156,23 @@ class RequestLedger:
             connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at == claim.reservation))
             connection.execute(_UNCOUNT_DAY, {"day": claim.day.isoformat()})
 
+    def left_late(self, claim: Claim, limits: Limits, by_seconds: float) -> None:
+        """Enter that a request left later than its reservation allowed: who counted on that, and waits, does not stand.
+
+        Args:
+            claim: Of the request.
+            limits: What all processes together may send.
+            by_seconds: How much later than at the latest.
+        """
+        if claim.reservation is None:
+            return
+        with self._database.writing() as connection:
+            self._database.take_turn(connection, _TURN)
+            left = claim.reservation + math.ceil(by_seconds * _MICROS)
+            connection.execute(delete(_REQUESTS).where(_REQUESTS.c.sent_at == claim.reservation))
+            _enter(connection, left)
+            _make_room_after(connection, left, self._tick(connection), limits)
+
     def state(self) -> AccessState:
         """Return what is known of the broker."""
         with self._database.asking() as connection:
@@ -246,6 +267,29 @@ def _bring_back(connection: Connection, farthest: int, leaves_by: int, limit: in
     count += connection.execute(delete(_REQUESTS).where(moment.between(leaves_by - limit + 1, leaves_by))).rowcount
     brought = range(leaves_by, leaves_by - min(count, limit), -1)
     connection.execute(insert(_REQUESTS), [{"sent_at": moment} for moment in brought])
+
+
+def _make_room_after(connection: Connection, left: int, tick: int, limits: Limits) -> None:
+    """Move those that wait, and would leave too soon after ``left``, to where there is room; whoever waits finds out.
+
+    None is forgotten: who looked for the last time already leaves all the same, and counts as what leaves later.
+    """
+    moment, stay = _REQUESTS.c.sent_at, list[int]()
+    distance = to_micros(limits.window) + to_micros(limits.lateness)
+    for entered in list(connection.scalars(select(moment).where(moment > left - distance).order_by(moment))):
+        free_at = stay[-limits.requests] + distance if len(stay) >= limits.requests else entered
+        if entered > max(tick, left) and entered + _BESIDE < free_at:
+            connection.execute(delete(_REQUESTS).where(moment == entered))
+            _enter(connection, free_at)
+        else:
+            stay.append(entered)
+
+
+def _enter(connection: Connection, sent_at: int) -> None:
+    """Enter a request at ``sent_at``, or as soon after it as nobody else is entered."""
+    while connection.scalar(select(_REQUESTS.c.sent_at).where(_REQUESTS.c.sent_at == sent_at)) is not None:
+        sent_at += 1
+    connection.execute(insert(_REQUESTS), {"sent_at": sent_at})
 
 
 def _read(connection: Connection) -> AccessState:

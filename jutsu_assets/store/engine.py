@@ -122,15 +122,17 @@ class Database:
     def nothing_there(self) -> NoDataError:
         """Return the error that says that there is no store, and how to come to one."""
         place = sqlite_file(self.url).absolute() if self.is_sqlite else self.shown_url
+        if self._setting == READ_URL:
+            message = (
+                f"there must be a store at {place}, the read replica: there is none; correct {READ_URL}, which names"
+                f" the database of {DATABASE_URL} on another server, or unset it"
+            )
+            return NoDataError(message)
         message = (
             f"there must be a store at {place}: there is none; the first materialization makes one (for example jutsu"
-            f" demo), and {self._named} says where to look"
+            f" demo), and JUTSU_HOME or {DATABASE_URL} says where to look"
         )
         return NoDataError(message)
-
-    @property
-    def _named(self) -> str:
-        return f"JUTSU_HOME or {DATABASE_URL}" if self._setting == DATABASE_URL else self._setting
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

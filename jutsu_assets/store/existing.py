@@ -37,21 +37,21 @@ def stored_database(settings: Settings, *, upgrade: bool = False) -> Iterator[Da
     Raises:
         NoDataError: There is none; none is created, and an older one is read as it is.
     """
-    database = Database(settings.database_url, SystemSleeper(), create=False, connections=settings.connections)
-    try:
-        with database.reading() as connection:
-            is_old = upgrade and not is_current(connection)
-    except NoDataError:
-        if database.is_sqlite and is_cut_off(sqlite_file(database.url)):
-            raise
-        raise nothing_stored(settings, database) from None
-    if is_old:
-        database.close()
-        database = writable_database(settings)
-    try:
+    with closing(
+        Database(settings.database_url, SystemSleeper(), create=False, connections=settings.connections)
+    ) as database:
+        try:
+            with database.reading() as connection:
+                is_old = upgrade and not is_current(connection)
+        except NoDataError:
+            if database.is_sqlite and is_cut_off(sqlite_file(database.url)):
+                raise
+            raise nothing_stored(settings, database) from None
+        if not is_old:
+            yield database
+            return
+    with closing(writable_database(settings)) as database:
         yield database
-    finally:
-        database.close()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ A store is looked at as it is: nothing here goes through :meth:`Database.reading
 and upgrades what it opens.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,15 @@ from jutsu_core.ports import Clock
 _BUG_FROM, _BUG_UNTIL = (3, 7, 0), (3, 51, 2)
 LOCK_SECONDS = 30.0
 _SYNCHRONOUS = {0: "off", 1: "normal", 2: "full", 3: "extra"}
+_REFUSAL = text("""
+select case
+    when pg_is_in_recovery() then 'is a replica, which follows another server'
+    when current_setting('default_transaction_read_only')::boolean
+    then 'takes no writes (default_transaction_read_only)'
+    when not (select bool_and(has_table_privilege(name, 'insert')) from unnest(cast(:tables as text[])) as name)
+    then 'does not let ' || current_user || ' write'
+end
+""")
 _COUNTS = """
 select (select value from store_facts where name = 'source'), (select count(*) from bar_revisions),
     (select count(*) from quarantined_bars)
@@ -247,6 +256,17 @@ def contents_of(connection: Connection, *, at_a_glance: bool = False) -> StoreCo
 def disagreements_of(connection: Connection, contents: StoreContents, *, deep: bool = True) -> tuple[str, ...]:
     """Return where what is recorded of the bars disagrees with them; if not ``deep``, by number and bounds."""
     return inconsistencies_of(connection, contents.partitions, has_hashes=contents.is_head, deep=deep)
+
+
+def write_refusal(connection: Connection, tables: Sequence[str]) -> str | None:
+    """Return what keeps a server from writing ``tables``, which are there, for who asks; None if nothing does.
+
+    A SQLite file that only can be read says so itself, to whoever writes.
+    """
+    if connection.dialect.name == "sqlite":
+        return None
+    refusal: str | None = connection.scalar(_REFUSAL, {"tables": list(tables)})
+    return refusal
 
 
 def clock_ahead(database: Database, clock: Clock) -> float:

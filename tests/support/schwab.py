@@ -82,6 +82,9 @@ class MemoryLedger:
         with self._lock:
             self.claims -= 1
 
+    def left_late(self, claim: Claim, limits: Limits, by_seconds: float) -> None:
+        del claim, limits, by_seconds
+
     def state(self) -> AccessState:
         return self._state
 

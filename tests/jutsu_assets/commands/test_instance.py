@@ -36,7 +36,8 @@ def test_an_installation_is_switched_over_with_its_history(
     assert done.exit_code == 0, done.output
     assert "Moved 1 runs, " in done.output
     assert "names PostgreSQL now" in done.output
-    assert "Set JUTSU_DAGSTER_URL=postgresql+psycopg2://" in done.output
+    assert "Set JUTSU_DAGSTER_URL=postgresql://" in done.output
+    assert "synchronous_commit" not in done.output
     assert (dagster / KEPT_AS).read_text("utf-8") == before
     monkeypatch.setenv("JUTSU_DAGSTER_URL", postgres_url)
     with instance_of(dagster) as instance:

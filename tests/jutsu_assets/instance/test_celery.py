@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from jutsu_assets.instance.processes import RunProcess
+from jutsu_core.errors import StoreUnavailableError
 from tests.jutsu_assets.instance.histories import write_home
 from tests.jutsu_assets.instance.test_runs import gone, run_in
 
@@ -125,3 +126,14 @@ def test_a_run_that_is_to_end_is_called_canceling_and_its_task_revoked(
 def test_a_run_that_no_worker_carries_out_cannot_be_ended_by_one(instance: dg.DagsterInstance) -> None:
     assert not instance.run_launcher.terminate(run_in(instance, RunProcess.current()))
     assert not instance.run_launcher.terminate("nobody's")
+
+
+def test_a_broker_that_takes_no_run_is_told_with_what_to_do(instance: dg.DagsterInstance) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        message = "\nRetry limit exceeded while trying to reconnect.\nThe Celery application must be restarted.\n"
+        raise RuntimeError(message)
+
+    run = instance.get_run_by_id(run_in(instance, None, dg.DagsterRunStatus.NOT_STARTED))
+    launcher: Any = instance.run_launcher
+    with pytest.raises(StoreUnavailableError, match=r"broker must take run .*, did not: Retry limit .*; start it, or"):
+        launcher._launch_celery_task_run(run, SimpleNamespace(apply_async=refuse), "dagster")

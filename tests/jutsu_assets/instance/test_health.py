@@ -10,6 +10,7 @@ from dagster._core.storage.sqlite import LAST_KNOWN_STAMPED_SQLITE_ALEMBIC_REVIS
 
 from jutsu_assets.instance.beginning import DATABASES
 from jutsu_assets.instance.health import HistoryHealth, examine_history
+from jutsu_assets.instance.home import HistoryPlace
 from jutsu_assets.instance.mending import mend_history
 from jutsu_assets.instance.processes import RunProcess
 from tests.jutsu_assets.instance.histories import instance_of, write_home
@@ -26,7 +27,7 @@ def examined(home: Path) -> HistoryHealth:
 
 
 def test_a_history_that_is_not_there_yet_needs_no_mending(home: Path) -> None:
-    assert examined(home) == HistoryHealth(home, home, [])
+    assert examined(home) == HistoryHealth(HistoryPlace(home=home, folder=home), [])
     assert list(home.iterdir()) == [home / "dagster.yaml"]
 
 

@@ -9,7 +9,7 @@ from dagster._core.instance.config import dagster_instance_config, dagster_insta
 
 from jutsu_assets.instance.beginning import DATABASES
 from jutsu_assets.instance.event_log import KeptEventLog
-from jutsu_assets.instance.home import dagster_home, history_in, prepared_home
+from jutsu_assets.instance.home import HistoryPlace, dagster_home, history_place, prepared_home
 from jutsu_assets.instance.launcher import WatchfulLauncher
 from jutsu_assets.starter import INSTANCE, packaged
 from jutsu_core.errors import ConfigurationError
@@ -49,15 +49,29 @@ def test_the_history_lies_where_the_settings_say(tmp_path: Path, settings: str, 
     home = tmp_path / "home"
     home.mkdir()
     (home / INSTANCE).write_text(settings, encoding="utf-8")
-    found = history_in(home, {"JUTSU_HOME": str(tmp_path / "jutsu")})
-    assert found == (None if folder is None else tmp_path / folder)
+    found = history_place(home, {"JUTSU_HOME": str(tmp_path / "jutsu")})
+    assert found == HistoryPlace(home=home, folder=None if folder is None else tmp_path / folder)
+
+
+@pytest.mark.parametrize(
+    ("config", "written"),
+    [("{}", ""), ("{url: 'postgresql://h/d'}", "postgresql://h/d"), ("{url: {env: HERE}}", "there"), ("", "")],
+)
+def test_a_history_on_our_server_is_where_the_settings_or_the_environment_say(
+    tmp_path: Path, config: str, written: str
+) -> None:
+    settings = f"storage: {{custom: {{module: m, class: PostgresHistory, config: {config}}}}}"
+    (tmp_path / INSTANCE).write_text(settings, encoding="utf-8")
+    found = history_place(tmp_path, {"HERE": "there"})
+    assert found == HistoryPlace(home=tmp_path, written_url=written)
+    assert found.is_on_our_server
 
 
 @pytest.mark.parametrize("settings", ["storage: [", "- a list", "storage: 7", "storage: {custom: {module: m}}"])
 def test_settings_that_cannot_be_read_are_named(tmp_path: Path, settings: str) -> None:
     (tmp_path / INSTANCE).write_text(settings, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"dagster\.yaml must be readable"):
-        history_in(tmp_path, {})
+        history_place(tmp_path, {})
 
 
 def test_the_settings_we_ship_are_known_to_dagster_and_say_what_they_mean(

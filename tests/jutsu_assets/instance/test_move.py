@@ -27,8 +27,8 @@ from dagster_postgres import PostgresEventLogStorage
 
 from jutsu_assets.instance.beginning import DATABASES
 from jutsu_assets.instance.move import DAEMON_IS_ALIVE_FOR, Moved, move_history
-from jutsu_assets.instance.postgresql import history_url
 from jutsu_assets.instance.processes import RunProcess
+from jutsu_assets.instance.server import history_url
 from jutsu_core.errors import StoreError, StoreUnavailableError
 from tests.jutsu_assets.instance.histories import KEYS, instance_of, run_bars, write_home
 from tests.jutsu_assets.instance.test_runs import nothing_at_all

@@ -51,6 +51,14 @@ def test_the_command_prints_it_for_the_universe_or_for_another(tmp_path: Path, m
     assert not list(tmp_path.iterdir()), "nothing is made"
 
 
+@pytest.mark.parametrize("years", ["nan", "inf", "-inf", "0", "60", "x"])
+@pytest.mark.parametrize("timeframe", ["1m", "1d"])
+def test_years_that_are_none_are_a_wrong_use(years: str, timeframe: str) -> None:
+    shown = CliRunner().invoke(main, ["capacity", "--years", years, "--timeframe", timeframe])
+    assert (shown.exit_code, type(shown.exception)) == (2, SystemExit)
+    assert "Invalid value for '--years'" in shown.output
+
+
 def test_the_page_shows_the_costs_that_are_computed_with() -> None:
     page = (ROOT / "docs" / "scale.md").read_text("utf-8")
     for name, cost in COSTS.items():

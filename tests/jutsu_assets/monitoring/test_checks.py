@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from jutsu_assets.clock import SystemSleeper
 from jutsu_assets.instance.beginning import DATABASES
+from jutsu_assets.instance.home import HistoryPlace
 from jutsu_assets.instance.mending import mend_history
 from jutsu_assets.instance.outcomes import outcomes_of
 from jutsu_assets.instance.processes import BEGAN_TAG, HOST_TAG, PID_TAG, RunProcess
@@ -173,7 +174,15 @@ def cache_of_a_file(at: Installation) -> None:
     at.settings = replace(at.settings, cache_url="redis://me:S3CRET@cache.example/0")
 
 
+def broker_that_is_gone(at: Installation) -> None:
+    at.environment["JUTSU_CELERY_BROKER"] = "redis://me:S3CRET@127.0.0.1:1/0"
+
+
 WRONG = {
+    "the_broker_listens": (
+        broker_that_is_gone,
+        "Celery's broker must listen at 127.0.0.1:1, does not: [Errno 111] Connection refused; start it, or correct",
+    ),
     "something_is_stored": (nothing_stored, "none of the 3 symbols that are followed has a bar; run `jutsu update`"),
     "every_symbol_was_asked_for": (added_symbol, "NVDA: nothing was ever asked of what the universe file follows; run"),
     "run_history_is_whole": (two_heads, "more than one head"),
@@ -279,6 +288,27 @@ def test_a_replica_that_does_not_follow_is_found(installation: Installation, lag
     assert all(line.startswith(said or "") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("", None),
+        ("%20-cdefault_transaction_read_only%3Don", "takes no writes (default_transaction_read_only)"),
+        ("%20-crole%3Dpg_read_all_data", "does not let pg_read_all_data write"),
+    ],
+)
+def test_a_server_that_takes_no_writes_is_found(
+    installation: Installation, postgres_url: str, change: str, said: str | None
+) -> None:
+    schema = postgres_url.rpartition("%3D")[2]
+    with closing(Database(postgres_url, SystemSleeper())) as database, database.writing() as connection:
+        connection.exec_driver_sql(f"grant usage on schema {schema} to pg_read_all_data")
+    installation.settings = replace(installation.settings, database_url=f"{postgres_url}{change}")
+    with installation.look() as observed:
+        lines = [problem.said for problem in problems_of(observed) if problem.check == "the_store_takes_writes"]
+    assert len(lines) == (said is not None)
+    assert all(f"must be writable, but the server {said}; name the server that takes writes" in line for line in lines)
+
+
 def test_a_clock_that_differs_from_the_servers_is_found(installation: Installation) -> None:
     with installation.look() as observed:
         observed.__dict__["clock_ahead_seconds"] = -61.0
@@ -302,6 +332,7 @@ def test_every_check_is_tried_here_and_has_a_remedy() -> None:
         "the_disk_has_room",
         "the_clock_is_right",
         "replica_is_close",
+        "the_store_takes_writes",
         "there_is_a_store",
     }
     assert {check.name for check in CHECKS} == WRONG.keys() | elsewhere
@@ -319,12 +350,12 @@ def test_what_holds_a_slot_is_mended(installation: Installation) -> None:
 
 
 def test_outcomes_are_the_same_told_by_dagster(installation: Installation) -> None:
-    """A history on PostgreSQL is read through Dagster's own interfaces."""
+    """A history that another class than ours keeps is read through Dagster's own interfaces."""
     held_slot(installation)
     waiting_run(installation)
     now = installation.clock.now()
-    ours = outcomes_of(installation.home, installation.home, now)
-    assert ours == outcomes_of(installation.home, None, now)
+    ours = outcomes_of(HistoryPlace(home=installation.home, folder=installation.home), {}, now)
+    assert ours == outcomes_of(HistoryPlace(home=installation.home), {}, now)
     assert ours.counts == {"SUCCESS": 1, "STARTING": 1}
     assert ours.held_slots == {"ended": "schwab"}
     assert ours.waiting == {"queued": "STARTING"}

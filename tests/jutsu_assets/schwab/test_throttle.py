@@ -12,14 +12,14 @@ import httpx
 import pytest
 
 from jutsu_assets.clock import SystemClock, SystemSleeper
-from jutsu_assets.schwab.throttle import LIMITS, Throttle, ThrottledTransport
+from jutsu_assets.schwab.throttle import DEPARTED, DEPARTURE, LIMITS, Throttle, ThrottledTransport
 from jutsu_assets.schwab.transport import BoundedTransport, LoopbackTransport
 from jutsu_assets.simulator.faults import Fault
 from jutsu_assets.simulator.server import serve
 from jutsu_assets.store.coordination import RequestLedger
 from jutsu_assets.store.engine import Database
 from jutsu_core.access import FAILURES_TO_OPEN, AccessState, Change, Claim, Limits, after_failure
-from jutsu_core.errors import CircuitOpenError, RequestBudgetError
+from jutsu_core.errors import CircuitOpenError, RequestBudgetError, StoreUnavailableError
 from tests.support.builders import SettableClock
 from tests.support.processes import started, started_together
 from tests.support.schwab import (
@@ -67,6 +67,7 @@ class ScriptedLedger:
         self._answer_takes = answer_takes
         self.asked: list[tuple[Limits, str]] = []
         self.cancelled: list[int | None] = []
+        self.late: list[float] = []
 
     def claim(self, limits: Limits, holder: str, lead_seconds: float = 0.0) -> Claim:
         self.asked.append((limits, holder))
@@ -87,6 +88,10 @@ class ScriptedLedger:
 
     def cancel(self, claim: Claim) -> None:
         self.cancelled.append(claim.reservation)
+
+    def left_late(self, claim: Claim, limits: Limits, by_seconds: float) -> None:
+        del claim, limits
+        self.late.append(by_seconds)
 
     def state(self) -> AccessState:
         return AccessState()
@@ -306,6 +311,56 @@ def test_a_request_is_sent_after_its_turn_and_closing_closes_what_sends() -> Non
         client.post("https://api.schwabapi.com/v1/oauth/token")
     assert order == ["turn", "/marketdata/v1/pricehistory", "turn", "/v1/oauth/token", "closed"]
     assert throttle.requests == 2
+
+
+class Stalling(httpx.BaseTransport):
+    """Sends nothing, and stalls between the last look at the clock and the first byte."""
+
+    def __init__(self, watch: SleptStopwatch, *stalls: float) -> None:
+        self._watch, self._stalls = watch, list(stalls)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.extensions["trace"](DEPARTURE, {})
+        self._watch.seconds += self._stalls.pop(0)
+        request.extensions["trace"](DEPARTED, {})
+        return httpx.Response(204)
+
+
+def test_who_was_stalled_after_the_last_look_tells_the_others(watch: SleptStopwatch) -> None:
+    ledger = ScriptedLedger(watch)
+    transport = ThrottledTransport(Stalling(watch, 0.0, LATENESS, 0.3), Throttle(ledger, watch, stopwatch=watch))
+    for _ in range(3):
+        transport.handle_request(httpx.Request("GET", ADDRESS))
+    assert ledger.late == pytest.approx([0.3 - LATENESS])
+
+
+def test_a_request_that_left_late_goes_on_where_nobody_can_be_told(
+    watch: SleptStopwatch, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        message = "the database must be reachable"
+        raise StoreUnavailableError(message)
+
+    ledger = ScriptedLedger(watch)
+    monkeypatch.setattr(ledger, "left_late", gone)
+    transport = ThrottledTransport(Stalling(watch, 0.3), Throttle(ledger, watch, stopwatch=watch))
+    assert transport.handle_request(httpx.Request("GET", ADDRESS)).status_code == 204
+    assert "left 0.28 s late, and nobody could be told: the database must be reachable" in caplog.text
+
+
+def test_those_who_wait_keep_their_distance_from_one_that_left_late(
+    shared: RequestLedger, watch: SleptStopwatch
+) -> None:
+    """The first of two pairs leaves 0.3 s late: of the next pair one waits for another turn."""
+    first, second, third, fourth, fifth = (shared.claim(LIMITS, "me") for _ in range(5))
+    watch.seconds = first.instant + 0.3
+    shared.left_late(first, LIMITS, 0.3 - LATENESS)
+    stands = [shared.confirms(claim, "me") for claim in (second, third, fourth, fifth)]
+    assert stands == [True, True, False, True]
+    shared.cancel(fourth)
+    again = shared.claim(LIMITS, "me")
+    left = [first.instant + 0.3, *(claim.instant for claim in (second, third, fifth, again))]
+    assert closest(left) >= 1.0
 
 
 def test_another_instant_is_reserved_where_the_connection_took_too_long_to_open(watch: SleptStopwatch) -> None:

@@ -105,13 +105,13 @@ def test_another_store_on_the_same_server_is_refused(stored: str, postgres: Post
 
 def test_a_server_without_a_store_is_refused(stored: str, postgres: PostgresServer) -> None:
     with postgres.fresh_url() as empty:
-        for url, read_url, named in [
-            (stored, empty, "JUTSU_DATABASE_READ_URL"),
-            (empty, stored, "JUTSU_HOME or JUTSU_DATABASE_URL"),
+        for url, read_url, said in [
+            (stored, empty, "the read replica: there is none; correct JUTSU_DATABASE_READ_URL"),
+            (empty, stored, "JUTSU_HOME or JUTSU_DATABASE_URL says where to look"),
         ]:
             with (
                 DatabaseDataHandler(url, read_url=read_url) as bars,
-                pytest.raises(NoDataError, match=f"{named} says where to look"),
+                pytest.raises(NoDataError, match=said),
             ):
                 bars.get_latest_bar("AAPL")
 
