@@ -163,9 +163,9 @@ def require_bars(bars: pd.DataFrame) -> dict[str, FloatArray]:
             a row breaks a rule; the first such row is named by position and time.
 
     Examples:
-        >>> require_bars(pd.DataFrame({"close": [1.0]}))
+        >>> require_bars([1.0])
         Traceback (most recent call last):
-        jutsu_core.errors.InvalidInputError: bars must have the column symbol, was without it
+        jutsu_core.errors.InvalidInputError: bars must be a pandas DataFrame, was list; bars_to_frame makes one of bars
     """
     require_type("bars", bars, pd.DataFrame, "a pandas DataFrame", "bars_to_frame makes one of bars")
     names = bars.columns.tolist()
@@ -173,7 +173,8 @@ def require_bars(bars: pd.DataFrame) -> dict[str, FloatArray]:
         if (count := names.count(name)) > 1:
             refuse(f"column {name} of bars", "there once", f"there {count} times", "drop the others")
         if not count:
-            refuse("bars", f"with the column {name}", "without it", _remedy_of_missing(bars, name))
+            message = f"bars must have the column {name}, was without it; {_remedy_of_missing(bars, name)}"
+            raise InvalidInputError(message)
     numeric = BAR_COLUMNS[2:]
     # An empty frame has no types to speak of: pandas gives its columns the type object.
     if bars.empty:
