@@ -23,6 +23,7 @@ BY_HAND = "it needs a person, or an account"
 SHELL = "it changes the reader's shell alone; what it sets is set here"
 SERVER = "it needs a PostgreSQL server; the tests of the store run it over one"
 BROKER = "it needs a broker; the proof of the workers runs it over one"
+CONTAINERS = "it needs a container engine; the tests of deploy/ hold its services together"
 NOT_RUN = {
     "make demo": BY_MAKE,
     "make dev": BY_MAKE,
@@ -39,6 +40,10 @@ NOT_RUN = {
     "jutsu instance move postgresql://jutsu@db.example/jutsu": SERVER,
     "celery -A dagster_celery.app worker -n jutsu-1@%h": BROKER,
     "export JUTSU_DAGSTER_URL=postgresql://jutsu@db.example/jutsu": SHELL,
+    "docker compose -f deploy/compose.yaml up --detach --build --wait": CONTAINERS,
+    "docker compose -f deploy/compose.yaml exec jutsu jutsu login --manual": CONTAINERS,
+    "docker compose -f deploy/compose.yaml exec jutsu jutsu doctor": CONTAINERS,
+    "docker compose -f deploy/compose.yaml logs --follow worker": CONTAINERS,
 }
 
 
