@@ -183,9 +183,6 @@ def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -
     Returns:
         A new array: one average more than there are values, behind ``ahead`` places.
 
-    Raises:
-        InvalidInputError: TA-Lib's process-wide settings were changed.
-
     Examples:
         >>> smoothed(np.array([4.0, 5.0]), 2.0, 3)
         array([2., 3., 4.])
@@ -195,7 +192,6 @@ def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -
         row[ahead] = start
         row[ahead + 1 :] = values if period == 1 else _smoothed_by_hand(values, start, period)
         return row
-    require_kernel_defaults("EMA")
     # The kernel begins with a mean of its own. After one of zeros, a few values lead it to the start.
     lead = _lead(start, 2.0 / (period + 1))
     zeros = max(period, ahead + 1 - len(lead))

@@ -30,6 +30,7 @@ from jutsu_core.indicators.inputs import (
     row_name,
     session_numbers,
 )
+from jutsu_core.indicators.kernels import require_kernel_defaults
 from jutsu_core.indicators.records import IndicatorDefinition, InputName, array_lines
 from jutsu_core.sessions import EXCHANGE_ZONE, zone_of
 
@@ -176,6 +177,8 @@ def require_indicators(indicators: object) -> list[IndicatorSpec]:
         >>> require_indicators(["rsi", indicator("sma", period=5)])[0].column_names
         ('rsi_14',)
     """
+    if isinstance(indicators, tuple) and set(map(type, indicators)) == {IndicatorSpec}:  # nearly always
+        return list(indicators)
     items = require_items("indicators", indicators, object, _SPEC_OR_NAME)
     named = [indicator(item) if isinstance(item, str) else item for item in items]
     return require_items("indicators", named, IndicatorSpec, _SPEC_OR_NAME)
@@ -326,6 +329,8 @@ def _plan(indicators: tuple[IndicatorSpec, ...]) -> _Plan:
 
 def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayLine]:
     """Yield the line of every result."""
+    # Once for all of them: to ask costs as much as an average of a thousand values.
+    require_kernel_defaults("EMA", "RSI")
     # All indicators share the lines, and with them the running sums of each.
     lines = array_lines(columns)
     is_shared = ~np.isnan(columns["benchmark"]) if "benchmark" in plan.readers else None

@@ -74,7 +74,6 @@ def rsi_composite(period: int) -> Composite:
     def kernel(closes: FloatArray) -> tuple[FloatArray, ...]:
         if len(closes) <= period:
             return (np.empty(len(closes)),)
-        require_kernel_defaults("RSI")
         found = _rsi_of_one(closes) if period == 1 else ta_lib("RSI")(closes, timeperiod=period)
         # The kernel says 0 where there was neither gain nor loss, and also where both have all but faded.
         if np.minimum.reduce(found[period:]) == 0.0 and not _put_right(found, closes, period):
@@ -96,7 +95,6 @@ def macd_composite(fast: int, slow: int, signal: int) -> Composite:
     def kernel(closes: FloatArray) -> tuple[FloatArray, ...]:
         if len(closes) < slow + signal - 1:
             return (np.empty(len(closes)), np.empty(len(closes)), np.empty(len(closes)))
-        require_kernel_defaults("EMA")
         lines: tuple[FloatArray, ...] = ta_lib("MACD")(closes - closes[0], fast, slow, signal)
         return lines
 

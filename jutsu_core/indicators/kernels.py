@@ -23,7 +23,7 @@ def ta_lib(name: str) -> Callable[..., Any]:
         >>> ta_lib("SMA")(np.array([1.0, 3.0]), timeperiod=2)
         array([nan,  2.])
     """
-    function: Callable[..., Any] = getattr(importlib.import_module("talib"), name)
+    function: Callable[..., Any] = getattr(_library(), name)
     return getattr(function, "__wrapped__", function)
 
 
@@ -39,7 +39,7 @@ def require_kernel_defaults(*functions: str) -> None:
     Raises:
         InvalidInputError: A setting is not the default; the remedy is named.
     """
-    talib: Any = importlib.import_module("talib")
+    talib = _library()
     for function in functions:
         hidden = talib.get_unstable_period(function)
         if hidden:
@@ -52,3 +52,8 @@ def require_kernel_defaults(*functions: str) -> None:
     if mode:
         message = f"TA-Lib's compatibility mode must be 0, was {mode}; call talib.set_compatibility(0)"
         raise InvalidInputError(message)
+
+
+@cache
+def _library() -> Any:  # noqa: ANN401 - a module without types
+    return importlib.import_module("talib")

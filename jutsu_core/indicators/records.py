@@ -23,6 +23,7 @@ from jutsu_core.indicators.inputs import (
     require_period,
     require_series,
 )
+from jutsu_core.indicators.kernels import require_kernel_defaults
 from jutsu_core.indicators.lines import Line
 
 InputName = Literal["open", "high", "low", "close", "volume", "session", "benchmark"]
@@ -201,6 +202,7 @@ class IndicatorDefinition:
         if len(columns) > 1:
             require_equal_lengths(**{f"{name}s": values for name, values in columns.items()})
         self.require_inputs(columns, lambda name, row: f"{name}s[{row}]")
+        require_kernel_defaults("EMA", "RSI")
         lines = self.lines(array_lines(columns), chosen)
         return tuple([line.padded(length) for line in lines if isinstance(line, ArrayLine)])
 
