@@ -80,6 +80,7 @@ def test_a_changed_unstable_period_is_refused() -> None:
         macd(closes)
     with pytest.raises(InvalidInputError, match="unstable period of EMA must be 0, was 5"):
         atr(closes, closes, closes)
+    set_unstable_period("EMA", 0)
     set_unstable_period("RSI", 4)
     with pytest.raises(InvalidInputError, match="unstable period of RSI must be 0, was 4"):
         rsi(closes)
