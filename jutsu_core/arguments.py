@@ -269,7 +269,8 @@ def times_of(index: pd.Index) -> pd.DatetimeIndex | None:
     if pd.api.types.is_numeric_dtype(index.dtype):
         return None
     is_arrow = getattr(index.dtype, "kind", "O") == "M"
-    return pd.DatetimeIndex(index) if is_arrow else _times_of_objects(index)
+    kind = pd.api.types.infer_dtype(index, skipna=True)
+    return pd.DatetimeIndex(index) if is_arrow else _times_of_objects(index, kind)
 
 
 def _listed(name: str, values: object, must_be: str) -> list[Any]:
@@ -301,12 +302,12 @@ def _stamps_of_objects(index: pd.Index) -> npt.NDArray[np.int64] | None:
         return pd.PeriodIndex(index).asi8
     if kind in {"timedelta", "timedelta64"}:
         return pd.TimedeltaIndex(index).asi8
-    times = _times_of_objects(index)
+    times = _times_of_objects(index, kind)
     return None if times is None else times.asi8
 
 
-def _times_of_objects(index: pd.Index) -> pd.DatetimeIndex | None:
-    kind = pd.api.types.infer_dtype(index, skipna=True)
+def _times_of_objects(index: pd.Index, kind: str) -> pd.DatetimeIndex | None:
+    """Return what :func:`times_of` does for labels that pandas calls ``kind``."""
     if kind == "period":
         return pd.PeriodIndex(index).to_timestamp()
     is_text = kind == "string" and all(map(_begins_with_a_date, index.dropna()))

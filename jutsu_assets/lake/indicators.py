@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -179,14 +178,18 @@ def _as_known(
     others, and who names it is told why.
     """
     specs = [spec for spec in universe.daily_indicators if not set(spec.column_names).isdisjoint(columns)]
-    compares = any(spec.definition.compares for spec in specs)
     with shown_database(settings):
         pass  # which says what to do where there is nothing
     with DatabaseDataHandler(
         settings.database_url, as_of=as_of, read_url=settings.read_url, connections=settings.connections
     ) as bars:
         frames = [bars.get_frame(symbol) for symbol in (bars.symbols().index if symbols is None else symbols)]
-        beside = _closes(bars, universe.benchmark_symbol) if compares else None
+        # Of one that had no bar yet, none: what compares with it is missing then.
+        beside = (
+            bars.get_frame(str(universe.benchmark_symbol), missing="skip").set_index("timestamp")["close"]
+            if any(spec.definition.compares for spec in specs)
+            else None
+        )
     tables = []
     for frame in frames:
         try:
@@ -202,14 +205,6 @@ def _as_known(
         table = pa.Table.from_pandas(computed.reindex(columns=list(columns)), preserve_index=False)
         tables.append(table.replace_schema_metadata(None))
     return tables
-
-
-def _closes(bars: DatabaseDataHandler, symbol: str | None) -> "pd.Series[float]":
-    """Return the closes of ``symbol`` by their times, none where it had no bar yet."""
-    if symbol not in bars.symbols().index:
-        return pd.Series(dtype=np.float64, index=pd.DatetimeIndex([], tz="UTC"))
-    frame = bars.get_frame(str(symbol))
-    return frame.set_index("timestamp")["close"]
 
 
 def _finisher(into: Into) -> Callable[[pa.Table], Any]:

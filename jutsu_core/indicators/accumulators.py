@@ -91,15 +91,15 @@ class Accumulator:
             "session": lambda bar, _: float(exchange_date(bar.timestamp, exchange_zone).toordinal()),
         }
         # What compares runs on bars that both have, the rest on all.
-        compares = [definition.compares for definition in definitions]
         self._all, self._shared = _Reel(limit), _Reel(limit)
         self._results: list[StreamLine] = []
         self._gaps: list[int] = []
-        for spec, does_compare in zip(specs, compares, strict=True):
-            reel = self._shared if does_compare else self._all
+        for spec in specs:
+            reel = self._shared if spec.definition.compares else self._all
             made = spec.definition.lines(reel.lines(spec.definition.inputs, values), spec.parameters)
             lines = [line for line in made if isinstance(line, StreamLine)]
-            self._gaps += range(len(self._results), len(self._results) + len(lines)) if does_compare else ()
+            if spec.definition.compares:
+                self._gaps += range(len(self._results), len(self._results) + len(lines))
             self._results += lines
         self._came: list[tuple[datetime, bool]] = []
         self._furthest = 0

@@ -75,10 +75,7 @@ def require_series(name: str, values: object) -> FloatArray:
         message = f"{name} must hold integers or floats, was {values.dtype}; convert them: {name}.astype(float)"
         raise InvalidInputError(message)
     series = np.ascontiguousarray(values, dtype=np.float64)
-    # The place of the largest; of NaN, wherever there is one, and no comparison with it holds.
-    magnitudes = np.abs(series)
-    if len(series) and not magnitudes[magnitudes.argmax()] <= MAX_MAGNITUDE:
-        index = int(np.argmin(magnitudes <= MAX_MAGNITUDE))
+    if (index := _first_refused(series)) is not None:
         refuse_value(f"{name}[{index}]", float(series[index]), is_finite=bool(np.isfinite(series[index])))
     return series
 
@@ -199,6 +196,15 @@ def _remedy_of_missing(bars: pd.DataFrame, name: str) -> str:
     return f"bars have the columns {', '.join(BAR_COLUMNS)}"
 
 
+def _first_refused(values: FloatArray) -> int | None:
+    """Return the place of the first value that is not finite or beyond ``MAX_MAGNITUDE``; None if there is none."""
+    # The place of the largest; of NaN, wherever there is one, and no comparison with it holds.
+    magnitudes = np.abs(values)
+    if not len(values) or magnitudes[magnitudes.argmax()] <= MAX_MAGNITUDE:
+        return None
+    return int(np.argmin(magnitudes <= MAX_MAGNITUDE))
+
+
 def _array_of(series: "pd.Series[Any]") -> object:
     is_nullable = pd.api.types.is_extension_array_dtype(series.dtype) and series.dtype.kind in "fiu"
     return series.to_numpy(dtype=np.float64, na_value=np.nan) if is_nullable else series.to_numpy()
@@ -263,12 +269,8 @@ def _finite_column(bars: pd.DataFrame, name: str) -> FloatArray:
     else:
         message = f'{name} must hold integers or floats, was {dtype}; convert it: bars.astype({{"{name}": float}})'
         raise InvalidInputError(message)
-    # The place of the largest; of NaN, wherever there is one, and no comparison with it holds.
-    magnitudes = np.abs(values)
-    if not magnitudes[magnitudes.argmax()] <= MAX_MAGNITUDE:
-        row = int(np.argmin(magnitudes <= MAX_MAGNITUDE))
-        number = float(values[row])
-        refuse_value(f"{row_name(bars, row)}: {name}", number, is_finite=bool(np.isfinite(number)))
+    if (row := _first_refused(values)) is not None:
+        refuse_value(f"{row_name(bars, row)}: {name}", float(values[row]), is_finite=bool(np.isfinite(values[row])))
     return values
 
 

@@ -110,8 +110,8 @@ def grown(account: Account, flows_at: FlowsAt) -> FloatArray:
     if flows is None:
         return values
     before, after = _at_work(account, flows, flows_at)
-    was_nothing = _is_nothing(before, values)
-    is_idle = was_nothing & _is_nothing(after, values)
+    was_nothing = is_nothing(before, values)
+    is_idle = was_nothing & is_nothing(after, values)
     empty = np.flatnonzero((before <= 0) & ~is_idle)
     if len(empty) and flows_at == "start":
         row = int(empty[0]) + 1
@@ -133,7 +133,7 @@ def idle_rows(account: Account, flows_at: FlowsAt) -> list[int]:
     """Return the rows of the periods in which nothing was at work, since all had been paid out."""
     if account.flows is None:
         return []
-    before, after = (_is_nothing(part, account.equity) for part in _at_work(account, account.flows, flows_at))
+    before, after = (is_nothing(part, account.equity) for part in _at_work(account, account.flows, flows_at))
     return [int(row) + 1 for row in np.flatnonzero(before & after)]
 
 
@@ -143,9 +143,15 @@ def _at_work(account: Account, flows: FloatArray, flows_at: FlowsAt) -> tuple[Fl
     return (values[:-1] + flows[1:], values[1:]) if flows_at == "start" else (values[:-1], values[1:] - flows[1:])
 
 
-def _is_nothing(amounts: FloatArray, values: FloatArray) -> npt.NDArray[np.bool_]:
-    is_nothing: npt.NDArray[np.bool_] = np.abs(amounts) <= _ROUNDED * float(np.abs(values).max())
-    return is_nothing
+def is_nothing(amounts: FloatArray, values: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return which amounts are no more than rounding leaves of an account that held ``values``.
+
+    Examples:
+        >>> is_nothing(np.array([1e-9, 1.0]), np.array([5_000.0])).tolist()
+        [True, False]
+    """
+    found: npt.NDArray[np.bool_] = np.abs(amounts) <= _ROUNDED * float(np.abs(values).max())
+    return found
 
 
 def money_weighted_return(account: Account) -> float | str:

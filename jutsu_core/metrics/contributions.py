@@ -15,7 +15,7 @@ import pandas as pd
 
 from jutsu_core.arguments import refuse, require_number, shown
 from jutsu_core.events import FillEvent
-from jutsu_core.metrics.account import FlowsAt
+from jutsu_core.metrics.account import FlowsAt, is_nothing
 from jutsu_core.metrics.attribution import Attribution, linked
 from jutsu_core.metrics.frames import checked_frame
 from jutsu_core.metrics.reconciliation import rows_of_fills, signed
@@ -24,8 +24,6 @@ from jutsu_core.metrics.trades import checked_fills
 from jutsu_core.sessions import EXCHANGE_ZONE
 
 _ZERO = Decimal(0)
-# What floats may leave of an account of which all was paid out, as a share of the most that was in it.
-_ROUNDED = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +121,7 @@ def attribute_fills(
     equity = start + np.cumsum(gains + flows)
     at_work = np.concatenate(([start], equity[:-1])) + (flows if flows_at == "start" else 0.0)
     # Where all had been paid out, nothing was earned of nothing.
-    is_idle = (gains == 0) & (np.abs(at_work) <= _ROUNDED * np.abs(equity).max())
+    is_idle = (gains == 0) & is_nothing(at_work, equity)
     at_work = np.where(is_idle, 0.0, at_work)
     before = np.where(is_idle, np.inf, at_work)
     ruined = np.flatnonzero((before <= 0) | (before + gains <= 0))

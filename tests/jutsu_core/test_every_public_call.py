@@ -679,7 +679,7 @@ WITHOUT_ROW = {
     "indicators.inputs": {"*": CHECK},
     "indicators.trend": {"MacdSeries": RECORD},
     "indicators.volatility": {"BollingerBands BollingerPosition Channels": RECORD, "true_range": KERNEL},
-    "metrics.account": {"account_of": CHECK, "Account grown idle_rows money_weighted_return": KERNEL},
+    "metrics.account": {"account_of": CHECK, "Account grown idle_rows is_nothing money_weighted_return": KERNEL},
     "metrics.answer": {"Measured": RECORD, "measured": KERNEL},
     "metrics.attribution": {"Attribution": RECORD, "linked": KERNEL},
     "metrics.contributions": {"Earned": RECORD},

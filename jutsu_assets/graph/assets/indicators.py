@@ -28,7 +28,6 @@ from jutsu_core.indicators.catalog import (
 from jutsu_core.ports import PartitionVersion
 
 DAILY_INDICATORS = "daily_indicators"
-_DEFINITIONS = "the indicators or their definitions"
 
 
 def indicators_spec(
@@ -42,7 +41,7 @@ def indicators_spec(
         DAILY_INDICATORS,
         deps=[DAILY_BARS],
         kinds={"talib", "parquet"},
-        code_version=_made_by(catalog_fingerprint(indicators), [benchmark or ""] if _compares(indicators) else None),
+        code_version=_identity(catalog_fingerprint(indicators), [benchmark or ""] if _compares(indicators) else None),
         metadata={
             "dagster/column_schema": indicator_schema(columns),
             "dagster/column_lineage": indicator_lineage(DAILY_BARS, indicators),
@@ -85,7 +84,7 @@ class IndicatorsUpdate:
                 recorded of them; the former file stays current.
         """
         version = subject.held()
-        input_hash = input_hash_of(version.content_hash, _made_by(self._fingerprint, self._beside(subject, version)))
+        input_hash = input_hash_of(version.content_hash, _identity(self._fingerprint, self._beside(subject, version)))
         former = self._lake.manifest.current(DAILY_INDICATORS, subject.symbol)
         began = time.perf_counter()
         file, fault = self._lake.standing(DAILY_INDICATORS, subject.symbol, input_hash)
@@ -105,7 +104,8 @@ class IndicatorsUpdate:
             }
         said = "unchanged" if is_current else "written"
         if former is not None and former.is_made_of(version.content_hash) and former.input_hash != input_hash:
-            because = "the indicators, their definitions or the benchmark" if self._compares else _DEFINITIONS
+            what = "the indicators, their definitions or the benchmark"
+            because = what if self._compares else "the indicators or their definitions"
             metadata["recomputed"] = said = f"written, because {because} changed"
         if fault is not None:
             metadata["mended"] = f"the former file {fault}"
@@ -156,7 +156,7 @@ def _compares(indicators: Sequence[IndicatorSpec]) -> bool:
     return any(spec.definition.compares for spec in indicators)
 
 
-def _made_by(fingerprint: str, beside: list[str] | None) -> str:
+def _identity(fingerprint: str, beside: list[str] | None) -> str:
     """Return by what a series is made of its own bars: by definitions alone, or ``beside`` something."""
     if beside is None:
         return fingerprint
