@@ -68,9 +68,23 @@ def exchange_date(moment: datetime, exchange_zone: str = EXCHANGE_ZONE) -> date:
         '2013-03-01'
     """
     utc = require_aware("moment", moment)
+    zone_of(exchange_zone)
+    return utc.date() if utc.time() == _MIDNIGHT else clock_date(utc, exchange_zone)
+
+
+def clock_date(moment: datetime, exchange_zone: str = EXCHANGE_ZONE) -> date:
+    """Return the date that the exchange's clocks show at ``moment``, which is an instant and no label.
+
+    Raises:
+        InvalidInputError: ``moment`` is no aware datetime, or the zone is unknown.
+
+    Examples:
+        >>> from datetime import UTC
+        >>> clock_date(datetime(2013, 3, 2, tzinfo=UTC)).isoformat()  # 19:00 in New York
+        '2013-03-01'
+    """
+    utc = require_aware("moment", moment)
     zone = zone_of(exchange_zone)
-    if utc.time() == _MIDNIGHT:
-        return utc.date()
     try:
         return utc.astimezone(zone).date()
     except OverflowError:  # the first or the last day of all

@@ -9,15 +9,16 @@ What does not belong here: formulas (the families) and the lines that grow (``st
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import nan
+from typing import Any
 
-from jutsu_core.arguments import refuse, require_flag, require_integer, require_items, require_type
-from jutsu_core.bars import MICROS_PER_UNIT, Bar, require_aware
+from jutsu_core.arguments import is_integer, refuse, require_flag, require_integer, require_items, require_type, shown
+from jutsu_core.bars import MAX_MICROS, MICROS_PER_UNIT, Bar, require_aware
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.catalog import IndicatorSpec, indicator_columns, require_indicators
+from jutsu_core.indicators.catalog import IndicatorSpec, catalog_fingerprint, indicator_columns, require_indicators
 from jutsu_core.indicators.lines import Line
 from jutsu_core.indicators.records import PRICE_INPUTS, PRICES
 from jutsu_core.indicators.stream_lines import StreamLine, Tape
-from jutsu_core.sessions import EXCHANGE_ZONE, exchange_date, zone_of
+from jutsu_core.sessions import EXCHANGE_ZONE, clock_date, zone_of
 
 MOST_REMEMBERED = 1_000_000
 
@@ -35,7 +36,8 @@ class Accumulator:
     """The values of indicators, bar by bar.
 
     ``update`` returns, to the bit, what the last row of ``compute_indicators`` over all bars so far holds. What
-    only a whole history shows, that an index never has any volume, is not refused here.
+    only a whole history shows, that an index never has any volume, is not refused here. A copy, and what is unpickled,
+    goes on by itself.
 
     Args:
         indicators: What to compute, a name with its defaults; the order is that of the values.
@@ -75,6 +77,7 @@ class Accumulator:
         limit = require_integer("remembered", remembered, minimum=0, maximum=MOST_REMEMBERED)
         specs = require_indicators(indicators)
         self.columns = tuple(column.name for column in indicator_columns(specs))
+        self._specs, self._zone_name = tuple(specs), exchange_zone
         definitions = [spec.definition for spec in specs]
         read = {name: definition.name for definition in definitions for name in definition.inputs}
         self._reads_volume, self._comparing = "volume" in read, read.get("benchmark")
@@ -88,7 +91,7 @@ class Accumulator:
         }
         values: dict[str, Callable[[Bar, Bar | None], float]] = {
             **_VALUES,
-            "session": lambda bar, _: float(exchange_date(bar.timestamp, exchange_zone).toordinal()),
+            "session": lambda bar, _: float(clock_date(bar.timestamp, exchange_zone).toordinal()),
         }
         # What compares runs on bars that both have, the rest on all.
         self._all, self._shared = _Reel(limit), _Reel(limit)
@@ -118,7 +121,11 @@ class Accumulator:
             InvalidInputError: The bar is not after the one before, or an indicator cannot be computed of it;
                 nothing has changed then.
         """
-        self._check(bar, benchmark)
+        self._check(bar, benchmark, self._came[-1][0] if self._came else None)
+        return self._take(bar, benchmark)
+
+    def _take(self, bar: Bar, benchmark: Bar | None) -> tuple[float, ...]:
+        """Return what ``update`` does, of bars that were checked."""
         self._all.take(bar, benchmark)
         if benchmark is not None and self._gaps:
             self._shared.take(bar, benchmark)
@@ -140,18 +147,22 @@ class Accumulator:
         Raises:
             InvalidInputError: There were fewer, or fewer are remembered.
         """
-        count = require_integer("bars", bars, minimum=0)
+        count = self._remembered("bars", require_integer("bars", bars, minimum=0))
+        kept = len(self._came) - count
+        self._all.tape.rollback(count)
+        if self._gaps:
+            self._shared.tape.rollback(sum(is_shared for _, is_shared in self._came[kept:]))
+        del self._came[kept:]
+
+    def _remembered(self, name: str, count: int) -> int:
+        """Return ``count``; refuse it if fewer bars can be taken back."""
         tape = self._all.tape
         # Counted from the furthest bar that ever came: what lay before was forgotten then, and does not come back.
         most = tape.bars - max(0, self._furthest - tape.remembered)
         if count > most:
             remedy = "make an Accumulator with a larger remembered, and give it the history again"
-            refuse("bars", f"at most {most}, as so many are remembered", count, remedy)
-        kept = len(self._came) - count
-        tape.rollback(count)
-        if self._gaps:
-            self._shared.tape.rollback(sum(is_shared for _, is_shared in self._came[kept:]))
-        del self._came[kept:]
+            refuse(name, f"at most {most}, as so many are remembered", count, remedy)
+        return count
 
     def restate(self, bars: Iterable[Bar], benchmarks: Iterable[Bar | None] = ()) -> list[tuple[float, ...]]:
         """Return the values of ``bars``, which take the place of all bars from the first one's time on.
@@ -162,7 +173,7 @@ class Accumulator:
                 where gaps are allowed.
 
         Raises:
-            InvalidInputError: As ``update`` and ``rollback`` say; bars before the one that is refused have been taken.
+            InvalidInputError: As ``update`` and ``rollback`` say; nothing has changed then.
         """
         restated = require_items("bars", bars, Bar, "a Bar, its prices in micros")
         beside: list[Bar | None] = []
@@ -176,17 +187,23 @@ class Accumulator:
             refuse("benchmarks", f"as many as bars, {len(restated)}", len(beside), "give the one of each bar's time")
         pairs = list(zip(restated, beside or [None] * len(restated), strict=True))
         first = require_aware("timestamp of bars[0]", restated[0].timestamp)
-        self.rollback(sum(time >= first for time, _ in self._came))
-        return [self.update(bar, other) for bar, other in pairs]
+        count = self._remembered("bars to take back", sum(time >= first for time, _ in self._came))
+        before = None
+        for bar, other in pairs:
+            before = self._check(bar, other, before)
+        self.rollback(count)
+        return [self._take(bar, other) for bar, other in pairs]
 
-    def _check(self, bar: Bar, benchmark: Bar | None) -> None:
+    def _check(self, bar: Bar, benchmark: Bar | None, before: datetime | None) -> datetime:
+        """Return the time of ``bar``, which comes after one of the time ``before``."""
         require_type("bar", bar, Bar, "a Bar, its prices in micros")
         if benchmark is not None:
             require_type("benchmark", benchmark, Bar, "a Bar, its prices in micros")
         moment = require_aware("timestamp of bar", bar.timestamp)
-        if self._came and moment <= self._came[-1][0]:
+        if before is not None and moment <= before:
             remedy = "restate takes bars back and gives them again"
-            refuse("timestamp of bar", f"after {self._came[-1][0].isoformat()}", moment.isoformat(), remedy)
+            refuse("timestamp of bar", f"after {before.isoformat()}", moment.isoformat(), remedy)
+        _require_whole("the bar", bar)
         if self._reads_volume and bar.volume < 0:
             refuse(f"volume of the bar {moment.isoformat()}", "0 or more", bar.volume, "correct the bar")
         for name, indicator in self._needs_positive.items():
@@ -198,6 +215,7 @@ class Accumulator:
                 raise InvalidInputError(message)
         if self._comparing is not None and not (self._allows_gaps and benchmark is None):
             self._check_benchmark(bar, benchmark, self._comparing)
+        return moment
 
     @staticmethod
     def _check_benchmark(bar: Bar, benchmark: Bar | None, indicator: str) -> None:
@@ -205,11 +223,48 @@ class Accumulator:
         if benchmark is None:
             remedy = f"{indicator} compares with it: give it, or say allow_benchmark_gaps=True"
             refuse("benchmark", f"the benchmark's bar of {moment}", "None", remedy)
-        if benchmark.timestamp != bar.timestamp:
-            refuse("timestamp of benchmark", f"that of bar, {moment}", benchmark.timestamp.isoformat())
+        if (beside := require_aware("timestamp of benchmark", benchmark.timestamp)) != bar.timestamp:
+            refuse("timestamp of benchmark", f"that of bar, {moment}", beside.isoformat())
+        _require_whole("the benchmark's bar", benchmark)
         if benchmark.close <= 0:
             was = f"{benchmark.close / MICROS_PER_UNIT:g}"
             refuse(f"close of the benchmark's bar {moment}", "above 0", was, f"{indicator} divides by it")
+
+    def __getstate__(self) -> dict[str, object]:
+        return {
+            "made_of": self._specs,
+            "settings": (self._all.tape.remembered, self._allows_gaps, self._zone_name),
+            "fingerprint": catalog_fingerprint(self._specs),
+            "came": (self._came, self._furthest),
+            "tapes": [reel.tape.held() for reel in (self._all, self._shared)],
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # What computes is a web of closures over lists, so it is made anew, and its lists are filled.
+        if state["fingerprint"] != catalog_fingerprint(state["made_of"]):
+            remedy = "make a new one, and give it the history again"
+            refuse("indicators of the stored Accumulator", "defined as here", "by other definitions", remedy)
+        remembered, allows_gaps, zone = state["settings"]
+        Accumulator.__init__(
+            self, state["made_of"], remembered=remembered, allow_benchmark_gaps=allows_gaps, exchange_zone=zone
+        )
+        came, self._furthest = state["came"]
+        self._came = list(came)
+        for reel, held in zip((self._all, self._shared), state["tapes"], strict=True):
+            reel.tape.resume(held)
+
+
+def _require_whole(name: str, bar: Bar) -> None:
+    """Check that prices and volume are whole numbers of 64 bits."""
+    _, *numbers = bar
+    if {*map(type, numbers)} == {int} and max(numbers) <= MAX_MICROS and min(numbers) >= -MAX_MICROS:  # nearly always
+        return
+    for field, number in zip(Bar._fields[1:], numbers, strict=True):
+        if not is_integer(number) or abs(int(number)) > MAX_MICROS:
+            is_price = field != "volume"
+            remedy = f"prices are in micros: round({field} * {MICROS_PER_UNIT:_})" if is_price else "correct the bar"
+            must_be = f"a whole number of {'micros' if is_price else 'shares'}, of 64 bits"
+            refuse(f"{field} of {name} {bar.timestamp.isoformat()}", must_be, shown(number), remedy)
 
 
 class _Reel:

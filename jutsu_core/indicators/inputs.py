@@ -275,16 +275,17 @@ def _finite_column(bars: pd.DataFrame, name: str) -> FloatArray:
 
 
 def session_numbers(bars: pd.DataFrame, exchange_zone: str) -> FloatArray:
-    """Return a number for each bar that those of one session have in common: the days of ``exchange_date``.
+    """Return a number for each bar that those of one session have in common: the day on the exchange's clocks.
+
+    A label of a session, 00:00 UTC of its date, is read as any other instant: it cannot be told from the bar of an
+    evening, and as labels are whole days apart, each has a day of its own all the same.
 
     Raises:
         InvalidInputError: The zone is unknown.
     """
     times = pd.DatetimeIndex(bars["timestamp"]).as_unit("us")
-    labels = times.tz_convert("UTC").tz_localize(None).asi8
     local = times.tz_convert(zone_of(exchange_zone)).tz_localize(None).asi8
-    is_label = labels % _MICROS_PER_DAY == 0
-    days: FloatArray = (np.where(is_label, labels, local) // _MICROS_PER_DAY).astype(np.float64)
+    days: FloatArray = (local // _MICROS_PER_DAY).astype(np.float64)
     return days
 
 

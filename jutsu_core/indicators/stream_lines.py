@@ -195,6 +195,16 @@ class Tape:
                 del numbers[len(numbers) - bars :]
         self.bars -= bars
 
+    def held(self) -> tuple[int, list[list[Any]]]:
+        """Return how many bars came, and what is remembered of every line."""
+        return self.bars, [list(numbers) for numbers in self._lists]
+
+    def resume(self, held: tuple[int, list[list[Any]]]) -> None:
+        """Go on from what another tape of the same lines held."""
+        self.bars, remembered = held
+        for numbers, values in zip(self._lists, remembered, strict=True):
+            numbers[:] = values
+
 
 class _Whole:
     """Prices as whole micros, with running sums; what is none is counted."""

@@ -590,6 +590,7 @@ TABLE: dict[str, Row] = {
     "quoted.QuotedUpdates.candidates": row(QUOTED.candidates, requests=([REQUEST], LISTS)),
     "quoted.QuotedUpdates.take": row(QUOTED.take, symbol=SYMBOL, quoted=(QUOTE, ANYTHING)),
     "sessions.zone_of": row(sessions.zone_of, exchange_zone=ZONE),
+    "sessions.clock_date": row(sessions.clock_date, moment=A_MOMENT, exchange_zone=ZONE),
     "sessions.exchange_date": row(sessions.exchange_date, moment=A_MOMENT, exchange_zone=ZONE),
     "sessions.session_bound": row(sessions.session_bound, moment=A_MOMENT, exchange_zone=ZONE),
     "windows.known_empty": row(

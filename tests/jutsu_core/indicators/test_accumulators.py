@@ -1,7 +1,10 @@
 """Bar by bar has the bits of the series: over made and real bars, with bars that were restated."""
 
-from collections.abc import Sequence
+import copy
+import pickle
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -195,11 +198,21 @@ def test_sessions_of_bars_within_days_are_those_of_the_exchange_s_clocks(zone: s
     values = rows([accumulator.update(bar) for bar in INTRADAY])
     frame = compute_indicators(bars_to_frame("WALK", INTRADAY), [spec], exchange_zone=zone)
     assert values == frame["session_vwap"].to_numpy().tobytes()
-    days = frame["timestamp"].dt.tz_convert(zone).dt.date.where(frame["timestamp"].dt.hour != 0)
-    typical = (frame["high"] + frame["low"] + frame["close"]) / 3
-    firsts = frame[(days != days.shift()) & days.notna() & days.shift().notna()].index
-    assert len(firsts) > 1
-    np.testing.assert_allclose(frame["session_vwap"][firsts], typical[firsts], rtol=1e-14)
+    days = frame["timestamp"].dt.tz_convert(zone).dt.date
+    assert len(set(days)) > 2
+    money = (frame["high"] + frame["low"] + frame["close"]) / 3 * frame["volume"]
+    expected = money.groupby(days).cumsum() / frame["volume"].groupby(days).cumsum()
+    np.testing.assert_allclose(frame["session_vwap"], expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/London", "Asia/Tokyo"])
+def test_labels_of_sessions_are_sessions_of_their_own(zone: str) -> None:
+    """Each daily bar of a year, over both changes of the clocks."""
+    bars = random_bars(365)
+    spec = indicator("session_vwap")
+    frame = compute_indicators(bars_to_frame("WALK", bars), [spec], exchange_zone=zone)
+    alone = [Accumulator([spec], exchange_zone=zone).update(bar) for bar in bars]
+    assert frame["session_vwap"].to_numpy().tobytes() == rows(alone)
 
 
 def test_a_session_vwap_of_daily_bars_is_the_typical_price() -> None:
@@ -268,3 +281,100 @@ def test_what_is_no_bar_of_a_benchmark_is_refused_by_its_place() -> None:
     bars = random_bars(2)
     with pytest.raises(InvalidInputError, match=r"benchmarks\[1\] must be a Bar, its prices in micros, was 3"):
         Accumulator(COMPARING, allow_benchmark_gaps=True).restate(bars, [None, 3])  # type: ignore[list-item]  # on purpose
+
+
+SOME = [
+    indicator(name, **CHOICES[name]) for name in ("sma", "macd", "kama", "adx", "session_vwap", "obv", "rolling_beta")
+]
+"""One of each kind of line: windows, averages, states, sums and comparisons."""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"close": 10.5}, r"close of the bar 2013-01-03T.* must be a whole number of micros, of 64 bits, was 10.5; pr"),
+        ({"high": 1e7}, r"high of the bar .* prices are in micros: round\(high \* 1_000_000\)"),
+        ({"low": float("nan")}, "low of the bar .* was nan"),
+        ({"open": None}, "open of the bar .* was None"),
+        ({"high": "5"}, "high of the bar .* was '5'"),
+        ({"low": Decimal("9.5")}, r"low of the bar .* was Decimal\('9.5'\)"),
+        ({"close": True}, "close of the bar .* was True"),
+        ({"close": np.float64(9e6)}, "close of the bar .* was 9000000.0"),
+        ({"high": 2**63}, "high of the bar .* was 9223372036854775808"),
+        ({"volume": 3.5}, "volume of the bar .* must be a whole number of shares, of 64 bits, was 3.5"),
+        ({"volume": 10**400}, "volume of the bar .* was 1000"),
+    ],
+)
+@pytest.mark.parametrize("is_benchmark", [False, True])
+def test_a_bar_that_is_not_of_whole_numbers_is_refused_and_changes_nothing(
+    change: dict[str, object], said: str, *, is_benchmark: bool
+) -> None:
+    bars = random_bars(30)
+    accumulator = Accumulator(SOME)
+    expected = updated(accumulator, bars[:29])
+    other = beside(bars[29])
+    bad = (other if is_benchmark else bars[29])._replace(timestamp=FIRST + timedelta(29), **change)  # type: ignore[arg-type]  # on purpose
+    said = said.replace("01-03", "01-31").replace("the bar", "the benchmark's bar" if is_benchmark else "the bar")
+    with pytest.raises(InvalidInputError, match=said):
+        accumulator.update(*((bars[29], bad) if is_benchmark else (bad, other)))
+    assert rows([*expected, *updated(accumulator, bars[29:])]) == series(bars, SOME)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    bars = random_bars(30)
+    accumulator = Accumulator(SOME)
+    values = [accumulator.update(Bar(bar[0], *np.array(bar[1:])), beside(bar)) for bar in bars]
+    assert rows(values) == series(bars, SOME)
+
+
+@pytest.mark.parametrize("stamp", [None, "2013-01-02", 5, FIRST.replace(tzinfo=None)])
+def test_a_benchmark_s_bar_without_an_aware_time_is_refused(stamp: object) -> None:
+    (bar,) = random_bars(1)
+    with pytest.raises(InvalidInputError, match="timestamp of benchmark must be"):
+        Accumulator(COMPARING).update(bar, bar._replace(timestamp=stamp))  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_bars_that_cannot_be_restated_change_nothing(place: int) -> None:
+    """Neither those before the one that is refused, nor those that it would have replaced."""
+    bars, other = random_bars(60, seed=1), random_bars(60, seed=2)
+    accumulator = Accumulator(SOME, remembered=30)
+    updated(accumulator, bars[:50])
+    restated = other[45:50]
+    restated[place] = restated[place]._replace(volume=-1)
+    with pytest.raises(InvalidInputError, match=r"volume of the bar .* must be 0 or more"):
+        accumulator.restate(restated, map(beside, restated))
+    restated[place] = restated[0]._replace(timestamp=FIRST)
+    with pytest.raises(InvalidInputError, match=r"timestamp of bar must be after|bars to take back must be at most 30"):
+        accumulator.restate(restated, map(beside, restated))
+    assert rows(updated(accumulator, bars[50:])) == series(bars, SOME)[-10 * 8 * len(accumulator.columns) :]
+
+
+def pickled(one: Accumulator) -> Accumulator:
+    made: Accumulator = pickle.loads(pickle.dumps(one))  # noqa: S301 - its own
+    return made
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize("came", [0, 1, 30])
+def test_a_copy_goes_on_by_itself(copied: Callable[[Accumulator], Accumulator], came: int) -> None:
+    """With the same memory, and neither it nor the first one is moved by what the other is given."""
+    bars, other = random_bars(40, seed=1), random_bars(40, seed=2)
+    first = Accumulator(SOME, remembered=8, exchange_zone="Asia/Tokyo")
+    before = updated(first, bars[:came])
+    second = copied(first)
+    assert second.columns == first.columns
+    taken = min(came, 8)
+    second.rollback(taken)
+    first.rollback(0)
+    held = [*bars[: came - taken], *other[came - taken :]]
+    behind = series(held, SOME)[8 * len(first.columns) * (came - taken) :]
+    assert rows(updated(second, other[came - taken :])) == behind
+    assert rows([*before, *updated(first, bars[came:])]) == series(bars, SOME)
+
+
+def test_what_was_pickled_by_other_definitions_is_refused() -> None:
+    accumulator = Accumulator(["rsi"])
+    state = accumulator.__getstate__() | {"fingerprint": "of another release"}
+    with pytest.raises(InvalidInputError, match="must be defined as here, was by other definitions; make a new one"):
+        accumulator.__setstate__(state)
