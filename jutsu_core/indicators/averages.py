@@ -14,6 +14,7 @@ with an indicator's name.
 """
 
 from collections.abc import Callable
+from fractions import Fraction
 from functools import cache, cached_property
 from math import fsum
 
@@ -40,6 +41,7 @@ _EXACT_FLOAT = 2**53
 _CORRECTIONS = 8
 _BLOCK = 64
 _SPLIT = 2.0**27 + 1.0
+_SMALL = 2.0**-800
 
 
 class WholePrices:
@@ -282,6 +284,9 @@ def fused(factor: float, weight: float, addend: float) -> float:
         >>> fused(0.1, 10.0, -1.0) == 5.551115123125783e-17
         True
     """
+    if -_SMALL < factor < _SMALL and -_SMALL < addend < _SMALL:
+        # Products of halves would be too small for all of their digits.
+        return float(Fraction(factor) * Fraction(weight) + Fraction(addend)) if factor else addend
     # Halves of 26 bits have exact products, and fsum rounds their sum once.
     split = _SPLIT * factor
     high = split - (split - factor)

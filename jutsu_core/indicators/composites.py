@@ -18,12 +18,12 @@ from jutsu_core.indicators.array_lines import scanned
 from jutsu_core.indicators.averages import MultiplyAdd, fused, probe_values, rounded_twice
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.kernels import require_kernel_defaults, ta_lib
-from jutsu_core.indicators.lines import State
+from jutsu_core.indicators.lines import FADED, State
 
 NEUTRAL_RSI = 50.0
 """The RSI of a price that has never changed: no gain, no loss, and so no direction."""
 
-_FADED = 1_000
+_LASTING = 500
 # Periods whose inverse is no float, so that the ways to round differ.
 _PROBED_PERIOD = 19
 _PROBED_MACD = (11, 26, 7)
@@ -119,7 +119,7 @@ def _rsi_steps(period: int, rounding: Rounding) -> _Steps:
         if seen >= period:
             gain, loss = shrunk(gain, period), shrunk(loss, period)
         total = gain + loss
-        return (100.0 * (gain / total) if total else NEUTRAL_RSI, gain, loss, seen, close)
+        return (100.0 * (gain / total) if total > FADED else NEUTRAL_RSI, gain, loss, seen, close)
 
     return begin, step
 
@@ -140,8 +140,8 @@ def _put_right(found: FloatArray, closes: FloatArray, period: int) -> bool:
     found[period : min(first_rise, first_fall)] = NEUTRAL_RSI
     if period == 1:
         return True
-    # So many bars after the last loss an average may be too small for any float, and then there is no loss either.
-    is_lasting = first_rise - first_fall < _FADED
+    # So many bars after the last loss its average may have faded, and then there is no loss either.
+    is_lasting = first_rise - first_fall < _LASTING
     return is_lasting and bool(np.logical_and.reduce(found[max(first_rise, period) :]))
 
 

@@ -11,7 +11,7 @@ from jutsu_core.indicators.array_lines import scanned
 from jutsu_core.indicators.averages import kernel_multiply_add
 from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
 from jutsu_core.indicators.kernels import ta_lib
-from jutsu_core.indicators.lines import ROUNDING, Line, State
+from jutsu_core.indicators.lines import FADED, ROUNDING, Line, State
 from jutsu_core.indicators.records import IndicatorDefinition, index, level, number_of, period_of
 from jutsu_core.indicators.volatility import true_range
 
@@ -66,7 +66,9 @@ def adx(highs: FloatArray, lows: FloatArray, closes: FloatArray, *, period: int 
         period: Bars averaged, 1 or more.
 
     Returns:
-        Three lines from 0 to 100 as long as ``closes``; NaN until the warm-up is over.
+        Three lines from 0 to 100 as long as ``closes``; NaN until the warm-up is over. While bars have no range at
+        all, both DI stay where they were, until after some 9,000 such bars at period 14 the averages leave the range
+        of float64 and count as 0.
 
     Raises:
         InvalidInputError: A series or ``period`` breaks its contract, or the lengths differ.
@@ -247,9 +249,9 @@ def _adx(high: Line, low: Line, close: Line, period: int) -> tuple[Line, ...]:
     up, down = high.change(), low.lag(1) - low
     # Of a rise and a fall that are equal neither counts: they are compared as the decimals that they stand for.
     noise = high.rounding(low, high.lag(1), low.lag(1))
-    ranges = true_range(high, low, close).wilder(period)
-    plus = up.choose(down + noise, up.larger(0.0), 0.0).wilder(period).over(ranges, 0.0)
-    minus = down.choose(up + noise, down.larger(0.0), 0.0).wilder(period).over(ranges, 0.0)
+    ranges = true_range(high, low, close).wilder(period).beyond(FADED)
+    plus = up.choose(down + noise, up.larger(0.0), 0.0).wilder(period).beyond(FADED).over(ranges, 0.0)
+    minus = down.choose(up + noise, down.larger(0.0), 0.0).wilder(period).beyond(FADED).over(ranges, 0.0)
     strength = (plus - minus).magnitude().over(plus + minus, 0.0).wilder(period)
     return tuple((line * 100.0).within(0.0, 100.0) for line in (plus, minus, strength))
 
@@ -353,7 +355,7 @@ ADX = IndicatorDefinition(
     ),
     formula=_adx,
     function=adx,
-    revision=2,
+    revision=3,
 )
 AROON = IndicatorDefinition(
     name="aroon",

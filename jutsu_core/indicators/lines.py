@@ -68,6 +68,9 @@ RATIO = Operation(_ratio_arrays, lambda left, right, otherwise: left / right if 
 ROUNDING: Final = 2.0**-52
 """What a number may be off by as its share of it: twice the distance to the nearest float."""
 
+FADED: Final = 2.0**-960
+"""An average that decayed to less is near the end of what floats can tell apart, and counts as 0 where it divides."""
+
 State = tuple[float, ...]
 ExactKind = Literal["mean", "weighted_mean", "deviation"]
 

@@ -36,8 +36,8 @@ def rsi(closes: FloatArray, *, period: int = 14) -> FloatArray:
         RSI[t] = 100 · G[t] / (G[t] + L[t]), and 50 where both are 0
 
     Both are 0 exactly as long as the price has never changed. After a change, a price that
-    stands still leaves the RSI where it was (until, some ten thousand still bars later at
-    period 14, the averages leave the range of float64).
+    stands still leaves the RSI where it was (until, some 9,000 still bars later at period 14,
+    the averages leave the range of float64 and count as 0).
 
     Args:
         closes: Finite prices, oldest first.
@@ -380,7 +380,7 @@ RSI = IndicatorDefinition(
     results=(index("rsi", "Wilder's relative strength index over {period} changes; 50 before any change"),),
     formula=_rsi,
     function=rsi,
-    revision=2,
+    revision=3,
 )
 
 STOCHASTIC_FAST = IndicatorDefinition(

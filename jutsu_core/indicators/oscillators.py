@@ -6,7 +6,7 @@ What does not belong here: comparisons with one window's extremes (``momentum``)
 from typing import NamedTuple
 
 from jutsu_core.indicators.inputs import FloatArray
-from jutsu_core.indicators.lines import Line
+from jutsu_core.indicators.lines import FADED, Line
 from jutsu_core.indicators.records import (
     PERCENT_UNIT,
     IndicatorDefinition,
@@ -151,7 +151,9 @@ def tsi(closes: FloatArray, *, slow: int = 25, fast: int = 13, signal: int = 7) 
         signal: Period of the signal line, 1 or more.
 
     Returns:
-        Two lines from -100 to 100 as long as ``closes``; NaN until the warm-up is over.
+        Two lines from -100 to 100 as long as ``closes``; NaN until the warm-up is over. A price that stands still
+        leaves the TSI where it was, until after some 8,300 such bars at slow 25 the averages leave the range of
+        float64 and count as 0.
 
     Raises:
         InvalidInputError: ``closes`` or a period breaks its contract.
@@ -192,7 +194,7 @@ def _ultimate_oscillator(high: Line, low: Line, close: Line, short: int, middle:
 def _tsi(close: Line, slow: int, fast: int, signal: int) -> tuple[Line, ...]:
     change = close.change()
     moved, size = (line.exponential(slow).exponential(fast) for line in (change, change.magnitude()))
-    line = (moved.over(size, 0.0) * 100.0).within(-100.0, 100.0)
+    line = (moved.over(size.beyond(FADED), 0.0) * 100.0).within(-100.0, 100.0)
     return line, line.exponential(signal).within(-100.0, 100.0)
 
 
@@ -249,6 +251,7 @@ TSI = IndicatorDefinition(
     ),
     formula=_tsi,
     function=tsi,
+    revision=2,
 )
 
 RECORDS = (PPO, TRIX, ULTIMATE_OSCILLATOR, TSI)

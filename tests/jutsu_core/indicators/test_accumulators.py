@@ -378,3 +378,49 @@ def test_what_was_pickled_by_other_definitions_is_refused() -> None:
     state = accumulator.__getstate__() | {"fingerprint": "of another release"}
     with pytest.raises(InvalidInputError, match="must be defined as here, was by other definitions; make a new one"):
         accumulator.__setstate__(state)
+
+
+FADING = [
+    indicator("adx", period=3),
+    indicator("adx", period=2),
+    indicator("tsi", slow=2, fast=3, signal=2),
+    indicator("rsi", period=2),
+    indicator("macd", fast=2, slow=5, signal=2),
+    indicator("natr", period=2),
+    indicator("force_index", period=3),
+]
+
+
+def test_averages_that_fade_have_the_bits_of_the_series() -> None:
+    """Down to the least float that there is."""
+    bars = standing_still(2_600)
+    assert rows(updated(Accumulator(FADING), bars)) == series(bars, FADING)
+
+
+def test_a_ratio_of_averages_stays_while_a_price_stands_still_and_is_0_when_they_have_faded() -> None:
+    """Never both directions at 100, nor another strength than there was."""
+    bars = standing_still(2_600)
+    frame = compute_indicators(bars_to_frame("STILL", bars), FADING[:4])
+    for name in ("plus_di_3", "minus_di_3", "plus_di_2", "minus_di_2", "tsi_2_3_2", "rsi_2"):
+        values = frame[name].to_numpy()[140:]
+        has_stayed = np.isclose(values, values[0], rtol=1e-9, atol=0.0)
+        until = int(np.argmin(has_stayed))
+        assert until > 800
+        assert (values[until:] == (50.0 if name == "rsi_2" else 0.0)).all()
+
+
+@pytest.mark.parametrize("still", [400, 700, 1_100])
+@pytest.mark.parametrize("period", [1, 2, 3])
+@pytest.mark.parametrize("fall", [1, 10_000])
+def test_an_rsi_of_a_single_fall_and_a_long_rest_has_the_bits_of_the_series(still: int, period: int, fall: int) -> None:
+    closes = [5_000_000, 5_000_000, *[5_000_000 - fall] * still, 5_000_001, 5_000_000]
+    bars = [Bar._make((FIRST + timedelta(day), *[close] * 4, 1)) for day, close in enumerate(closes)]
+    specs = [indicator("rsi", period=period)]
+    assert rows(updated(Accumulator(specs), bars)) == series(bars, specs)
+
+
+def standing_still(count: int) -> list[Bar]:
+    """Return bars of which all but the first 40 are of one price."""
+    first = random_bars(40)
+    price = first[-1].close
+    return [*first, *(Bar._make((FIRST + timedelta(40 + day), *[price] * 4, 100)) for day in range(count - 40))]

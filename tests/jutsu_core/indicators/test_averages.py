@@ -38,7 +38,12 @@ def test_a_recursive_average_begins_with_the_very_start(start: float, period: in
 
 @given(factor=st.floats(-1e9, 1e9), weight=st.floats(1e-6, 1), addend=st.floats(-1e9, 1e9))
 def test_a_fused_step_rounds_once(factor: float, weight: float, addend: float) -> None:
-    assume(abs(factor) > 1e-200)
+    for size in (1.0, 2.0**-800, 2.0**-900, 2.0**-1000, 2.0**-1060):
+        check_fused(factor * size, weight, addend * size)
+        check_fused(factor * size, weight, addend)
+
+
+def check_fused(factor: float, weight: float, addend: float) -> None:
     assert fused(factor, weight, addend) == float(Fraction(factor) * Fraction(weight) + Fraction(addend))
 
 
