@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jutsu_core.indicators.averages import WholePrices, distance_sums, highest, lowest, smoothed
+from jutsu_core.indicators.averages import WholePrices, distance_sums, highest, lowest, product_sums, smoothed
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.kernels import ta_lib
 from jutsu_core.indicators.lines import ExactKind, Line, Operation, State
@@ -119,6 +119,12 @@ class ArrayLine(Line):
         if not isinstance(center, ArrayLine):
             raise TypeError
         return ArrayLine(distance_sums(self.values, center.values, period, squared=squared), center.start)
+
+    def products(self, center: Line, other: Line, other_center: Line, period: int) -> "ArrayLine":  # noqa: D102
+        if not (isinstance(center, ArrayLine) and isinstance(other, ArrayLine) and isinstance(other_center, ArrayLine)):
+            raise TypeError
+        sums = product_sums(self.values, center.values, other.values, other_center.values, period)
+        return ArrayLine(sums, center.start)
 
     def scan(  # noqa: D102
         self,

@@ -260,6 +260,35 @@ def distance_sums(values: FloatArray, centers: FloatArray, period: int, *, squar
     return totals
 
 
+def product_sums(
+    values: FloatArray, centers: FloatArray, others: FloatArray, other_centers: FloatArray, period: int
+) -> FloatArray:
+    """Return the sum over each window of the products of what values and others are from their centres.
+
+    Formula:
+        p[t] = (x[t-period+1] - c[t]) · (y[t-period+1] - d[t]) + … + (x[t] - c[t]) · (y[t] - d[t]), added in this order
+
+    Args:
+        values: Finite numbers, oldest first.
+        centers: One for each whole window.
+        others: As many numbers as ``values``.
+        other_centers: As many as ``centers``.
+        period: Length of the window.
+
+    Examples:
+        >>> product_sums(np.array([1.0, 3.0]), np.array([2.0]), np.array([5.0, 1.0]), np.array([3.0]), 2)
+        array([-4.])
+    """
+    count = len(centers)
+    totals, near, far = np.zeros(count), np.empty(count), np.empty(count)
+    for first in range(period if count else 0):
+        np.subtract(values[first : first + count], centers, out=near)
+        np.subtract(others[first : first + count], other_centers, out=far)
+        np.multiply(near, far, out=near)
+        totals += near
+    return totals
+
+
 def _running(values: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> IntArray:
     """Return the sums of the first 0, 1, … values."""
     sums = np.empty(len(values) + 1, dtype=np.int64)

@@ -120,6 +120,10 @@ class Line(ABC):
         """Return the sum of the distances of the last ``period`` numbers from ``center``, or of their squares."""
 
     @abstractmethod
+    def products(self, center: "Line", other: "Line", other_center: "Line", period: int) -> "Line":
+        """Return the sum of the products of what the last ``period`` numbers of both lines are from their centres."""
+
+    @abstractmethod
     def scan(
         self,
         begin: Callable[..., State],

@@ -19,7 +19,6 @@ def rolling_beta(closes: FloatArray, benchmarks: FloatArray, *, period: int = 60
     Formula:
         r[t] = close[t] / close[t-1] - 1; b[t] likewise of the benchmark
         beta = covariance(r, b) / variance(b) over ``period`` returns; 0 where the benchmark's do not vary
-        covariance(r, b) = (variance(r + b) - variance(r - b)) / 4
 
     Args:
         closes: Prices above 0, oldest first.
@@ -55,7 +54,7 @@ def rolling_correlation(closes: FloatArray, benchmarks: FloatArray, *, period: i
     Formula:
         r[t] = close[t] / close[t-1] - 1; b[t] likewise of the benchmark
         correlation = covariance(r, b) / √(variance(r) · variance(b)) over ``period`` returns
-        0 where one of them does not vary; the covariance as in ``rolling_beta``
+        0 where one of them does not vary
 
     Args:
         closes: Prices above 0, oldest first.
@@ -161,7 +160,7 @@ def _squares(line: Line, period: int) -> Line:
 
 def _common(own: Line, other: Line, period: int) -> Line:
     """Return the sum of the products of the distances from both means."""
-    return (_squares(own + other, period) - _squares(own - other, period)) / 4.0
+    return own.products(own.mean(period), other, other.mean(period), period)
 
 
 def _variation(returns: Line, period: int) -> Line:
@@ -208,7 +207,7 @@ ROLLING_BETA = IndicatorDefinition(
     formula=_rolling_beta,
     function=rolling_beta,
     needs_positive_prices=True,
-    revision=2,
+    revision=3,
 )
 ROLLING_CORRELATION = IndicatorDefinition(
     name="rolling_correlation",
@@ -227,7 +226,7 @@ ROLLING_CORRELATION = IndicatorDefinition(
     formula=_rolling_correlation,
     function=rolling_correlation,
     needs_positive_prices=True,
-    revision=2,
+    revision=3,
 )
 RELATIVE_STRENGTH = IndicatorDefinition(
     name="relative_strength",

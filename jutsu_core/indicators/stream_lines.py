@@ -93,6 +93,20 @@ class StreamLine(Line):
 
         return self.tape.line(center.start, step)
 
+    def products(self, center: Line, other: Line, other_center: Line, period: int) -> "StreamLine":  # noqa: D102
+        if not isinstance(other, StreamLine):
+            raise TypeError
+        window, others = self.window(period), other.window(period)
+        middle, other_middle = _reader(center), _reader(other_center)
+
+        def step() -> float:
+            around, other_around, total = middle(), other_middle(), 0.0
+            for number, beside in zip(window(), others(), strict=True):
+                total += (number - around) * (beside - other_around)
+            return total
+
+        return self.tape.line(center.start, step)
+
     def scan(  # noqa: D102
         self,
         begin: Callable[..., State],

@@ -1,5 +1,9 @@
 """Beside a benchmark: laws of the formulas, and which benchmarks are refused."""
 
+from fractions import Fraction
+from itertools import pairwise
+from math import sqrt
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +27,28 @@ def test_beta_and_correlation_agree_with_pandas() -> None:
     np.testing.assert_allclose(rolling_beta(CLOSES, BENCHMARK, period=20), expected, rtol=1e-9, atol=1e-11)
     expected = own.rolling(20).corr(other)
     np.testing.assert_allclose(rolling_correlation(CLOSES, BENCHMARK, period=20), expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("spike", [1.0, 1e3, 1e9])
+@pytest.mark.parametrize("is_benchmark_s", [False, True])
+def test_a_spike_costs_no_digits(spike: float, *, is_benchmark_s: bool) -> None:
+    """Returns of ever so different sizes, against fractions: what one varies drowns not what both have in common."""
+    closes, others = CLOSES[:40].round(2), BENCHMARK[:40].round(2)
+    (others if is_benchmark_s else closes)[20] *= spike
+    own, other = ([Fraction(b) / Fraction(a) - 1 for a, b in pairwise(prices.tolist())] for prices in (closes, others))
+    beta, correlation = rolling_beta(closes, others, period=7), rolling_correlation(closes, others, period=7)
+    for bar in range(7, 40):
+        ours, theirs = own[bar - 7 : bar], other[bar - 7 : bar]
+        common, width, other_width = covariance(ours, theirs), covariance(ours, ours), covariance(theirs, theirs)
+        assert beta[bar] == pytest.approx(float(common / other_width), rel=1e-11)
+        expected = float(common) / (sqrt(width) * sqrt(other_width))
+        assert correlation[bar] == pytest.approx(expected, rel=1e-11)
+
+
+def covariance(ours: list[Fraction], theirs: list[Fraction]) -> Fraction:
+    middle, other_middle = sum(ours) / Fraction(len(ours)), sum(theirs) / Fraction(len(theirs))
+    products = ((one - middle) * (two - other_middle) for one, two in zip(ours, theirs, strict=True))
+    return sum(products, Fraction(0)) / len(ours)
 
 
 def test_a_price_beside_itself_is_one_and_does_not_stray() -> None:
