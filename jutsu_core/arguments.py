@@ -274,8 +274,9 @@ def times_of(index: pd.Index) -> pd.DatetimeIndex | None:
 
 
 def _listed(name: str, values: object, must_be: str) -> list[Any]:
-    # Of a mapping or a frame, an iteration would give the names.
-    if isinstance(values, str | bytes | Mapping | pd.DataFrame) or not isinstance(values, Iterable):
+    # Of a mapping or a frame, an iteration would give the names; an array without dimensions cannot be iterated.
+    is_single = isinstance(values, str | bytes) or (isinstance(values, np.ndarray) and not values.ndim)
+    if is_single or isinstance(values, Mapping | pd.DataFrame) or not isinstance(values, Iterable):
         refuse(name, must_be, shown(values))
     return list(values)
 

@@ -291,7 +291,7 @@ def compute_arrays(
     if not hasattr(columns, "values"):
         refuse("columns", "arrays by name", shown(columns), "such as {'close': closes}")
     arrays: dict[str, FloatArray] = {name: _float_array(columns, name, reader) for name, reader in plan.readers.items()}
-    length = len(next(iter(columns.values()), ()))
+    length = len(next(iter(arrays.values()), ()))
     if arrays:
         require_equal_lengths(**arrays)
     return {name: line.padded(length) for name, line in zip(plan.names, _computed(arrays, plan), strict=True)}
@@ -347,10 +347,13 @@ def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayL
 def _float_array(columns: Mapping[str, object], name: str, reader: str) -> FloatArray:
     if name not in columns:
         refuse("columns", f"with {name}, which {reader} reads", f"with {', '.join(map(str, columns)) or 'none'}")
-    values = columns[name]
-    if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.ndim != 1:
-        was = f"{values.ndim}-dimensional of {values.dtype}" if isinstance(values, np.ndarray) else shown(values)
-        refuse(f"column {name}", "a one-dimensional array of float64", was, "compute_indicators takes other kinds too")
+    values, remedy = columns[name], "compute_indicators takes other kinds too"
+    # A masked array shows what is masked.
+    if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
+        refuse(f"column {name}", "a one-dimensional array of float64", shown(values), remedy)
+    if values.dtype != np.float64 or values.ndim != 1:
+        was = f"{values.ndim}-dimensional of {values.dtype}"
+        refuse(f"column {name}", "a one-dimensional array of float64", was, remedy)
     return values
 
 

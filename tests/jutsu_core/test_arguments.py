@@ -121,6 +121,11 @@ def test_what_to_do_is_said() -> None:
         require_series("prices", [1.0])
 
 
+def test_an_array_without_dimensions_is_no_list() -> None:
+    with pytest.raises(InvalidInputError, match="symbols must be a list, each item a text, was ndarray"):
+        require_items("symbols", np.array("AAPL"), str, "a text")
+
+
 def test_any_iterable_is_a_list_but_a_mapping_or_a_text() -> None:
     assert require_items("symbols", iter(("A", "B")), str, "a text") == ["A", "B"]
     for bad in ("AB", b"AB", {"A": 1}):

@@ -193,11 +193,20 @@ def test_what_is_no_choice_of_indicators_is_refused_everywhere_alike(
             {"high": np.ones(3), "low": np.ones(2), "close": np.ones(3)},
             "low must have the 3 values that high has, was 2",
         ),
+        (dict.fromkeys(("high", "low", "close"), np.ma.ones(3)), "of float64, was MaskedArray"),
     ],
 )
 def test_arrays_that_are_not_those_of_bars_are_refused(columns: object, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         compute_arrays(columns, ["atr"])  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize("other", [np.ones(2), np.ones(50), 7.0, None])
+def test_arrays_that_nothing_reads_say_nothing_of_the_length(other: object) -> None:
+    """Nor are they looked at."""
+    arrays = compute_arrays({"other": other, "close": np.array([1.0, 2.0, 6.0])}, [indicator("sma", period=2)])  # type: ignore[dict-item]  # on purpose
+    assert arrays["sma_2"][1:].tolist() == [1.5, 4.0]
+    assert compute_arrays({"other": other}, []) == {}  # type: ignore[dict-item]  # on purpose
 
 
 def test_no_indicators_give_the_bars_back() -> None:

@@ -134,6 +134,24 @@ def test_a_price_that_is_not_finite_is_refused(name: str, bad: float) -> None:
         require_bars(bars)
 
 
+@pytest.mark.parametrize("kind", ["complex128", "Sparse[complex128]", "bool", "boolean", "object", "str", "category"])
+def test_a_column_of_no_real_numbers_is_refused(kind: str) -> None:
+    bars = random_bars(3).assign(close=1.0).astype({"close": kind})
+    with pytest.raises(InvalidInputError, match=r"close must hold integers or floats, was .*; convert it"):
+        require_bars(bars)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.skipif(bool(np.finfo(np.longdouble).max <= np.finfo(float).max), reason="long doubles are doubles here")
+def test_a_long_double_beyond_floats_is_refused_without_a_warning() -> None:
+    values = np.array([1.0, 2.0, 3.0], dtype=np.longdouble)
+    values[1] *= np.longdouble("1e400")
+    with pytest.raises(InvalidInputError, match=r"closes\[1\] must be a finite number, was inf"):
+        require_series("closes", values)
+    with pytest.raises(InvalidInputError, match=r"row 1 of bars .*: close must be a finite number, was inf"):
+        require_bars(random_bars(3).assign(close=values))
+
+
 def test_a_missing_value_of_a_nullable_column_is_refused() -> None:
     volumes = pd.Series([1, None, 3], dtype="Int64")
     with pytest.raises(InvalidInputError, match=r"row 1 of bars.*volume must be a finite number"):
