@@ -192,7 +192,9 @@ def ulcer_index(closes: FloatArray, *, period: int = 14) -> FloatArray:
         The first ``2 · period - 2`` bars have no value; exact from then on.
 
     References:
-        Peter G. Martin and Byron McCann (1989), The Investor's Guide to Fidelity Funds, ch. 5.
+        Peter G. Martin and Byron McCann (1989), The Investor's Guide to Fidelity Funds, ch. 5. They measure falls
+        from the highest close since the span began; here each is measured from the highest of the ``period`` closes
+        that end with it, as StockCharts rolls it. So a value is never below theirs, and needs ``period - 1`` bars more.
 
     Examples:
         >>> import numpy as np

@@ -285,7 +285,7 @@ def hma(closes: FloatArray, *, period: int = 20) -> FloatArray:
 
     References:
         Alan Hull (2005), How to reduce lag in a moving average. Some round √period to the nearest whole
-        number instead, which gives another window for periods such as 20 (4 here, 4 there) and 14 (3, 4).
+        number instead, which gives another window for periods such as 14 (3 here, 4 there), and none for 20.
 
     Examples:
         >>> import numpy as np
