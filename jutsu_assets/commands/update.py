@@ -115,10 +115,11 @@ def _line(symbol: str, progress: RunProgress) -> str:
     if not progress.is_changed(symbol):
         return ""
     bars = progress.made[_BARS].get(symbol, {})
+    recomputed = {asset: progress.made[asset].get(symbol, {}).get("recomputed") for asset in DAILY_ASSETS[1:]}
     return (
         f"{symbol}: {bars.get('dagster/partition_row_count', 0):,} bars, {bars.get('rows_inserted', 0):,} new,"
         f" {bars.get('rows_changed', 0):,} changed"
-    )
+    ) + "".join(f"; {asset}: {said}" for asset, said in recomputed.items() if said)
 
 
 def _summarise(

@@ -49,6 +49,17 @@ def test_first_everything_then_nothing(folder: Path) -> None:
     assert len(again.output.splitlines()) <= 10
 
 
+def test_a_symbol_whose_indicators_were_chosen_anew_says_so(folder: Path) -> None:
+    update("IBM", "MSFT")
+    sets = "indicator_sets: {swing: [rsi, {sma: {period: 5}}]}\nindicators: {1d: swing}\n"
+    (folder / "universe.yaml").write_text(UNIVERSE + sets, encoding="utf-8")
+    said = "daily_indicators: written, because the indicators or their definitions changed"
+    assert f"IBM: 61 bars, 0 new, 0 changed; {said}\n" in update("IBM").output
+    rest = update("IBM", "MSFT").output
+    assert f"MSFT: 61 bars, 0 new, 0 changed; {said}\n" in rest
+    assert "IBM:" not in rest
+
+
 @pytest.mark.slow
 def test_portfolios_follow_an_update_of_everything_and_one_that_fails_is_named(folder: Path) -> None:
     (folder / "portfolios").mkdir()
