@@ -256,10 +256,18 @@ class Accumulator:
 
 def _require_whole(name: str, bar: Bar) -> None:
     """Check that prices and volume are whole numbers of 64 bits."""
-    _, *numbers = bar
-    if {*map(type, numbers)} == {int} and max(numbers) <= MAX_MICROS and min(numbers) >= -MAX_MICROS:  # nearly always
+    most = MAX_MICROS
+    _, first, high, low, last, volume = bar
+    # Nearly always; written out, as each bar of a feed is asked.
+    if type(first) is type(high) is type(low) is type(last) is type(volume) is int and (
+        -most <= first <= most
+        and -most <= high <= most
+        and -most <= low <= most
+        and -most <= last <= most
+        and -most <= volume <= most
+    ):
         return
-    for field, number in zip(Bar._fields[1:], numbers, strict=True):
+    for field, number in zip(Bar._fields[1:], bar[1:], strict=True):
         if not is_integer(number) or abs(int(number)) > MAX_MICROS:
             is_price = field != "volume"
             remedy = f"prices are in micros: round({field} * {MICROS_PER_UNIT:_})" if is_price else "correct the bar"
