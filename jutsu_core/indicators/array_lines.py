@@ -17,6 +17,8 @@ from jutsu_core.indicators.one_window import start_of
 
 _FEW = 64
 _NUMBERS = (float, int)
+# To add it costs half of adding the number 0.0, which is made an array of each time.
+_ZERO = np.zeros(())
 
 
 class ArrayLine(Line):
@@ -38,7 +40,6 @@ class ArrayLine(Line):
     def __init__(
         self, values: FloatArray, start: int = 0, *, is_price: bool = False, column: FloatArray | None = None
     ) -> None:
-        super().__init__()
         self.values = values
         self.start = start
         self._is_price = is_price
@@ -65,12 +66,14 @@ class ArrayLine(Line):
 
     def write(self, column: FloatArray) -> None:
         """Write the line into ``column``, which has a place for every bar; NaN before the line's first number."""
-        column[: self.start] = np.nan
-        written = column[self.start :]
+        start, values = self.start, self.values
+        column[:start] = np.nan
+        written = column[start:]
+        is_whole = len(written) == len(values)
         # Which zero a minimum or a maximum takes is the machine's choice; + 0.0 leaves one.
-        np.add(self.values[: len(written)], 0.0, out=written)
+        np.add(values if is_whole else values[: len(written)], _ZERO, out=written)
         # Who reads the line after this reads it there, so that its numbers are held once.
-        if len(written) == len(self.values):
+        if is_whole:
             self.values = written
 
     def among(self, is_own: NDArray[np.bool_]) -> "ArrayLine":

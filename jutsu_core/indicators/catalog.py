@@ -339,9 +339,10 @@ def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayL
     else:
         shared_lines = array_lines({name: values[is_shared] for name, values in columns.items()})
     for definition, parameters in plan.steps:
-        for line in definition.lines(shared_lines if definition.compares else lines, parameters):
+        is_among = is_shared is not None and definition.compares
+        for line in definition.lines(shared_lines if is_among else lines, parameters):
             if isinstance(line, ArrayLine):
-                yield line.among(is_shared) if definition.compares and is_shared is not None else line
+                yield line.among(is_shared) if is_among else line
 
 
 def _float_array(columns: Mapping[str, object], name: str, reader: str) -> FloatArray:

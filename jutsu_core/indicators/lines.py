@@ -52,6 +52,29 @@ def _ratio_arrays(left: FloatArray, right: FloatArray, otherwise: float, *, out:
         np.divide(left, right, out=out, where=is_defined)
 
 
+def _within_arrays(values: FloatArray, least: float, most: float, *, out: FloatArray) -> None:
+    np.maximum(values, least, out=out)
+    np.minimum(out, most, out=out)
+
+
+def _rounding_arrays(first: FloatArray, *others: FloatArray, out: FloatArray) -> None:
+    np.abs(first, out=out)
+    for other in others:
+        np.add(out, np.abs(other), out=out)
+    np.multiply(out, ROUNDING, out=out)
+
+
+def _rounding_numbers(first: float, *others: float) -> float:
+    # One after another, as of arrays: the sum of floats is Python's own since 3.12.
+    size = abs(first)
+    for other in others:
+        size += abs(other)
+    return size * ROUNDING
+
+
+ROUNDING: Final = 2.0**-52
+"""What a number may be off by as its share of it: twice the distance to the nearest float."""
+
 ADD = Operation(np.add, lambda left, right: left + right)
 SUBTRACT = Operation(np.subtract, lambda left, right: left - right)
 MULTIPLY = Operation(np.multiply, lambda left, right: left * right)
@@ -64,9 +87,9 @@ ROOT = Operation(np.sqrt, sqrt)
 LOGARITHM = Operation(np.log, lambda value: float(np.log(np.array([value]))[0]))
 CHOOSE = Operation(_choose_arrays, _choose_numbers)
 RATIO = Operation(_ratio_arrays, lambda left, right, otherwise: left / right if right != 0 else otherwise)
-
-ROUNDING: Final = 2.0**-52
-"""What a number may be off by as its share of it: twice the distance to the nearest float."""
+# Several steps in one: each step by itself costs a line.
+WITHIN = Operation(_within_arrays, lambda value, least, most: min(max(value, least), most))
+NOISE = Operation(_rounding_arrays, _rounding_numbers)
 
 State = tuple[float, ...]
 ExactKind = Literal["mean", "weighted_mean", "deviation"]
@@ -80,9 +103,7 @@ class Line(ABC):
     """
 
     start: int
-
-    def __init__(self) -> None:
-        self._shared: dict[tuple[str, int], Line] = {}
+    _shared: "dict[tuple[str, int], Line] | None" = None
 
     @abstractmethod
     def apply(self, operation: Operation, *others: "Line | float") -> "Line":
@@ -172,7 +193,7 @@ class Line(ABC):
 
     def within(self, least: float, most: float) -> "Line":
         """Return this line, kept between two numbers that only rounding could cross."""
-        return self.larger(least).smaller(most)
+        return self.apply(WITHIN, least, most)
 
     def magnitude(self) -> "Line":
         """Return the numbers without their signs."""
@@ -195,10 +216,7 @@ class Line(ABC):
 
         Prices are decimals and no floats: of 10.3 - 10.2 and 10.2 - 10.1, which are equal, one is the larger.
         """
-        size = self.magnitude()
-        for other in others:
-            size = size + other.magnitude()
-        return size * ROUNDING
+        return self.apply(NOISE, *others)
 
     def beyond(self, noise: "Line | float") -> "Line":
         """Return this line, which is not below 0, and 0 where it is no more than ``noise``."""
@@ -244,10 +262,13 @@ class Line(ABC):
 
     def _kept(self, what: str, period: int, make: Callable[[], "Line"]) -> "Line":
         """Return the line that was made for the same once before, or make it."""
-        key = (what, period)
-        line = self._shared.get(key)
+        key, shared = (what, period), self._shared
+        # Most lines keep none, and to begin with an empty dictionary costs a third of making a line.
+        if shared is None:
+            shared = self._shared = {}
+        line = shared.get(key)
         if line is None:
-            line = self._shared[key] = make()
+            line = shared[key] = make()
         return line
 
     # A window of n is the newest half of it, a power of two, and the rest that came before. Halves

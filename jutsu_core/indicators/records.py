@@ -156,9 +156,11 @@ class IndicatorDefinition:
         # To ask whether it is a line costs more than whether it is several: a line is an abstract class.
         if not isinstance(made, tuple):
             return (made,)
-        lines = made
-        start = max(line.start for line in lines)
-        return tuple(line if line.start == start else line.skip(start - line.start) for line in lines)
+        starts = [line.start for line in made]
+        start = max(starts)
+        if min(starts) == start:
+            return made
+        return tuple([line if line.start == start else line.skip(start - line.start) for line in made])
 
     def warm_up_bars(self, parameters: Mapping[str, float]) -> int:
         """Return the number of leading bars without a value."""
