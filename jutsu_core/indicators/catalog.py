@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from jutsu_core.arguments import refuse, require_flag, require_items, require_type, shown
+from jutsu_core.bars import BAR_COLUMNS
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.array_lines import ArrayLine
 from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, definition_of
@@ -245,9 +246,9 @@ def compute_indicators(
     if benchmark is not None:
         require_type("benchmark", benchmark, pd.Series, "a pandas Series of closes", "label them with their times")
     plan = _plan(tuple(specs))
-    held = set(bars.columns.tolist())
-    taken = [name for name in plan.names if name in held]
-    if taken:
+    # No result is called as a column of bars is; to ask for the names of columns costs as much as an average.
+    held = set(bars.columns.tolist()) if len(bars.columns) > len(BAR_COLUMNS) else set()
+    if taken := [name for name in plan.names if name in held]:
         message = f"bars must not have the columns to be computed, was with {taken[0]}"
         raise InvalidInputError(message)
     if "session" in plan.readers:
@@ -339,10 +340,10 @@ def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayL
     else:
         shared_lines = array_lines({name: values[is_shared] for name, values in columns.items()})
     for definition, parameters in plan.steps:
-        is_among = is_shared is not None and definition.compares
-        for line in definition.lines(shared_lines if is_among else lines, parameters):
+        is_own = is_shared if definition.compares else None
+        for line in definition.lines(lines if is_own is None else shared_lines, parameters):
             if isinstance(line, ArrayLine):
-                yield line.among(is_shared) if is_among else line
+                yield line if is_own is None else line.among(is_own)
 
 
 def _float_array(columns: Mapping[str, object], name: str, reader: str) -> FloatArray:

@@ -11,6 +11,7 @@ What does not belong here: checking inputs (``inputs``) and anything with an ind
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import sqrt
+from operator import add, mul, sub, truediv
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -75,16 +76,16 @@ def _rounding_numbers(first: float, *others: float) -> float:
 ROUNDING: Final = 2.0**-52
 """What a number may be off by as its share of it: twice the distance to the nearest float."""
 
-ADD = Operation(np.add, lambda left, right: left + right)
-SUBTRACT = Operation(np.subtract, lambda left, right: left - right)
-MULTIPLY = Operation(np.multiply, lambda left, right: left * right)
-DIVIDE = Operation(np.divide, lambda left, right: left / right)
+ADD = Operation(np.add, add)
+SUBTRACT = Operation(np.subtract, sub)
+MULTIPLY = Operation(np.multiply, mul)
+DIVIDE = Operation(np.divide, truediv)
 LARGER = Operation(np.maximum, max)
 SMALLER = Operation(np.minimum, min)
 MAGNITUDE = Operation(np.abs, abs)
 ROOT = Operation(np.sqrt, sqrt)
 # The logarithm of the array's own kernel: the C library's may differ in the last bit.
-LOGARITHM = Operation(np.log, lambda value: float(np.log(np.array([value]))[0]))
+LOGARITHM = Operation(np.log, lambda value: float(np.log(value)))
 CHOOSE = Operation(_choose_arrays, _choose_numbers)
 RATIO = Operation(_ratio_arrays, lambda left, right, otherwise: left / right if right != 0 else otherwise)
 # Several steps in one: each step by itself costs a line.
