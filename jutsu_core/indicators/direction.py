@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jutsu_core.indicators.array_lines import scanned
 from jutsu_core.indicators.averages import kernel_multiply_add
 from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
 from jutsu_core.indicators.kernels import ta_lib
 from jutsu_core.indicators.lines import ROUNDING, Line, State
+from jutsu_core.indicators.programs import scanned
 from jutsu_core.indicators.records import IndicatorDefinition, index, level, number_of, period_of
 from jutsu_core.indicators.volatility import true_range
 

@@ -2,7 +2,7 @@
 
 A ``Line`` is a row of numbers that begins at some bar and has one for each bar from there on. An
 indicator's formula takes lines and returns lines; it neither knows nor asks whether a line is a
-whole array (``array_lines``) or grows by the bar (``jutsu_core.indicators.stream_lines``). Both do
+whole array (``programs``) or grows by the bar (``jutsu_core.indicators.stream_lines``). Both do
 the same operations on the same numbers in the same order, so both give the same bits.
 
 What does not belong here: checking inputs (``inputs``) and anything with an indicator's name.
@@ -25,11 +25,11 @@ class Operation(NamedTuple):
     """One thing to do with numbers: with arrays of them, and with single ones; both give the same bits.
 
     Attributes:
-        arrays: Takes the operands, and as ``out`` the array to write to.
+        arrays: Takes the operands, numbers among them as arrays without a dimension, and returns a new array.
         numbers: Takes the operands.
     """
 
-    arrays: Callable[..., object]
+    arrays: Callable[..., FloatArray]
     numbers: Callable[..., float]
 
 
@@ -37,35 +37,34 @@ def _choose_numbers(left: float, right: float, above: float, otherwise: float) -
     return above if left > right else otherwise
 
 
-def _choose_arrays(
-    left: FloatArray, right: FloatArray, above: FloatArray, otherwise: FloatArray, *, out: FloatArray
-) -> None:
-    out[:] = np.where(left > right, above, otherwise)
+def _choose_arrays(left: FloatArray, right: FloatArray, above: FloatArray, otherwise: FloatArray) -> FloatArray:
+    return np.where(left > right, above, otherwise)
 
 
-def _ratio_arrays(left: FloatArray, right: FloatArray, otherwise: float, *, out: FloatArray) -> None:
+def _ratio_arrays(left: FloatArray, right: FloatArray, otherwise: FloatArray) -> FloatArray:
     is_defined = right != 0
     # A masked division costs three times a plain one.
     if np.logical_and.reduce(is_defined):
-        np.divide(left, right, out=out)
-    else:
-        out[:] = otherwise
-        np.divide(left, right, out=out, where=is_defined)
+        return left / right
+    ratios = np.full(len(right), otherwise)
+    np.divide(left, right, out=ratios, where=is_defined)
+    return ratios
 
 
-def _within_arrays(values: FloatArray, least: float, most: float, *, out: FloatArray) -> None:
-    np.maximum(values, least, out=out)
-    np.minimum(out, most, out=out)
+def _within_arrays(values: FloatArray, least: FloatArray, most: FloatArray) -> FloatArray:
+    kept = np.maximum(values, least)
+    return np.minimum(kept, most, out=kept)
 
 
-def _rounding_arrays(first: FloatArray, *others: FloatArray, out: FloatArray) -> None:
-    np.abs(first, out=out)
+def _noise_of_arrays(first: FloatArray, *others: FloatArray) -> FloatArray:
+    size = np.abs(first)
     for other in others:
-        np.add(out, np.abs(other), out=out)
-    np.multiply(out, ROUNDING, out=out)
+        size += np.abs(other)
+    size *= ROUNDING
+    return size
 
 
-def _rounding_numbers(first: float, *others: float) -> float:
+def _noise_of_numbers(first: float, *others: float) -> float:
     # One after another, as of arrays: the sum of floats is Python's own since 3.12.
     size = abs(first)
     for other in others:
@@ -90,7 +89,7 @@ CHOOSE = Operation(_choose_arrays, _choose_numbers)
 RATIO = Operation(_ratio_arrays, lambda left, right, otherwise: left / right if right != 0 else otherwise)
 # Several steps in one: each step by itself costs a line.
 WITHIN = Operation(_within_arrays, lambda value, least, most: min(max(value, least), most))
-NOISE = Operation(_rounding_arrays, _rounding_numbers)
+NOISE = Operation(_noise_of_arrays, _noise_of_numbers)
 
 State = tuple[float, ...]
 ExactKind = Literal["mean", "weighted_mean", "deviation"]
@@ -237,16 +236,17 @@ class Line(ABC):
 
     def mean(self, period: int) -> "Line":
         """Return the mean of the last ``period`` numbers: correctly rounded if they are prices in whole micros."""
-        return self._kept("mean", period, lambda: self._exact("mean", period) or self._mean_of_floats(period))
+        return self._kept("mean", period, lambda: self._window("mean", period))
 
     def weighted_mean(self, period: int) -> "Line":
         """Return the mean of the last ``period`` numbers with weights 1, 2, …, ``period``."""
-        exact = self._exact("weighted_mean", period) if period <= MOST_RAMP else None
-        return exact or self._weighted_mean_of_floats(period)
+        if period > MOST_RAMP:
+            return self.window_of_floats("weighted_mean", period)
+        return self._window("weighted_mean", period)
 
     def deviation(self, period: int) -> "Line":
         """Return the population standard deviation (ddof 0) of the last ``period`` numbers."""
-        return self._kept("deviation", period, lambda: self._exact("deviation", period) or self._spread(period))
+        return self._kept("deviation", period, lambda: self._window("deviation", period))
 
     def total(self, period: int) -> "Line":
         """Return the sum of the last ``period`` numbers, in an order that depends on ``period`` alone."""
@@ -271,6 +271,9 @@ class Line(ABC):
         if line is None:
             line = shared[key] = make()
         return line
+
+    def _window(self, kind: ExactKind, period: int) -> "Line":
+        return self._exact(kind, period) or self.window_of_floats(kind, period)
 
     # A window of n is the newest half of it, a power of two, and the rest that came before. Halves
     # are shared, so that a window costs the logarithm of its length.
@@ -317,12 +320,15 @@ class Line(ABC):
             made[period] = self._moments(weights, half, made) + before
         return made[period]
 
+    def window_of_floats(self, kind: ExactKind, period: int) -> "Line":
+        """Return what ``mean``, ``weighted_mean`` or ``deviation`` is where a window holds no whole micros."""
+        if kind == "deviation":
+            return (self.distances(self.mean(period), period, squared=True) / float(period)).root()
+        return self._mean_of_floats(period) if kind == "mean" else self._weighted_mean_of_floats(period)
+
     def _mean_of_floats(self, period: int) -> "Line":
         # Measured from the last number, so that equal numbers give exactly that number.
         return self if period == 1 else self + self._distance(period) / float(period)
 
     def _weighted_mean_of_floats(self, period: int) -> "Line":
         return self if period == 1 else self + self._ramp(period) / (period * (period + 1) / 2)
-
-    def _spread(self, period: int) -> "Line":
-        return (self.distances(self.mean(period), period, squared=True) / float(period)).root()

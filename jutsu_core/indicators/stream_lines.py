@@ -3,7 +3,7 @@
 Each line remembers its last numbers, so that bars are taken back by dropping list ends.
 
 What does not belong here: bars and what is demanded of them (``accumulators``), and operations on whole
-arrays (``array_lines``).
+arrays (``programs``).
 """
 
 from collections.abc import Callable, Sequence
