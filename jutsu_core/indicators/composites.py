@@ -74,6 +74,8 @@ def rsi_composite(period: int) -> Composite:
     def kernel(closes: FloatArray) -> tuple[FloatArray, ...]:
         if len(closes) <= period:
             return (np.empty(len(closes)),)
+        if period > 1 and _may_fade(closes, period):
+            return scanned(begin, step, [closes], 1)
         found = _rsi_of_one(closes) if period == 1 else ta_lib("RSI")(closes, timeperiod=period)
         # The kernel says 0 where there was neither gain nor loss, and also where both have all but faded.
         if np.minimum.reduce(found[period:]) == 0.0 and not _put_right(found, closes, period):
@@ -129,6 +131,16 @@ def _rsi_of_one(closes: FloatArray) -> FloatArray:
     found = np.empty(len(closes))
     found[1:] = NEUTRAL_RSI + NEUTRAL_RSI * np.sign(closes[1:] - closes[:-1])
     return found
+
+
+def _may_fade(closes: FloatArray, period: int) -> bool:
+    """Return whether the price stands still for so long that both averages may count as 0, which no kernel says."""
+    # By 1 - 1/period with every bar: to 2⁻⁹⁶⁰ in 665 · period of them.
+    long = 400 * period
+    if len(closes) <= long:
+        return False
+    moves = np.flatnonzero(closes[1:] != closes[:-1])
+    return bool(np.diff(moves, prepend=0, append=len(closes)).max() > long)
 
 
 def _put_right(found: FloatArray, closes: FloatArray, period: int) -> bool:

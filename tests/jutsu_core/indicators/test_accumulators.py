@@ -385,6 +385,8 @@ FADING = [
     indicator("adx", period=2),
     indicator("tsi", slow=2, fast=3, signal=2),
     indicator("rsi", period=2),
+    indicator("rsi", period=3),
+    indicator("stochastic_rsi", period=3),
     indicator("macd", fast=2, slow=5, signal=2),
     indicator("natr", period=2),
     indicator("force_index", period=3),
