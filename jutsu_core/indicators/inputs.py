@@ -74,7 +74,7 @@ def require_series(name: str, values: object) -> FloatArray:
     if values.dtype.kind not in "fiu":
         message = f"{name} must hold integers or floats, was {values.dtype}; convert them: {name}.astype(float)"
         raise InvalidInputError(message)
-    series = _in_floats(values)
+    series = as_floats(values)
     if (index := _first_refused(series)) is not None:
         refuse_value(f"{name}[{index}]", float(series[index]), is_finite=bool(np.isfinite(series[index])))
     return series
@@ -88,6 +88,20 @@ def refuse_value(name: str, value: object, *, is_finite: bool) -> NoReturn:
     """
     demand = f"at most {MAX_MAGNITUDE:g} in magnitude" if is_finite else "a finite number"
     refuse(name, demand, shown(value), "drop it or fill it in")
+
+
+def as_floats(values: npt.NDArray[Any]) -> FloatArray:
+    """Return real numbers as a contiguous float64 array: the same one where it is that already.
+
+    Examples:
+        >>> as_floats(np.array([1, 2])).dtype
+        dtype('float64')
+    """
+    if values.dtype == np.float64:
+        return np.ascontiguousarray(values, dtype=np.float64)
+    # Of a long double beyond float64 an infinity remains, which is refused as any other.
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def require_equal_lengths(**series: FloatArray) -> None:
@@ -196,15 +210,6 @@ def _remedy_of_missing(bars: pd.DataFrame, name: str) -> str:
     return f"bars have the columns {', '.join(BAR_COLUMNS)}"
 
 
-def _in_floats(values: npt.NDArray[Any]) -> FloatArray:
-    """Return real numbers as a contiguous float64 array."""
-    if values.dtype == np.float64:
-        return np.ascontiguousarray(values, dtype=np.float64)
-    # Of a long double beyond float64 an infinity remains, which is refused as any other.
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(values, dtype=np.float64)
-
-
 def _first_refused(values: FloatArray) -> int | None:
     """Return the place of the first value that is not finite or beyond ``MAX_MAGNITUDE``; None if there is none."""
     # The place of the largest; of NaN, wherever there is one, and no comparison with it holds.
@@ -272,7 +277,7 @@ def _finite_column(bars: pd.DataFrame, name: str) -> FloatArray:
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiu":
         # To ask for missing values of a column of plain numbers costs ten times as much.
-        values = _in_floats(column.to_numpy())
+        values = as_floats(column.to_numpy())
     elif pd.api.types.is_numeric_dtype(dtype) and dtype.kind not in "bc":
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:

@@ -26,7 +26,7 @@ import pandas as pd
 from jutsu_core.arguments import is_integer, refuse, require_series, shown
 from jutsu_core.bars import MICROS_PER_UNIT
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.inputs import MAX_MAGNITUDE, refuse_value, require_period
+from jutsu_core.indicators.inputs import MAX_MAGNITUDE, as_floats, refuse_value, require_period
 
 DIGITS = 34
 """Significant digits of every step: what IEEE 754 calls decimal128."""
@@ -228,7 +228,7 @@ def _checked_prices(prices: object, *, at_least: int) -> npt.NDArray[Any]:
     values = series.to_numpy()
     # Vectorised checks instead of one a value are what keeps a long series quick.
     if values.dtype.kind == "f":
-        values = values.astype(np.float64, copy=False)
+        values = as_floats(values)
     if values.dtype.kind in "fiu" and bool((np.abs(values) <= MAX_MAGNITUDE).all()):
         return values
     plain = values.tolist()

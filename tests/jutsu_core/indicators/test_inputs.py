@@ -11,6 +11,7 @@ from jutsu_core.indicators.inputs import (
     require_period,
     require_series,
 )
+from jutsu_core.indicators.latest import calculate_sma
 from tests.jutsu_core.indicators.references import random_bars
 
 
@@ -148,6 +149,8 @@ def test_a_long_double_beyond_floats_is_refused_without_a_warning() -> None:
     values[1] *= np.longdouble("1e400")
     with pytest.raises(InvalidInputError, match=r"closes\[1\] must be a finite number, was inf"):
         require_series("closes", values)
+    with pytest.raises(InvalidInputError, match=r"prices\[1\] must be a finite number, was inf"):
+        calculate_sma(pd.Series(values), 1)
     with pytest.raises(InvalidInputError, match=r"row 1 of bars .*: close must be a finite number, was inf"):
         require_bars(random_bars(3).assign(close=values))
 
