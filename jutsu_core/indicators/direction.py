@@ -16,6 +16,7 @@ from jutsu_core.indicators.records import IndicatorDefinition, index, level, num
 from jutsu_core.indicators.volatility import true_range
 
 _LARGEST_STEP = 1.0
+_STOP_ERRORS = 4.0
 
 
 class DirectionalMovement(NamedTuple):
@@ -282,7 +283,8 @@ def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration
         sign = 1.0 if is_long else -1.0
         near, far = (bottom, top) if is_long else (top, bottom)
         near_before, far_before = (bottom_before, top_before) if is_long else (top_before, bottom_before)
-        if sign * near <= sign * stop:
+        # The stop is a decimal too: a price that is at it has reached it, though rounding may have put it a hair off.
+        if sign * (near - stop) <= _STOP_ERRORS * _noise_of(near, stop):
             stop = sign * max(sign * extreme, sign * far_before, sign * far)
             following = multiply_add(first_speed, near - stop, stop)
             following = sign * max(sign * following, sign * far_before, sign * far)
@@ -298,17 +300,29 @@ def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration
     ) -> tuple[FloatArray, ...]:
         if not len(tops):
             return (np.empty(0),)
-        first = [float(column[0]) for column in (tops, bottoms, tops_before, bottoms_before)]
+        columns = (tops, bottoms, tops_before, bottoms_before)
+        first = [float(column[0]) for column in columns]
         fall, rise = first[3] - first[1], first[0] - first[2]
         # Where a rise and a fall are equal, the kernel takes the side that rounding says.
         if fall > 0 and 0 < fall - rise <= _noise_of(*first):
-            return tuple(scanned(begin, step, [tops, bottoms, tops_before, bottoms_before], 1))
+            return tuple(scanned(begin, step, columns, 1))
         tops, bottoms = np.concatenate((tops_before[:1], tops)), np.concatenate((bottoms_before[:1], bottoms))
-        stops: FloatArray = ta_lib("SAR")(tops, bottoms, acceleration=first_speed, maximum=most)
-        return (stops[1:],)
+        stops: FloatArray = ta_lib("SAR")(tops, bottoms, acceleration=first_speed, maximum=most)[1:]
+        largest = max(np.maximum.reduce(tops), -np.minimum.reduce(bottoms))
+        noise = _STOP_ERRORS * _noise_of(largest, largest)
+        if _is_nearly_reached(stops, tops[1:], noise) or _is_nearly_reached(stops, bottoms[1:], noise):
+            return tuple(scanned(begin, step, columns, 1))
+        return (stops,)
 
     (stops,) = high.scan(begin, step, low, high.lag(1), low.lag(1), kernel=kernel)
     return stops
+
+
+def _is_nearly_reached(stops: FloatArray, prices: FloatArray, noise: float) -> bool:
+    """Return whether a price may be at a stop but for rounding, which is no matter of floats that are equal."""
+    apart = stops - prices
+    np.abs(apart, out=apart)
+    return bool(np.count_nonzero(apart <= noise) + np.count_nonzero(apart) > len(apart))
 
 
 def _supertrend(high: Line, low: Line, close: Line, period: int, multiplier: float) -> tuple[Line, ...]:
@@ -381,7 +395,7 @@ PARABOLIC_SAR = IndicatorDefinition(
     results=(level("parabolic_sar", "Wilder's parabolic SAR, step {acceleration}, at most {most_acceleration}"),),
     formula=_parabolic_sar,
     function=parabolic_sar,
-    revision=2,
+    revision=3,
 )
 SUPERTREND = IndicatorDefinition(
     name="supertrend",

@@ -8,6 +8,7 @@ import pytest
 
 from jutsu_core.bars import Bar
 from jutsu_core.indicators.accumulators import Accumulator
+from jutsu_core.indicators.catalog import indicator
 from jutsu_core.indicators.direction import adx, parabolic_sar, supertrend
 from tests.jutsu_core.indicators.answers import arithmetic
 
@@ -51,6 +52,40 @@ def test_a_stop_s_side_is_the_same_bar_by_bar() -> None:
         accumulator = Accumulator(["parabolic_sar"])
         stops = [accumulator.update(bar)[0] for bar in bars]
         assert stops[1] == parabolic_sar(np.array([top, high]), np.array([bottom, low]))[1]
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("acceleration", [0.02, 0.1, 0.5])
+def test_a_price_that_reaches_the_stop_as_decimals_turns_it(acceleration: float, side: int) -> None:
+    """Neither a hair before it nor behind it; a hundredth of a cent short of it, it does not."""
+    for cents in range(1_000, 1_100):
+        start, far = (Fraction(cents + more, 100) for more in (0, 150 * side))
+        stop = start + Fraction(repr(acceleration)) * (far - start)
+        for short, turns in ((Fraction(0), True), (Fraction(side, 10_000), False)):
+            inside = far - Fraction(side, 10)
+            near = [float(price) for price in (start, inside, stop + short)]
+            beyond = [float(price) for price in (far - Fraction(side, 2), far, inside)]
+            highs, lows = (np.array(row) for row in ((beyond, near) if side > 0 else (near, beyond)))
+            stops = parabolic_sar(highs, lows, acceleration=acceleration, most_acceleration=0.5)
+            assert stops[2] == pytest.approx(float(far if turns else stop), rel=1e-12)
+
+
+@pytest.mark.parametrize("acceleration", [0.1, 0.2, 0.5])
+def test_stops_of_prices_in_cents_are_those_of_fractions(acceleration: float) -> None:
+    """Whose bars often end at the stop; also bar by bar, to the bit."""
+    spec = indicator("parabolic_sar", acceleration=acceleration, most_acceleration=0.5)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        closes = 1_000 + rng.integers(-10, 11, 40).cumsum()
+        cents = {"high": closes + rng.integers(0, 12, 40), "low": closes - rng.integers(0, 12, 40)}
+        exact = {name: [Fraction(value, 100) for value in row.tolist()] for name, row in cents.items()}
+        (expected,) = arithmetic.parabolic_sar(exact, acceleration, 0.5)
+        made = parabolic_sar(*(row / 100 for row in cents.values()), acceleration=acceleration, most_acceleration=0.5)
+        np.testing.assert_allclose(made[1:], [float(stop or 0) for stop in expected[1:]], rtol=1e-12)
+        accumulator = Accumulator([spec])
+        rows = zip(*((row * 10_000).tolist() for row in (cents["low"], *cents.values(), cents["low"])), strict=True)
+        bars = [Bar._make((FIRST + timedelta(day), *prices, 1)) for day, prices in enumerate(rows)]
+        assert np.array([accumulator.update(bar)[0] for bar in bars]).tobytes() == made.tobytes()
 
 
 def test_a_close_in_the_middle_of_the_first_bar_is_on_the_upper_side() -> None:
