@@ -24,6 +24,7 @@ from jutsu_core.indicators.averages import (
     smoothed,
 )
 from jutsu_core.indicators.inputs import FloatArray
+from jutsu_core.indicators.kernels import require_kernel_defaults
 from jutsu_core.indicators.lines import ExactKind, Line, Operation, State
 from jutsu_core.indicators.one_window import start_of
 
@@ -71,6 +72,7 @@ class Program(NamedTuple):
 
     Attributes:
         steps: One for each array.
+        is_recursive: Whether a kernel is among them that obeys TA-Lib's process-wide settings.
 
     Examples:
         >>> plan = Plan({"close": True})
@@ -82,6 +84,7 @@ class Program(NamedTuple):
     """
 
     steps: tuple[Step, ...]
+    is_recursive: bool
 
     def run(self, inputs: Sequence[FloatArray], rows: Sequence[FloatArray]) -> None:
         """Write every result into its row, NaN before its first number.
@@ -89,7 +92,13 @@ class Program(NamedTuple):
         Args:
             inputs: Arrays of one length for the inputs of the plan, in its order; never written to.
             rows: An array of that length for every result, in the order in which the plan was told of them.
+
+        Raises:
+            InvalidInputError: TA-Lib's process-wide settings were changed.
         """
+        # Once for all of them: to ask costs as much as an average of a thousand values.
+        if self.is_recursive:
+            require_kernel_defaults("EMA", "RSI")
         held: list[Any] = [rows, *inputs]
         for compute, reads, spent in self.steps:
             held.append(compute(*[held[slot] if part is None else held[slot][part] for slot, part in reads]))
@@ -105,6 +114,7 @@ class Plan:
 
     Attributes:
         lines: The inputs' lines, by name.
+        is_recursive: Whether a kernel was asked for that obeys TA-Lib's process-wide settings.
     """
 
     def __init__(self, inputs: Mapping[str, bool]) -> None:
@@ -116,6 +126,7 @@ class Plan:
         self._known: dict[tuple[object, tuple[Read, ...]], int] = {}
         self._moved: dict[int, int] = {}
         self._results = 0
+        self.is_recursive = False
 
     def step(self, compute: Callable[..., Any], reads: tuple[Read, ...], key: object = None) -> int:
         """Return the slot of what ``compute`` makes of ``reads``: a new one, or that of an equal ``key``."""
@@ -162,7 +173,8 @@ class Plan:
                     tuple(slot for slot in {read.slot for read in reads} if last.get(slot) == place),
                 )
                 for place, (compute, reads) in enumerate(self._steps)
-            )
+            ),
+            self.is_recursive,
         )
 
 
@@ -244,6 +256,7 @@ class PlannedLine(Line):
         kernel: Callable[..., tuple[FloatArray, ...]] | None = None,
     ) -> tuple[Line, ...]:
         lines = [line for line in (self, *others) if isinstance(line, PlannedLine)]
+        self._plan.is_recursive |= kernel is not None
         all_steps = kernel or (lambda *columns: scanned(begin, step, columns, results))
         made = self._made(all_steps, lines, key=("scan", begin, step, results, kernel))
         return tuple(
@@ -256,6 +269,7 @@ class PlannedLine(Line):
         )
 
     def _smoothed(self, first: int, period: int) -> "PlannedLine":
+        self._plan.is_recursive = True
         own = self.read(self.start)
         # The running sums of all prices cost more than a few prices one by one; both give the same bits.
         is_price = self._is_price
