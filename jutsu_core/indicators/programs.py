@@ -164,18 +164,16 @@ class Plan:
 
     def program(self) -> Program:
         """Return the program."""
-        last = {read.slot: place for place, (_, reads) in enumerate(self._steps) for read in reads if read.slot}
-        return Program(
-            tuple(
-                Step(
-                    compute,
-                    tuple((read.slot, read.part) for read in reads),
-                    tuple(slot for slot in {read.slot for read in reads} if last.get(slot) == place),
-                )
-                for place, (compute, reads) in enumerate(self._steps)
-            ),
-            self.is_recursive,
-        )
+        last = {slot: place for place, (_, reads) in enumerate(self._steps) for slot, _, _ in reads}
+        spent: list[list[int]] = [[] for _ in self._steps]
+        for slot, place in last.items():
+            if slot != _ROWS:
+                spent[place].append(slot)
+        steps = [
+            Step(compute, tuple([(read.slot, read.part) for read in reads]), tuple(gone))
+            for (compute, reads), gone in zip(self._steps, spent, strict=True)
+        ]
+        return Program(tuple(steps), self.is_recursive)
 
 
 class PlannedLine(Line):
@@ -207,11 +205,17 @@ class PlannedLine(Line):
         return Read(self.slot, start - self._behind - self._first, self._behind)
 
     def apply(self, operation: Operation, *others: "Line | float") -> "PlannedLine":  # noqa: D102 - as the base says
-        operands = (self, *others)
-        numbers = tuple(None if isinstance(one, Line) else float(one) for one in operands)
-        compute = operation.arrays if numbers.count(None) == len(numbers) else _bound(operation.arrays, numbers)
-        lines = [one for one in operands if isinstance(one, PlannedLine)]
-        return self._made(compute, lines, key=(operation, numbers))
+        lines: list[PlannedLine] = [self]
+        numbers: list[float | None] = [None]
+        # Numbers first: to ask a number whether it is a line, an abstract class, takes long.
+        for other in others:
+            if isinstance(other, float | int):
+                numbers.append(float(other))
+            elif isinstance(other, PlannedLine):
+                numbers.append(None)
+                lines.append(other)
+        compute = operation.arrays if len(lines) == len(numbers) else _bound(operation.arrays, numbers)
+        return self._made(compute, lines, key=(operation.arrays, *numbers))
 
     def lag(self, bars: int) -> "PlannedLine":  # noqa: D102
         skipped = self.start - self._first - self._behind
@@ -299,8 +303,8 @@ class PlannedLine(Line):
         self, compute: Callable[..., Any], lines: "Sequence[PlannedLine]", later: int = 0, *, key: object
     ) -> "PlannedLine":
         """Return the line of what ``compute`` makes of ``lines`` where all have numbers, ``later`` bars later."""
-        start = max(line.start for line in lines)
-        slot = self._plan.step(compute, tuple(line.read(start) for line in lines), key)
+        start = max([line.start for line in lines])
+        slot = self._plan.step(compute, tuple([line.read(start) for line in lines]), key)
         return PlannedLine(self._plan, slot, start + later)
 
 

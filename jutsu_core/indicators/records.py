@@ -241,7 +241,7 @@ def _beginning_together(made: Line | tuple[Line, ...]) -> tuple[Line, ...]:
     return tuple(line if line.start == start else line.skip(start - line.start) for line in lines)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _program(
     formula: Callable[..., Line | tuple[Line, ...]],
     inputs: tuple[InputName, ...],
