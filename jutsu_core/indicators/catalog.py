@@ -30,7 +30,6 @@ from jutsu_core.indicators.inputs import (
     row_name,
     session_numbers,
 )
-from jutsu_core.indicators.kernels import require_kernel_defaults
 from jutsu_core.indicators.programs import Program
 from jutsu_core.indicators.records import IndicatorDefinition, InputName, plan_of
 from jutsu_core.sessions import EXCHANGE_ZONE, zone_of
@@ -339,8 +338,6 @@ class _Plan:
 
     def compute(self, columns: Mapping[str, FloatArray], rows: Sequence[FloatArray]) -> None:
         """Write every result into its row."""
-        # Once for all of them: to ask costs as much as an average of a thousand values.
-        require_kernel_defaults("EMA", "RSI")
         for part in self.parts:
             inputs = [columns[name] for name in part.inputs]
             own = [rows[place] for place in part.places]

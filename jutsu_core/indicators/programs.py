@@ -25,6 +25,7 @@ from jutsu_core.indicators.averages import (
     smoothed,
 )
 from jutsu_core.indicators.inputs import FloatArray
+from jutsu_core.indicators.kernels import require_kernel_defaults
 from jutsu_core.indicators.lines import ExactKind, Line, Operation, State
 from jutsu_core.indicators.one_window import start_of
 
@@ -72,6 +73,7 @@ class Program(NamedTuple):
 
     Attributes:
         steps: One for each array.
+        is_recursive: Whether a kernel is among them that obeys TA-Lib's process-wide settings.
 
     Examples:
         >>> plan = Plan({"close": True})
@@ -83,6 +85,7 @@ class Program(NamedTuple):
     """
 
     steps: tuple[Step, ...]
+    is_recursive: bool
 
     def run(self, inputs: Sequence[FloatArray], rows: Sequence[FloatArray]) -> None:
         """Write every result into its row, NaN before its first number.
@@ -90,7 +93,13 @@ class Program(NamedTuple):
         Args:
             inputs: Arrays of one length for the inputs of the plan, in its order; never written to.
             rows: An array of that length for every result, in the order in which the plan was told of them.
+
+        Raises:
+            InvalidInputError: TA-Lib's process-wide settings were changed.
         """
+        # Once for all of them: to ask costs as much as an average of a thousand values.
+        if self.is_recursive:
+            require_kernel_defaults("EMA", "RSI")
         held: list[Any] = [rows, *inputs]
         for compute, reads, spent in self.steps:
             held.append(compute(*[held[slot] if part is None else held[slot][part] for slot, part in reads]))
@@ -106,6 +115,7 @@ class Plan:
 
     Attributes:
         lines: The inputs' lines, by name.
+        is_recursive: Whether a kernel was asked for that obeys TA-Lib's process-wide settings.
     """
 
     def __init__(self, inputs: Mapping[str, bool]) -> None:
@@ -117,6 +127,7 @@ class Plan:
         self._known: dict[tuple[object, tuple[Read, ...]], int] = {}
         self._moved: dict[int, int] = {}
         self._results = 0
+        self.is_recursive = False
 
     def step(self, compute: Callable[..., Any], reads: tuple[Read, ...], key: object = None) -> int:
         """Return the slot of what ``compute`` makes of ``reads``: a new one, or that of an equal ``key``."""
@@ -154,17 +165,16 @@ class Plan:
 
     def program(self) -> Program:
         """Return the program."""
-        last = {read.slot: place for place, (_, reads) in enumerate(self._steps) for read in reads if read.slot}
-        return Program(
-            tuple(
-                Step(
-                    compute,
-                    tuple((read.slot, read.part) for read in reads),
-                    tuple(slot for slot in {read.slot for read in reads} if last.get(slot) == place),
-                )
-                for place, (compute, reads) in enumerate(self._steps)
-            )
-        )
+        last = {slot: place for place, (_, reads) in enumerate(self._steps) for slot, _, _ in reads}
+        spent: list[list[int]] = [[] for _ in self._steps]
+        for slot, place in last.items():
+            if slot != _ROWS:
+                spent[place].append(slot)
+        steps = [
+            Step(compute, tuple([(read.slot, read.part) for read in reads]), tuple(gone))
+            for (compute, reads), gone in zip(self._steps, spent, strict=True)
+        ]
+        return Program(tuple(steps), self.is_recursive)
 
 
 class PlannedLine(Line):
@@ -196,11 +206,17 @@ class PlannedLine(Line):
         return Read(self.slot, start - self._behind - self._first, self._behind)
 
     def apply(self, operation: Operation, *others: "Line | float") -> "PlannedLine":  # noqa: D102 - as the base says
-        operands = (self, *others)
-        numbers = tuple(None if isinstance(one, Line) else float(one) for one in operands)
-        compute = operation.arrays if numbers.count(None) == len(numbers) else _bound(operation.arrays, numbers)
-        lines = [one for one in operands if isinstance(one, PlannedLine)]
-        return self._made(compute, lines, key=(operation, numbers))
+        lines: list[PlannedLine] = [self]
+        numbers: list[float | None] = [None]
+        # Numbers first: to ask a number whether it is a line, an abstract class, takes long.
+        for other in others:
+            if isinstance(other, float | int):
+                numbers.append(float(other))
+            elif isinstance(other, PlannedLine):
+                numbers.append(None)
+                lines.append(other)
+        compute = operation.arrays if len(lines) == len(numbers) else _bound(operation.arrays, numbers)
+        return self._made(compute, lines, key=(operation.arrays, *numbers))
 
     def lag(self, bars: int) -> "PlannedLine":  # noqa: D102
         skipped = self.start - self._first - self._behind
@@ -261,6 +277,7 @@ class PlannedLine(Line):
         kernel: Callable[..., tuple[FloatArray, ...]] | None = None,
     ) -> tuple[Line, ...]:
         lines = [line for line in (self, *others) if isinstance(line, PlannedLine)]
+        self._plan.is_recursive |= kernel is not None
         all_steps = kernel or (lambda *columns: scanned(begin, step, columns, results))
         made = self._made(all_steps, lines, key=("scan", begin, step, results, kernel))
         return tuple(
@@ -273,6 +290,7 @@ class PlannedLine(Line):
         )
 
     def _smoothed(self, first: int, period: int) -> "PlannedLine":
+        self._plan.is_recursive = True
         own = self.read(self.start)
         # The running sums of all prices cost more than a few prices one by one; both give the same bits.
         is_price = self._is_price
@@ -302,8 +320,8 @@ class PlannedLine(Line):
         self, compute: Callable[..., Any], lines: "Sequence[PlannedLine]", later: int = 0, *, key: object
     ) -> "PlannedLine":
         """Return the line of what ``compute`` makes of ``lines`` where all have numbers, ``later`` bars later."""
-        start = max(line.start for line in lines)
-        slot = self._plan.step(compute, tuple(line.read(start) for line in lines), key)
+        start = max([line.start for line in lines])
+        slot = self._plan.step(compute, tuple([line.read(start) for line in lines]), key)
         return PlannedLine(self._plan, slot, start + later)
 
 

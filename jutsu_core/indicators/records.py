@@ -23,7 +23,6 @@ from jutsu_core.indicators.inputs import (
     require_period,
     require_series,
 )
-from jutsu_core.indicators.kernels import require_kernel_defaults
 from jutsu_core.indicators.lines import Line
 from jutsu_core.indicators.programs import Plan, Program
 
@@ -196,7 +195,6 @@ class IndicatorDefinition:
         if len(columns) > 1:
             require_equal_lengths(**{f"{name}s": values for name, values in columns.items()})
         self.require_inputs(columns, lambda name, row: f"{name}s[{row}]")
-        require_kernel_defaults("EMA", "RSI")
         rows = tuple([np.empty(length) for _ in self.results])
         _program(self.formula, self.inputs, tuple(chosen.items())).run(list(columns.values()), rows)
         return rows
@@ -243,7 +241,7 @@ def _beginning_together(made: Line | tuple[Line, ...]) -> tuple[Line, ...]:
     return tuple(line if line.start == start else line.skip(start - line.start) for line in lines)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _program(
     formula: Callable[..., Line | tuple[Line, ...]],
     inputs: tuple[InputName, ...],
