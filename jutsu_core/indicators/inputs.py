@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.extensions import ExtensionDtype
 
-from jutsu_core.arguments import is_integer, is_number, refuse, require_ordered, require_type, shown
+from jutsu_core.arguments import is_integer, is_number, refuse, require_ordered, require_type, shown, times_of
 from jutsu_core.bars import BAR_COLUMNS
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.sessions import zone_of
@@ -242,19 +243,26 @@ def _require_one_symbol(bars: pd.DataFrame) -> None:
                 f"take the bars of one symbol, bars[bars.symbol == {first!r}], or one after another,"
                 ' bars.groupby("symbol")'
             )
-        refuse(f"{row_name(bars, row)}: symbol", str(first), other, remedy)
+        must_be = "the symbol of its bar" if pd.isna(first) else str(first)
+        refuse(f"{row_name(bars, row)}: symbol", must_be, other, remedy)
+
+
+def _remedy_of_times(dtype: np.dtype[Any] | ExtensionDtype) -> str:
+    """Return how a column of times becomes one of aware times."""
+    if isinstance(dtype, pd.PeriodDtype):
+        return 'take their starts: bars.timestamp.dt.to_timestamp().dt.tz_localize("UTC")'
+    if pd.api.types.is_numeric_dtype(dtype):
+        return 'if they count seconds since 1970, make it one: pd.to_datetime(bars.timestamp, unit="s", utc=True)'
+    if isinstance(dtype, np.dtype) and dtype.kind == "M":
+        return 'say whose clocks they are: bars.timestamp.dt.tz_localize("UTC")'
+    return "make it one: pd.to_datetime(bars.timestamp, utc=True)"
 
 
 def _require_increasing(bars: pd.DataFrame) -> None:
     """Check that each row's time is an instant later than the one before."""
     times = bars["timestamp"]
     if not isinstance(times.dtype, pd.DatetimeTZDtype):
-        remedy = (
-            'say whose clocks they are: bars.timestamp.dt.tz_localize("UTC")'
-            if times.dtype.kind == "M" and getattr(times.dt, "tz", None) is None
-            else "make it one: pd.to_datetime(bars.timestamp, utc=True)"
-        )
-        refuse("timestamp", "a timezone-aware datetime column", times.dtype, remedy)
+        refuse("timestamp", "a timezone-aware datetime column", times.dtype, _remedy_of_times(times.dtype))
     # The stamps as numbers; a missing one is the lowest.
     moments = np.asarray(times.array, dtype=f"datetime64[{times.dtype.unit}]").view(np.int64)
     is_late_enough = moments > _MISSING_TIME
@@ -303,6 +311,17 @@ def session_numbers(bars: pd.DataFrame, exchange_zone: str) -> FloatArray:
     return days
 
 
+def _remedy_of_labels(index: "pd.Index[Any]") -> str:
+    """Return how the benchmark's closes are labelled with aware times."""
+    if isinstance(index, pd.DatetimeIndex):
+        return 'say whose clocks they are: benchmark.tz_localize("UTC")'
+    if isinstance(index, pd.PeriodIndex):
+        return 'take their starts: benchmark.to_timestamp().tz_localize("UTC")'
+    if times_of(index) is None:
+        return 'take the times of its bars as labels: bars.set_index("timestamp")["close"]'
+    return "make them so: benchmark.set_axis(pd.to_datetime(benchmark.index, utc=True))"
+
+
 def benchmark_closes(
     bars: pd.DataFrame, benchmark: "pd.Series[float] | None", indicator: str, *, allow_gaps: bool
 ) -> FloatArray:
@@ -323,7 +342,7 @@ def benchmark_closes(
     closes = require_series("benchmark", benchmark)
     index = benchmark.index
     if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
-        refuse("index of benchmark", "timezone-aware times", index.dtype, 'take them as labels: set_index("timestamp")')
+        refuse("index of benchmark", "timezone-aware times", index.dtype, _remedy_of_labels(index))
     if bars.empty:
         return np.empty(0)
     places = index.get_indexer(pd.DatetimeIndex(bars["timestamp"]))

@@ -1,4 +1,5 @@
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -6,6 +7,7 @@ import pytest
 
 from jutsu_core.errors import InvalidInputError
 from jutsu_core.indicators.inputs import (
+    benchmark_closes,
     require_bars,
     require_number,
     require_period,
@@ -95,7 +97,7 @@ def test_symbols_of_any_kind_of_column_are_compared(dtype: str) -> None:
 
 
 def test_no_symbol_at_all_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="row 0 of bars"):
+    with pytest.raises(InvalidInputError, match=r"row 0 of bars .*: symbol must be the symbol of its bar, was nan; fi"):
         require_bars(random_bars(2).assign(symbol=pd.Series([None, None], dtype="str")))
 
 
@@ -197,6 +199,46 @@ def test_what_to_do_with_a_frame_is_said(bars: pd.DataFrame, remedy: str) -> Non
     with pytest.raises(InvalidInputError) as refused:
         require_bars(bars)
     assert remedy in str(refused.value)
+
+
+NAIVE = BARS["timestamp"].dt.tz_localize(None)
+TIMES = [
+    NAIVE,
+    NAIVE.dt.to_period("D"),
+    NAIVE.astype("timestamp[us][pyarrow]"),
+    BARS.astype({"timestamp": "timestamp[us, tz=UTC][pyarrow]"})["timestamp"],
+    BARS["timestamp"].astype(object),
+    NAIVE.dt.date,
+    NAIVE.astype(str),
+    NAIVE.astype(str).astype("category"),
+    NAIVE.astype("datetime64[s]").astype("int64"),
+    NAIVE.astype("datetime64[s]").astype("int64").astype("float64"),
+]
+
+
+def remedied(error: InvalidInputError, **known: object) -> Any:
+    """Return what the code at the end of an error makes of ``known``."""
+    return eval(str(error).rpartition(": ")[2], {"pd": pd, **known})  # noqa: S307 - what the user is told to do
+
+
+@pytest.mark.parametrize("times", TIMES, ids=lambda times: str(times.dtype))
+def test_what_to_do_with_times_that_are_none_makes_them_some(times: "pd.Series[Any]") -> None:
+    bars = BARS.assign(timestamp=times)
+    with pytest.raises(InvalidInputError, match="timestamp must be a timezone-aware datetime column, was ") as refused:
+        require_bars(bars)
+    mended = bars.assign(timestamp=remedied(refused.value, bars=bars))
+    assert require_bars(mended)["close"].tolist() == BARS["close"].tolist()
+    assert (mended["timestamp"] == BARS["timestamp"]).all()
+
+
+@pytest.mark.parametrize("times", [*TIMES[:-2], BARS["close"]], ids=lambda times: str(times.dtype))
+def test_what_to_do_with_labels_that_are_no_times_makes_them_some(times: "pd.Series[Any]") -> None:
+    benchmark = BARS["close"].set_axis(pd.Index(times))
+    with pytest.raises(InvalidInputError, match="index of benchmark must be timezone-aware times, was ") as refused:
+        benchmark_closes(BARS, benchmark, "rolling_beta", allow_gaps=False)
+    mended = remedied(refused.value, bars=BARS, benchmark=benchmark)
+    closes = benchmark_closes(BARS, mended, "rolling_beta", allow_gaps=False)
+    assert closes.tolist() == BARS["close"].tolist()
 
 
 @pytest.mark.parametrize(
