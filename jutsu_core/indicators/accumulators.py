@@ -22,13 +22,15 @@ from jutsu_core.sessions import EXCHANGE_ZONE, clock_date, zone_of
 
 MOST_REMEMBERED = 1_000_000
 
+# A float, so that micros beyond 2⁵³ are made floats first, as in frames.
+_UNIT = float(MICROS_PER_UNIT)
 _VALUES: dict[str, Callable[[Bar, Bar | None], float]] = {
-    "open": lambda bar, _: bar.open / MICROS_PER_UNIT,
-    "high": lambda bar, _: bar.high / MICROS_PER_UNIT,
-    "low": lambda bar, _: bar.low / MICROS_PER_UNIT,
-    "close": lambda bar, _: bar.close / MICROS_PER_UNIT,
+    "open": lambda bar, _: bar.open / _UNIT,
+    "high": lambda bar, _: bar.high / _UNIT,
+    "low": lambda bar, _: bar.low / _UNIT,
+    "close": lambda bar, _: bar.close / _UNIT,
     "volume": lambda bar, _: float(bar.volume),
-    "benchmark": lambda _, other: nan if other is None else other.close / MICROS_PER_UNIT,
+    "benchmark": lambda _, other: nan if other is None else other.close / _UNIT,
 }
 
 

@@ -84,9 +84,10 @@ def test_real_bars_have_the_bits_of_the_series() -> None:
     assert rows(updated(accumulator, bars)) == series(bars, EVERY)
 
 
-def test_prices_beyond_whole_micros_have_the_bits_of_the_series() -> None:
-    """So large that a window of them is summed in floats, and too wide for a whole variance."""
-    factors = [10**6 if 40 < day < 60 else 7_001 for day in range(120)]
+@pytest.mark.parametrize("factor", [10**6, 7_000_000_001])
+def test_prices_beyond_whole_micros_have_the_bits_of_the_series(factor: int) -> None:
+    """So large that a window of them is summed in floats, or is none of floats, and too wide for a whole variance."""
+    factors = [factor if 40 < day < 60 else 7_001 for day in range(120)]
     bars = [
         Bar(bar.timestamp, bar.open * by, bar.high * by, bar.low * by, bar.close * by, bar.volume)
         for bar, by in zip(random_bars(120), factors, strict=True)
