@@ -259,9 +259,7 @@ class PlannedLine(Line):
             if isinstance(line, PlannedLine)
         )
         slot = self._plan.step(
-            lambda values, centers, others, other_centers: product_sums(
-                values, centers, others, other_centers, period
-            ),
+            lambda values, centers, others, other_centers: product_sums(values, centers, others, other_centers, period),
             reads,
             key=("products", period),
         )
