@@ -77,7 +77,7 @@ def put_figures(connection: duckdb.DuckDBPyConnection, view: str, table: str, re
         put_nothing(connection, view, {"symbol": "varchar"} | _WHOLE | _FIGURES)
         return
     symbols, parts = map(list, zip(*raw, strict=True))
-    columns = "unnest(?::varchar[]) as symbol, unnest(?::varchar[])::json as parts"
+    columns = "unnest(?::varchar[]) as symbol, unnest(?::varchar[]) as parts"
     connection.execute(f"create table {table} as select {columns}", [symbols, parts])
     whole = ", ".join(f"(parts ->> {SUMMARY.index(name)})::{kind} as {name}" for name, kind in _WHOLE.items())
     # One expression for all of them: DuckDB takes longer to understand many than to work them out.

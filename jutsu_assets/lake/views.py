@@ -3,6 +3,7 @@
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pandas as pd
@@ -43,38 +44,46 @@ def connect_to(
         NoDataError: Nothing is stored yet; nothing is created.
         StoreUnavailableError: The system of record cannot be read, or no file of the lake.
     """
-    with shown_database(settings) as database:
-        files = SeriesManifest(database, SystemClock()).all_current()
-        bars = SqlBarStore(database, settings.source, SystemClock())
-        held = bars.content_hashes(Timeframe.D1)
-        if not files and not held:
-            raise nothing_stored(settings, database)
-        faults = faults_of(settings.lake_path, files)
-        if files and len(faults) == len(files):
-            message = f"the lake must hold what was written: {'; '.join(lake_findings(settings.lake_path, files))}"
-            raise StoreUnavailableError(message)
-        if faults:
-            warn(left_out(settings.lake_path, faults))
-        sound = [file for file in files if file not in faults]
-        connection = duckdb.connect(":memory:")
-        try:
-            connection.execute("SET TimeZone = 'UTC'; create schema stored")
-            _put_series(connection, settings, sound)
-            _put_bars(connection, settings, sound, bars, held)
-            put_figures(connection, PERFORMANCE, _REPORTS_OF_THE_STORE, PerformanceReports(database, SystemClock()))
-            if is_closed:
-                close_off(connection, [path_of(settings.lake_path, file) for file in sound])
-        except duckdb.Error as error:
-            connection.close()
-            message = (
-                f"the files of the lake must be readable together: {first_line(error)}; delete the file named here,"
-                " and materialize its asset and symbol again"
-            )
-            raise StoreUnavailableError(message) from error
-        except BaseException:
-            connection.close()
-            raise
+    with ThreadPoolExecutor(1) as aside:
+        # DuckDB takes longer to begin than the store to be read, and neither keeps the other waiting.
+        begun = aside.submit(duckdb.connect, ":memory:")
+        with shown_database(settings) as database:
+            files = SeriesManifest(database, SystemClock()).all_current()
+            bars = SqlBarStore(database, settings.source, SystemClock())
+            held = bars.content_hashes(Timeframe.D1)
+            if not files and not held:
+                raise nothing_stored(settings, database)
+            sound = _sound(settings, files, warn)
+            connection = begun.result()
+            try:
+                connection.execute("SET TimeZone = 'UTC'; create schema stored")
+                _put_series(connection, settings, sound)
+                _put_bars(connection, settings, sound, bars, held)
+                put_figures(connection, PERFORMANCE, _REPORTS_OF_THE_STORE, PerformanceReports(database, SystemClock()))
+                if is_closed:
+                    close_off(connection, [path_of(settings.lake_path, file) for file in sound])
+            except duckdb.Error as error:
+                connection.close()
+                message = (
+                    f"the files of the lake must be readable together: {first_line(error)}; delete the file named here,"
+                    " and materialize its asset and symbol again"
+                )
+                raise StoreUnavailableError(message) from error
+            except BaseException:
+                connection.close()
+                raise
     return connection
+
+
+def _sound(settings: Settings, files: Sequence[SeriesFile], warn: Callable[[str], object]) -> list[SeriesFile]:
+    """Return those of ``files`` that are what was written, and say which are not."""
+    faults = faults_of(settings.lake_path, files)
+    if files and len(faults) == len(files):
+        message = f"the lake must hold what was written: {'; '.join(lake_findings(settings.lake_path, files))}"
+        raise StoreUnavailableError(message)
+    if faults:
+        warn(left_out(settings.lake_path, faults))
+    return [file for file in files if file not in faults]
 
 
 def _put_series(connection: duckdb.DuckDBPyConnection, settings: Settings, files: Sequence[SeriesFile]) -> None:
