@@ -237,7 +237,7 @@ def checked_window(
         require_type("timeframe", timeframe, Timeframe, "a Timeframe such as Timeframe.D1")
     zone_of(exchange_zone)
     first = instant_of("start", start, BEGINNING, exchange_zone=exchange_zone)
-    after = instant_of("end", end, END_OF_TIME, exchange_zone=exchange_zone)
+    after = instant_of("end", end, max(first, END_OF_TIME), exchange_zone=exchange_zone)
     if after < first:
         message = f"end must be at or after start {first.isoformat()}, was {after.isoformat()}"
         raise InvalidInputError(message)

@@ -13,7 +13,7 @@ from jutsu_assets.lake.beside import BAR_TYPES, indicator_types, put_bars, put_f
 from jutsu_assets.lake.names import path_of
 from jutsu_assets.lake.sandbox import close_off
 from jutsu_assets.lake.selection import selection
-from jutsu_assets.lake.verification import faults_of, lake_findings, left_out
+from jutsu_assets.lake.verification import sound_files
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.existing import nothing_stored, shown_database
@@ -53,7 +53,7 @@ def connect_to(
             held = bars.content_hashes(Timeframe.D1)
             if not files and not held:
                 raise nothing_stored(settings, database)
-            sound = _sound(settings, files, warn)
+            sound = sound_files(settings.lake_path, files, warn)
             connection = begun.result()
             try:
                 connection.execute("SET TimeZone = 'UTC'; create schema stored")
@@ -73,17 +73,6 @@ def connect_to(
                 connection.close()
                 raise
     return connection
-
-
-def _sound(settings: Settings, files: Sequence[SeriesFile], warn: Callable[[str], object]) -> list[SeriesFile]:
-    """Return those of ``files`` that are what was written, and say which are not."""
-    faults = faults_of(settings.lake_path, files)
-    if files and len(faults) == len(files):
-        message = f"the lake must hold what was written: {'; '.join(lake_findings(settings.lake_path, files))}"
-        raise StoreUnavailableError(message)
-    if faults:
-        warn(left_out(settings.lake_path, faults))
-    return [file for file in files if file not in faults]
 
 
 def _put_series(connection: duckdb.DuckDBPyConnection, settings: Settings, files: Sequence[SeriesFile]) -> None:

@@ -86,6 +86,15 @@ def test_a_date_begins_at_midnight_on_the_exchange_and_means_its_session(timefra
                 assert expected == session_timestamp(day)
 
 
+@pytest.mark.parametrize("timeframe", [None, Timeframe.M1, Timeframe.D1])
+@pytest.mark.parametrize("bound", ["9999-12-31", date(9999, 12, 31), datetime.max.replace(tzinfo=UTC)])
+def test_a_range_that_begins_at_the_end_of_time_and_has_no_other_bound_is_empty(
+    bound: object, timeframe: Timeframe | None
+) -> None:
+    first, after = checked_window(bound, None, timeframe)  # type: ignore[arg-type]  # one of several kinds
+    assert first == after
+
+
 @pytest.mark.parametrize("bound", ["2010", "2010-1-4", "04.01.2010", "", "2010-01-04 ", "2010-02-30", 20100104])
 def test_what_is_no_date_is_refused_by_its_name_and_says_what_one_is(bound: object) -> None:
     expected = f"^end must be a date such as '2010-01-04' or a timezone-aware datetime, was {bound!r}$"

@@ -227,6 +227,8 @@ def test_a_file_that_may_not_be_read_is_named(lake: Lake, publish: Publish, monk
     monkeypatch.setattr(os, "access", lambda *_: False)  # who runs as root may read everything
     assert fault_of(lake.root, file) == "cannot be read (Permission denied)"
     assert lake.standing("daily", "AAPL", INPUT) == Standing(None, "cannot be read (Permission denied)")
+    (finding,) = lake_findings(lake.root, [file])
+    assert finding.endswith("(Permission denied); let this user read it, or materialize daily of AAPL again")
 
 
 def test_no_file_is_read_that_looks_as_it_was_written_and_any_other_once(
