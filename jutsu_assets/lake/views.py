@@ -16,6 +16,7 @@ from jutsu_assets.lake.selection import selection
 from jutsu_assets.lake.verification import sound_files
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.bars import SqlBarStore
+from jutsu_assets.store.engine import Database
 from jutsu_assets.store.existing import nothing_stored, shown_database
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
 from jutsu_assets.store.reports import PerformanceReports
@@ -44,35 +45,41 @@ def connect_to(
         NoDataError: Nothing is stored yet; nothing is created.
         StoreUnavailableError: The system of record cannot be read, or no file of the lake.
     """
-    with ThreadPoolExecutor(1) as aside:
-        # DuckDB takes longer to begin than the store to be read, and neither keeps the other waiting.
-        begun = aside.submit(duckdb.connect, ":memory:")
-        with shown_database(settings) as database:
-            files = SeriesManifest(database, SystemClock()).all_current()
-            bars = SqlBarStore(database, settings.source, SystemClock())
-            held = bars.content_hashes(Timeframe.D1)
-            if not files and not held:
-                raise nothing_stored(settings, database)
-            sound = sound_files(settings.lake_path, files, warn)
-            connection = begun.result()
-            try:
-                connection.execute("SET TimeZone = 'UTC'; create schema stored")
-                _put_series(connection, settings, sound)
-                _put_bars(connection, settings, sound, bars, held)
-                put_figures(connection, PERFORMANCE, _REPORTS_OF_THE_STORE, PerformanceReports(database, SystemClock()))
-                if is_closed:
-                    close_off(connection, [path_of(settings.lake_path, file) for file in sound])
-            except duckdb.Error as error:
-                connection.close()
-                message = (
-                    f"the files of the lake must be readable together: {first_line(error)}; delete the file named here,"
-                    " and materialize its asset and symbol again"
-                )
-                raise StoreUnavailableError(message) from error
-            except BaseException:
-                connection.close()
-                raise
+    with ThreadPoolExecutor(1) as aside, shown_database(settings) as database:
+        bars = SqlBarStore(database, settings.source, SystemClock())
+        # DuckDB takes longer to begin than what it is to show takes to be found, and neither keeps the other waiting.
+        finding = aside.submit(_found, settings, database, bars, warn)
+        connection = duckdb.connect(":memory:")
+        try:
+            files, held = finding.result()
+            connection.execute("SET TimeZone = 'UTC'; create schema stored")
+            _put_series(connection, settings, files)
+            _put_bars(connection, settings, files, bars, held)
+            put_figures(connection, PERFORMANCE, _REPORTS_OF_THE_STORE, PerformanceReports(database, SystemClock()))
+            if is_closed:
+                close_off(connection, [path_of(settings.lake_path, file) for file in files])
+        except duckdb.Error as error:
+            connection.close()
+            message = (
+                f"the files of the lake must be readable together: {first_line(error)}; delete the file named here,"
+                " and materialize its asset and symbol again"
+            )
+            raise StoreUnavailableError(message) from error
+        except BaseException:
+            connection.close()
+            raise
     return connection
+
+
+def _found(
+    settings: Settings, database: Database, bars: SqlBarStore, warn: Callable[[str], object]
+) -> tuple[list[SeriesFile], dict[str, str]]:
+    """Return the files that are what was written, and by symbol what tells its stored bars from any others."""
+    files = SeriesManifest(database, SystemClock()).all_current()
+    held = bars.content_hashes(Timeframe.D1)
+    if not files and not held:
+        raise nothing_stored(settings, database)
+    return sound_files(settings.lake_path, files, warn), held
 
 
 def _put_series(connection: duckdb.DuckDBPyConnection, settings: Settings, files: Sequence[SeriesFile]) -> None:
