@@ -45,7 +45,7 @@ def connect() -> "duckdb.DuckDBPyConnection":
 
 
 def frame(query: str) -> "pd.DataFrame":
-    """Return the rows of a SQL ``query`` over the views of :func:`connect`, prices as float64.
+    """Return the rows of a SQL ``query`` over the views of :func:`connect`, prices and what is made of them as float64.
 
     Args:
         query: For example ``select * from daily_indicators where symbol = 'AAPL'``.

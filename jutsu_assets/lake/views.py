@@ -1,5 +1,6 @@
 """DuckDB views over the current files of the lake, and beside them what the store alone knows."""
 
+import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ from jutsu_core.errors import ConfigurationError, InvalidInputError, StoreUnavai
 from jutsu_core.indicators.catalog import DEFAULT_INDICATORS, IndicatorSpec
 
 BARS, INDICATORS, PERFORMANCE = "daily_bars", "daily_indicators", "symbol_performance"
+_EXACT = re.compile(r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|DECIMAL\([0-9]+,[0-9]+\)|U?HUGEINT""")
+"""A number that is no float, anywhere in the text of a type, or what stands in quotes there, which is none."""
 _BARS_OF_THE_STORE, _REPORTS_OF_THE_STORE = "stored.bars", "stored.reports"
 
 
@@ -125,7 +128,7 @@ def _chosen(settings: Settings) -> Sequence[IndicatorSpec]:
 
 
 def to_frame(relation: duckdb.DuckDBPyRelation | None) -> pd.DataFrame:
-    """Return the rows of ``relation`` with prices as float64, ready to calculate with.
+    """Return the rows of ``relation`` with what is exact in SQL as float64, ready to calculate with.
 
     DuckDB's own ``df()`` does the same, but calls what pandas 3.1 has deprecated.
 
@@ -137,10 +140,15 @@ def to_frame(relation: duckdb.DuckDBPyRelation | None) -> pd.DataFrame:
         raise InvalidInputError(message)
     # DuckDB rounds a price to the nearest float; Arrow's own cast is off by one digit at the end.
     columns = ", ".join(
-        f"#{place}::double as {_quoted(name)}" if kind.id == "decimal" else f"#{place}"
+        f"#{place}" if (plain := _with_floats(str(kind))) == str(kind) else f"#{place}::{plain} as {_quoted(name)}"
         for place, (name, kind) in enumerate(zip(relation.columns, relation.types, strict=True), start=1)
     )
     return relation.project(columns).to_arrow_table().to_pandas()  # type: ignore[no-any-return]
+
+
+def _with_floats(kind: str) -> str:
+    """Return the SQL type ``kind`` with floats where Python would have a ``Decimal``: a sum of volumes is a HUGEINT."""
+    return _EXACT.sub(lambda found: found[1] or "DOUBLE", kind)
 
 
 def _quoted(name: str) -> str:
