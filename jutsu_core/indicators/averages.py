@@ -88,6 +88,8 @@ class WholePrices:
     def _is_narrow(self, period: int) -> npt.NDArray[np.bool_] | None:
         """Return which windows have a range whose variance is exact, None if all have."""
         micros = self._micros()
+        if not len(micros) or period * int(micros[micros.argmax()] - micros[micros.argmin()]) <= WIDEST_WINDOW:
+            return None
         # A window lies in two neighbouring blocks; what is true of these need not be asked of every window.
         firsts = np.arange(0, len(micros), max(period, _BLOCK))
         tops, bottoms = np.maximum.reduceat(micros, firsts), np.minimum.reduceat(micros, firsts)
@@ -130,12 +132,14 @@ class WholePrices:
 
     def deviation(self, period: int, out: FloatArray) -> npt.NDArray[np.bool_] | None:
         """Write the population standard deviation of each window; return which are exact, None if all are."""
-        sums = self._sums[period:] - self._sums[:-period]
-        sums *= sums
+        is_narrow = self._is_narrow(period)
         spread = self._squares[period:] - self._squares[:-period]
         spread *= period
-        spread -= sums
-        is_narrow = self._is_narrow(period)
+        # The result's own place holds the square of the sum, until it is written.
+        square = out.view(np.int64)
+        np.subtract(self._sums[period:], self._sums[:-period], out=square)
+        square *= square
+        spread -= square
         if is_narrow is not None:
             spread *= is_narrow
         np.sqrt(spread, out=out)
@@ -164,7 +168,7 @@ def all_missing(length: int) -> FloatArray:
     return np.full(length, np.nan)
 
 
-def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -> FloatArray:
+def smoothed(values: FloatArray, start: float, period: int) -> FloatArray:
     """Return the exponential average with weight 2 / (period + 1), from the value before the first on.
 
     Formula:
@@ -178,30 +182,28 @@ def smoothed(values: FloatArray, start: float, period: int, *, ahead: int = 0) -
         values: Finite numbers, oldest first.
         start: The average before them.
         period: 1 or more.
-        ahead: How many places for other numbers the array has before the start.
 
     Returns:
-        A new array: one average more than there are values, behind ``ahead`` places.
+        A new array: one average more than there are values.
 
     Examples:
         >>> smoothed(np.array([4.0, 5.0]), 2.0, 3)
         array([2., 3., 4.])
     """
     if period == 1 or period > MAX_PERIOD:
-        row = np.empty(ahead + 1 + len(values))
-        row[ahead] = start
-        row[ahead + 1 :] = values if period == 1 else _smoothed_by_hand(values, start, period)
+        row = np.empty(1 + len(values))
+        row[0] = start
+        row[1:] = values if period == 1 else _smoothed_by_hand(values, start, period)
         return row
     # The kernel begins with a mean of its own. After one of zeros, a few values lead it to the start.
     lead = _lead(start, 2.0 / (period + 1))
-    zeros = max(period, ahead + 1 - len(lead))
-    first = zeros + len(lead)
+    first = period + len(lead)
     row = np.empty(first + len(values))
-    row[:zeros] = 0.0
-    row[zeros:first] = lead
+    row[:period] = 0.0
+    row[period:first] = lead
     row[first:] = values
     averages: FloatArray = ta_lib("EMA")(row, timeperiod=period)
-    return averages[first - 1 - ahead :]
+    return averages[first - 1 :]
 
 
 def highest(values: FloatArray, period: int) -> FloatArray:
@@ -228,6 +230,20 @@ def lowest(values: FloatArray, period: int) -> FloatArray:
         return values[period - 1 :].copy()
     extremes: FloatArray = ta_lib("MIN")(values, timeperiod=period)
     return extremes[period - 1 :]
+
+
+def since_highest(values: FloatArray, period: int) -> FloatArray:
+    """Return how many values ago the highest of each window of ``period + 1`` was; of equals, the last.
+
+    Examples:
+        >>> since_highest(np.array([3.0, 1.0, 2.0, 2.0]), 2)
+        array([2., 0.])
+    """
+    if len(values) <= period:
+        return values[:0]
+    _, up = ta_lib("AROON")(values, values, timeperiod=period)
+    since: FloatArray = np.rint(period - up[period:] * period / 100)
+    return since
 
 
 def distance_sums(values: FloatArray, centers: FloatArray, period: int, *, squared: bool) -> FloatArray:

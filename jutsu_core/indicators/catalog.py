@@ -9,18 +9,18 @@ What does not belong here: formulas (``trend``, ``momentum``, ``volatility``).
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from jutsu_core.arguments import refuse, require_flag, require_items, require_type, shown
+from jutsu_core.bars import BAR_COLUMNS
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.array_lines import ArrayLine
 from jutsu_core.indicators.definitions import DEFINITIONS_REVISION, definition_of
 from jutsu_core.indicators.inputs import (
     FloatArray,
@@ -30,8 +30,8 @@ from jutsu_core.indicators.inputs import (
     row_name,
     session_numbers,
 )
-from jutsu_core.indicators.kernels import require_kernel_defaults
-from jutsu_core.indicators.records import IndicatorDefinition, InputName, array_lines
+from jutsu_core.indicators.programs import Program
+from jutsu_core.indicators.records import IndicatorDefinition, InputName, plan_of
 from jutsu_core.sessions import EXCHANGE_ZONE, zone_of
 
 _SPEC_OR_NAME = 'an IndicatorSpec such as indicator("rsi"), or the name of one, such as "rsi"'
@@ -245,9 +245,9 @@ def compute_indicators(
     if benchmark is not None:
         require_type("benchmark", benchmark, pd.Series, "a pandas Series of closes", "label them with their times")
     plan = _plan(tuple(specs))
-    held = set(bars.columns.tolist())
-    taken = [name for name in plan.names if name in held]
-    if taken:
+    # No result is called as a column of bars is; to ask for the names of columns costs as much as an average.
+    held = set(bars.columns.tolist()) if len(bars.columns) > len(BAR_COLUMNS) else set()
+    if taken := [name for name in plan.names if name in held]:
         message = f"bars must not have the columns to be computed, was with {taken[0]}"
         raise InvalidInputError(message)
     if "session" in plan.readers:
@@ -255,12 +255,11 @@ def compute_indicators(
     if "benchmark" in plan.readers:
         reader = plan.readers["benchmark"]
         inputs["benchmark"] = benchmark_closes(bars, benchmark, reader, allow_gaps=allow_benchmark_gaps)
-    for definition, _ in plan.steps:
-        definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
+    for spec in plan.specs:
+        spec.definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
     # One block, which a frame takes over as it is.
     table = np.empty((len(plan.names), len(bars)))
-    for line, row in zip(_computed(inputs, plan), table, strict=True):
-        line.write(row)
+    plan.compute(inputs, list(table))
     computed = pd.DataFrame(table.T, index=bars.index, columns=plan.labels, copy=False)
     return pd.concat([bars, computed], axis="columns")
 
@@ -294,23 +293,76 @@ def compute_arrays(
     length = len(next(iter(columns.values()), ()))
     if arrays:
         require_equal_lengths(**arrays)
-    return {name: line.padded(length) for name, line in zip(plan.names, _computed(arrays, plan), strict=True)}
+    made = {name: np.empty(length) for name in plan.names}
+    plan.compute(arrays, list(made.values()))
+    return made
 
 
-class _Plan(NamedTuple):
+class _Part(NamedTuple):
+    """What is computed of the same bars.
+
+    Attributes:
+        program: Computes it.
+        inputs: What the program reads.
+        places: Which rows of the set its results are.
+        compares: Whether it is of the bars that the benchmark has too.
+    """
+
+    program: Program
+    inputs: tuple[InputName, ...]
+    places: tuple[int, ...]
+    compares: bool
+
+
+@dataclass(frozen=True)
+class _Plan:
     """What is the same for every symbol that a set of indicators is computed of.
 
     Attributes:
+        specs: The set.
         names: Those of all columns.
         labels: The same, as a frame has them.
-        steps: What to compute.
         readers: For each input that is read, which indicator is the first to do so.
     """
 
+    specs: tuple[IndicatorSpec, ...]
     names: tuple[str, ...]
     labels: "pd.Index[str]"
-    steps: tuple[tuple[IndicatorDefinition, dict[str, float]], ...]
     readers: dict[InputName, str]
+
+    # Who asks for names alone need not wait for what is computed.
+    @cached_property
+    def parts(self) -> tuple[_Part, ...]:
+        """Return what is computed of all bars, and what of those that the benchmark has too."""
+        return tuple(part for compares in (False, True) if (part := self._part(compares=compares)).places)
+
+    def compute(self, columns: Mapping[str, FloatArray], rows: Sequence[FloatArray]) -> None:
+        """Write every result into its row."""
+        for part in self.parts:
+            inputs = [columns[name] for name in part.inputs]
+            own = [rows[place] for place in part.places]
+            is_shared = ~np.isnan(columns["benchmark"]) if part.compares else None
+            if is_shared is None or is_shared.all():
+                part.program.run(inputs, own)
+                continue
+            among = np.flatnonzero(is_shared)
+            made = [np.empty(len(among)) for _ in own]
+            part.program.run([values[among] for values in inputs], made)
+            for row, values in zip(own, made, strict=True):
+                row[:] = np.nan
+                row[among] = values
+
+    def _part(self, *, compares: bool) -> _Part:
+        chosen = [spec.definition for spec in self.specs if spec.definition.compares == compares]
+        inputs = tuple(dict.fromkeys(name for definition in chosen for name in definition.inputs))
+        plan, places, row = plan_of(inputs), [], 0
+        for spec in self.specs:
+            if spec.definition.compares == compares:
+                for place, line in enumerate(spec.definition.lines(plan.lines, spec.parameters), row):
+                    plan.result(line)
+                    places.append(place)
+            row += len(spec.column_names)
+        return _Part(plan.program(), inputs, tuple(places), compares)
 
 
 @lru_cache(maxsize=64)
@@ -321,27 +373,8 @@ def _plan(indicators: tuple[IndicatorSpec, ...]) -> _Plan:
         twice = next(name for place, name in enumerate(names) if name in names[:place])
         message = f"indicators must fill different columns, was {twice} twice"
         raise InvalidInputError(message)
-    labels = pd.Index(names, dtype="str")
-    steps = tuple((spec.definition, spec.parameters) for spec in indicators)
-    readers = {name: definition.name for definition, _ in reversed(steps) for name in definition.inputs}
-    return _Plan(names, labels, steps, readers)
-
-
-def _computed(columns: Mapping[str, FloatArray], plan: _Plan) -> Iterator[ArrayLine]:
-    """Yield the line of every result."""
-    # Once for all of them: to ask costs as much as an average of a thousand values.
-    require_kernel_defaults("EMA", "RSI")
-    # All indicators share the lines, and with them the running sums of each.
-    lines = array_lines(columns)
-    is_shared = ~np.isnan(columns["benchmark"]) if "benchmark" in plan.readers else None
-    if is_shared is None or is_shared.all():
-        is_shared, shared_lines = None, lines
-    else:
-        shared_lines = array_lines({name: values[is_shared] for name, values in columns.items()})
-    for definition, parameters in plan.steps:
-        for line in definition.lines(shared_lines if definition.compares else lines, parameters):
-            if isinstance(line, ArrayLine):
-                yield line.among(is_shared) if definition.compares and is_shared is not None else line
+    readers = {name: spec.name for spec in reversed(indicators) for name in spec.definition.inputs}
+    return _Plan(indicators, names, pd.Index(names, dtype="str"), readers)
 
 
 def _float_array(columns: Mapping[str, object], name: str, reader: str) -> FloatArray:

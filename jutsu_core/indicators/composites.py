@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jutsu_core.indicators.array_lines import scanned
 from jutsu_core.indicators.averages import MultiplyAdd, fused, probe_values, rounded_twice
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.kernels import require_kernel_defaults, ta_lib
 from jutsu_core.indicators.lines import State
+from jutsu_core.indicators.programs import scanned
 
 NEUTRAL_RSI = 50.0
 """The RSI of a price that has never changed: no gain, no loss, and so no direction."""

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jutsu_core.indicators.array_lines import scanned
 from jutsu_core.indicators.averages import kernel_multiply_add
 from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
 from jutsu_core.indicators.kernels import ta_lib
 from jutsu_core.indicators.lines import ROUNDING, Line, State
+from jutsu_core.indicators.programs import scanned
 from jutsu_core.indicators.records import IndicatorDefinition, index, level, number_of, period_of
 from jutsu_core.indicators.volatility import true_range
 
@@ -313,22 +313,23 @@ def _supertrend(high: Line, low: Line, close: Line, period: int, multiplier: flo
     middle = low + (high - low) / 2.0
     reach = true_range(high, low, close).wilder(period) * multiplier
 
-    def begin(upper: float, lower: float, last: float) -> State:
+    upper, lower = middle + reach, middle - reach
+
+    def begin(upper: float, lower: float, last: float, noise: float) -> State:
         # The bands stand as far above the middle as below it, and are rounded by themselves.
-        is_up = (last - lower) - (upper - last) >= -2.0 * _noise_of(upper, lower, last)
+        is_up = (last - lower) - (upper - last) >= -0.5 * noise
         return (lower if is_up else upper, 1.0 if is_up else -1.0, upper, lower, last)
 
-    def step(state: State, upper: float, lower: float, last: float) -> State:
+    def step(state: State, upper: float, lower: float, last: float, noise: float) -> State:
         _, side, upper_before, lower_before, last_before = state
         # A close that is at a band has not crossed it, though rounding may have put it a hair beyond.
-        noise = 4.0 * _noise_of(upper, lower, last)
         upper = upper if upper < upper_before or last_before > upper_before + noise else upper_before
         lower = lower if lower > lower_before or last_before < lower_before - noise else lower_before
         has_turned = last < lower - noise if side > 0 else last > upper + noise
         side = -side if has_turned else side
         return (lower if side > 0 else upper, side, upper, lower, last)
 
-    return (middle + reach).scan(begin, step, middle - reach, close, results=2)
+    return upper.scan(begin, step, lower, close, upper.rounding(lower, close) * 4.0, results=2)
 
 
 def _ichimoku(high: Line, low: Line, conversion: int, base: int, span: int, shift: int) -> tuple[Line, ...]:

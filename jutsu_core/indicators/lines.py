@@ -2,7 +2,7 @@
 
 A ``Line`` is a row of numbers that begins at some bar and has one for each bar from there on. An
 indicator's formula takes lines and returns lines; it neither knows nor asks whether a line is a
-whole array (``array_lines``) or grows by the bar (``jutsu_core.indicators.stream_lines``). Both do
+whole array (``programs``) or grows by the bar (``jutsu_core.indicators.stream_lines``). Both do
 the same operations on the same numbers in the same order, so both give the same bits.
 
 What does not belong here: checking inputs (``inputs``) and anything with an indicator's name.
@@ -11,6 +11,7 @@ What does not belong here: checking inputs (``inputs``) and anything with an ind
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import sqrt
+from operator import add, mul, sub, truediv
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -24,11 +25,11 @@ class Operation(NamedTuple):
     """One thing to do with numbers: with arrays of them, and with single ones; both give the same bits.
 
     Attributes:
-        arrays: Takes the operands, and as ``out`` the array to write to.
+        arrays: Takes the operands, numbers among them as arrays without a dimension, and returns a new array.
         numbers: Takes the operands.
     """
 
-    arrays: Callable[..., object]
+    arrays: Callable[..., FloatArray]
     numbers: Callable[..., float]
 
 
@@ -36,37 +37,59 @@ def _choose_numbers(left: float, right: float, above: float, otherwise: float) -
     return above if left > right else otherwise
 
 
-def _choose_arrays(
-    left: FloatArray, right: FloatArray, above: FloatArray, otherwise: FloatArray, *, out: FloatArray
-) -> None:
-    out[:] = np.where(left > right, above, otherwise)
+def _choose_arrays(left: FloatArray, right: FloatArray, above: FloatArray, otherwise: FloatArray) -> FloatArray:
+    return np.where(left > right, above, otherwise)
 
 
-def _ratio_arrays(left: FloatArray, right: FloatArray, otherwise: float, *, out: FloatArray) -> None:
+def _ratio_arrays(left: FloatArray, right: FloatArray, otherwise: FloatArray) -> FloatArray:
     is_defined = right != 0
     # A masked division costs three times a plain one.
     if np.logical_and.reduce(is_defined):
-        np.divide(left, right, out=out)
-    else:
-        out[:] = otherwise
-        np.divide(left, right, out=out, where=is_defined)
+        return left / right
+    ratios = np.full(len(right), otherwise)
+    np.divide(left, right, out=ratios, where=is_defined)
+    return ratios
 
 
-ADD = Operation(np.add, lambda left, right: left + right)
-SUBTRACT = Operation(np.subtract, lambda left, right: left - right)
-MULTIPLY = Operation(np.multiply, lambda left, right: left * right)
-DIVIDE = Operation(np.divide, lambda left, right: left / right)
+def _within_arrays(values: FloatArray, least: FloatArray, most: FloatArray) -> FloatArray:
+    kept = np.maximum(values, least)
+    return np.minimum(kept, most, out=kept)
+
+
+def _noise_of_arrays(first: FloatArray, *others: FloatArray) -> FloatArray:
+    size = np.abs(first)
+    for other in others:
+        size += np.abs(other)
+    size *= ROUNDING
+    return size
+
+
+def _noise_of_numbers(first: float, *others: float) -> float:
+    # One after another, as of arrays: the sum of floats is Python's own since 3.12.
+    size = abs(first)
+    for other in others:
+        size += abs(other)
+    return size * ROUNDING
+
+
+ROUNDING: Final = 2.0**-52
+"""What a number may be off by as its share of it: twice the distance to the nearest float."""
+
+ADD = Operation(np.add, add)
+SUBTRACT = Operation(np.subtract, sub)
+MULTIPLY = Operation(np.multiply, mul)
+DIVIDE = Operation(np.divide, truediv)
 LARGER = Operation(np.maximum, max)
 SMALLER = Operation(np.minimum, min)
 MAGNITUDE = Operation(np.abs, abs)
 ROOT = Operation(np.sqrt, sqrt)
 # The logarithm of the array's own kernel: the C library's may differ in the last bit.
-LOGARITHM = Operation(np.log, lambda value: float(np.log(np.array([value]))[0]))
+LOGARITHM = Operation(np.log, lambda value: float(np.log(value)))
 CHOOSE = Operation(_choose_arrays, _choose_numbers)
 RATIO = Operation(_ratio_arrays, lambda left, right, otherwise: left / right if right != 0 else otherwise)
-
-ROUNDING: Final = 2.0**-52
-"""What a number may be off by as its share of it: twice the distance to the nearest float."""
+# Several steps in one: each step by itself costs a line.
+WITHIN = Operation(_within_arrays, lambda value, least, most: min(max(value, least), most))
+NOISE = Operation(_noise_of_arrays, _noise_of_numbers)
 
 State = tuple[float, ...]
 ExactKind = Literal["mean", "weighted_mean", "deviation"]
@@ -80,9 +103,7 @@ class Line(ABC):
     """
 
     start: int
-
-    def __init__(self) -> None:
-        self._shared: dict[tuple[str, int], Line] = {}
+    _shared: "dict[tuple[str, int], Line] | None" = None
 
     @abstractmethod
     def apply(self, operation: Operation, *others: "Line | float") -> "Line":
@@ -172,7 +193,7 @@ class Line(ABC):
 
     def within(self, least: float, most: float) -> "Line":
         """Return this line, kept between two numbers that only rounding could cross."""
-        return self.larger(least).smaller(most)
+        return self.apply(WITHIN, least, most)
 
     def magnitude(self) -> "Line":
         """Return the numbers without their signs."""
@@ -195,10 +216,7 @@ class Line(ABC):
 
         Prices are decimals and no floats: of 10.3 - 10.2 and 10.2 - 10.1, which are equal, one is the larger.
         """
-        size = self.magnitude()
-        for other in others:
-            size = size + other.magnitude()
-        return size * ROUNDING
+        return self.apply(NOISE, *others)
 
     def beyond(self, noise: "Line | float") -> "Line":
         """Return this line, which is not below 0, and 0 where it is no more than ``noise``."""
@@ -218,16 +236,17 @@ class Line(ABC):
 
     def mean(self, period: int) -> "Line":
         """Return the mean of the last ``period`` numbers: correctly rounded if they are prices in whole micros."""
-        return self._kept("mean", period, lambda: self._exact("mean", period) or self._mean_of_floats(period))
+        return self._kept("mean", period, lambda: self._window("mean", period))
 
     def weighted_mean(self, period: int) -> "Line":
         """Return the mean of the last ``period`` numbers with weights 1, 2, …, ``period``."""
-        exact = self._exact("weighted_mean", period) if period <= MOST_RAMP else None
-        return exact or self._weighted_mean_of_floats(period)
+        if period > MOST_RAMP:
+            return self.window_of_floats("weighted_mean", period)
+        return self._window("weighted_mean", period)
 
     def deviation(self, period: int) -> "Line":
         """Return the population standard deviation (ddof 0) of the last ``period`` numbers."""
-        return self._kept("deviation", period, lambda: self._exact("deviation", period) or self._spread(period))
+        return self._kept("deviation", period, lambda: self._window("deviation", period))
 
     def total(self, period: int) -> "Line":
         """Return the sum of the last ``period`` numbers, in an order that depends on ``period`` alone."""
@@ -244,11 +263,17 @@ class Line(ABC):
 
     def _kept(self, what: str, period: int, make: Callable[[], "Line"]) -> "Line":
         """Return the line that was made for the same once before, or make it."""
-        key = (what, period)
-        line = self._shared.get(key)
+        key, shared = (what, period), self._shared
+        # Most lines keep none, and to begin with an empty dictionary costs a third of making a line.
+        if shared is None:
+            shared = self._shared = {}
+        line = shared.get(key)
         if line is None:
-            line = self._shared[key] = make()
+            line = shared[key] = make()
         return line
+
+    def _window(self, kind: ExactKind, period: int) -> "Line":
+        return self._exact(kind, period) or self.window_of_floats(kind, period)
 
     # A window of n is the newest half of it, a power of two, and the rest that came before. Halves
     # are shared, so that a window costs the logarithm of its length.
@@ -295,12 +320,15 @@ class Line(ABC):
             made[period] = self._moments(weights, half, made) + before
         return made[period]
 
+    def window_of_floats(self, kind: ExactKind, period: int) -> "Line":
+        """Return what ``mean``, ``weighted_mean`` or ``deviation`` is where a window holds no whole micros."""
+        if kind == "deviation":
+            return (self.distances(self.mean(period), period, squared=True) / float(period)).root()
+        return self._mean_of_floats(period) if kind == "mean" else self._weighted_mean_of_floats(period)
+
     def _mean_of_floats(self, period: int) -> "Line":
         # Measured from the last number, so that equal numbers give exactly that number.
         return self if period == 1 else self + self._distance(period) / float(period)
 
     def _weighted_mean_of_floats(self, period: int) -> "Line":
         return self if period == 1 else self + self._ramp(period) / (period * (period + 1) / 2)
-
-    def _spread(self, period: int) -> "Line":
-        return (self.distances(self.mean(period), period, squared=True) / float(period)).root()

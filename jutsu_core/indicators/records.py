@@ -6,15 +6,15 @@ are collected in ``definitions``.
 What does not belong here: formulas, and choices of parameters (``catalog``).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 from jutsu_core.arguments import refuse
 from jutsu_core.errors import InvalidInputError
-from jutsu_core.indicators.array_lines import ArrayLine
 from jutsu_core.indicators.inputs import (
     MAX_PERIOD,
     FloatArray,
@@ -23,8 +23,8 @@ from jutsu_core.indicators.inputs import (
     require_period,
     require_series,
 )
-from jutsu_core.indicators.kernels import require_kernel_defaults
 from jutsu_core.indicators.lines import Line
+from jutsu_core.indicators.programs import Plan, Program
 
 InputName = Literal["open", "high", "low", "close", "volume", "session", "benchmark"]
 Move = Literal["moves", "stays", "changes"]
@@ -152,18 +152,11 @@ class IndicatorDefinition:
             inputs: A line for every one of ``self.inputs``.
             parameters: As ``checked`` returns them.
         """
-        made = self.formula(*[inputs[name] for name in self.inputs], **parameters)
-        # To ask whether it is a line costs more than whether it is several: a line is an abstract class.
-        if not isinstance(made, tuple):
-            return (made,)
-        lines = made
-        start = max(line.start for line in lines)
-        return tuple(line if line.start == start else line.skip(start - line.start) for line in lines)
+        return _beginning_together(self.formula(*[inputs[name] for name in self.inputs], **parameters))
 
     def warm_up_bars(self, parameters: Mapping[str, float]) -> int:
         """Return the number of leading bars without a value."""
-        nothing: dict[str, Line] = {name: ArrayLine(np.empty(0)) for name in self.inputs}
-        return self.lines(nothing, parameters)[0].start
+        return self.lines(plan_of(self.inputs).lines, parameters)[0].start
 
     def require_inputs(self, series: Mapping[str, FloatArray], what: Callable[[str, int], str]) -> None:
         """Check what this indicator demands of its inputs beyond numbers that are finite.
@@ -202,14 +195,14 @@ class IndicatorDefinition:
         if len(columns) > 1:
             require_equal_lengths(**{f"{name}s": values for name, values in columns.items()})
         self.require_inputs(columns, lambda name, row: f"{name}s[{row}]")
-        require_kernel_defaults("EMA", "RSI")
-        lines = self.lines(array_lines(columns), chosen)
-        return tuple([line.padded(length) for line in lines if isinstance(line, ArrayLine)])
+        rows = tuple([np.empty(length) for _ in self.results])
+        _program(self.formula, self.inputs, tuple(chosen.items())).run(list(columns.values()), rows)
+        return rows
 
 
-def array_lines(columns: Mapping[str, FloatArray]) -> dict[str, Line]:
-    """Return columns of bars as lines, prices as prices."""
-    return {name: ArrayLine(values, is_price=name in PRICES) for name, values in columns.items()}
+def plan_of(inputs: Iterable[InputName]) -> Plan:
+    """Return a plan that reads ``inputs``, prices as prices."""
+    return Plan({name: name in PRICES for name in inputs})
 
 
 def period_of(
@@ -240,6 +233,25 @@ def index(name: str, description: str, *, least: float = 0.0, most: float = 100.
     return ResultDefinition(
         name=name, description=description, unit=unit, least=least, most=most, when_prices_move="stays"
     )
+
+
+def _beginning_together(made: Line | tuple[Line, ...]) -> tuple[Line, ...]:
+    lines = (made,) if isinstance(made, Line) else made
+    start = max(line.start for line in lines)
+    return tuple(line if line.start == start else line.skip(start - line.start) for line in lines)
+
+
+@lru_cache(maxsize=1024)
+def _program(
+    formula: Callable[..., Line | tuple[Line, ...]],
+    inputs: tuple[InputName, ...],
+    parameters: tuple[tuple[str, float], ...],
+) -> Program:
+    """Return what one indicator computes of ``inputs``."""
+    plan = plan_of(inputs)
+    for line in _beginning_together(formula(*[plan.lines[name] for name in inputs], **dict(parameters))):
+        plan.result(line)
+    return plan.program()
 
 
 def _require_volume(indicator: str, volumes: FloatArray, what: Callable[[str, int], str]) -> None:

@@ -3,7 +3,7 @@
 Each line remembers its last numbers, so that bars are taken back by dropping list ends.
 
 What does not belong here: bars and what is demanded of them (``accumulators``), and operations on whole
-arrays (``array_lines``).
+arrays (``programs``).
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,6 @@ class StreamLine(Line):
     def __init__(
         self, tape: "Tape", start: int, numbers: list[float], behind: int = 0, *, is_price: bool = False
     ) -> None:
-        super().__init__()
         self.tape, self.start, self.numbers, self.behind, self.is_price = tape, start, numbers, behind, is_price
         self._whole: _Whole | None = None
 
@@ -206,7 +205,7 @@ class _Whole:
         tape.steps.append((self._micros, lambda: whole_micros(read()), 0))
         micros = self._micros
         self._sums = self._running(lambda: micros[-1] or 0)
-        self._squares = self._running(lambda: (micros[-1] or 0) ** 2)
+        self._squares: list[int] | None = None
         self._others = self._running(lambda: int(micros[-1] is None))
 
     def _running(self, read: Callable[[], int]) -> list[int]:
@@ -246,12 +245,15 @@ class _Whole:
     def deviation(self, period: int) -> Callable[[], float]:
         window, mean = self._line.window(period), self.mean(period)
         micros = self._micros
+        if self._squares is None:
+            self._squares = self._running(lambda: (micros[-1] or 0) ** 2)
+        squares = self._squares
 
         def step() -> float:
             if not self._sum(self._others, period):
                 held = micros[-period:]
                 if period * (max(held) - min(held)) <= WIDEST_WINDOW:
-                    spread = period * self._sum(self._squares, period) - self._sum(self._sums, period) ** 2
+                    spread = period * self._sum(squares, period) - self._sum(self._sums, period) ** 2
                     return sqrt(spread) / (period * MICROS_PER_UNIT)
             middle, total = mean(), 0.0
             for number in window():

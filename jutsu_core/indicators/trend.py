@@ -6,6 +6,8 @@ What does not belong here: how fast prices move (``momentum``), how widely (``vo
 from math import isqrt
 from typing import NamedTuple
 
+import numpy as np
+
 from jutsu_core.indicators.composites import macd_composite
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.lines import Line
@@ -313,14 +315,20 @@ def _kama(close: Line, period: int, fast: int, slow: int) -> Line:
     path = close.change().magnitude().total(period)
     efficiency = close.change(period).magnitude().over(path, 0.0).smaller(1.0)
     speed = efficiency * (most - least) + least
-    start = close.lag(1)
     (average,) = close.scan(
         lambda now, weight, before: (before + weight * (now - before),),
         lambda state, now, weight, _: (state[0] + weight * (now - state[0]),),
         speed * speed,
-        start,
+        close.lag(1),
+        kernel=_kama_of_arrays,
     )
     return average
+
+
+def _kama_of_arrays(closes: FloatArray, weights: FloatArray, before: FloatArray) -> tuple[FloatArray, ...]:
+    rows = zip(closes.tolist(), weights.tolist(), strict=True)
+    average = float(before[0]) if len(before) else 0.0
+    return (np.array([average := average + weight * (now - average) for now, weight in rows], dtype=np.float64),)
 
 
 def _hma(close: Line, period: int) -> Line:

@@ -661,7 +661,7 @@ WITHOUT_ROW = {
     "indicators.averages": {"*": KERNEL, "WholePrices": KERNEL},
     "indicators.kernels": {"*": KERNEL},
     "indicators.stream_lines": {"StreamLine": KERNEL, "Tape": KERNEL},
-    "indicators.array_lines": {"*": KERNEL, "ArrayLine": KERNEL},
+    "indicators.programs": {"*": KERNEL, "Program Plan PlannedLine": KERNEL},
     "indicators.composites": {"*": KERNEL, "Composite Rounding": RECORD},
     "indicators.catalog": {"IndicatorColumn": RECORD, "compute_arrays": KERNEL},
     "indicators.direction": {"Aroon DirectionalMovement Ichimoku Supertrend": RECORD},
@@ -674,7 +674,7 @@ WITHOUT_ROW = {
     "indicators.pictures": {"indicator_picture": KERNEL},
     "indicators.records": {
         "ParameterDefinition ResultDefinition level distance index period_of number_of": RECORD,
-        "IndicatorDefinition array_lines": KERNEL,
+        "IndicatorDefinition plan_of": KERNEL,
     },
     "indicators.inputs": {"*": CHECK},
     "indicators.trend": {"MacdSeries": RECORD},

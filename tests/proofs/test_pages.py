@@ -87,6 +87,10 @@ def test_no_column_is_cut_on_paper_and_colours_stay(browser: Browser, page: str,
     )
     # Paper is white, whatever the screen is.
     assert opened.evaluate("getComputedStyle(document.body).color") == "rgb(19, 26, 38)"
+    # No definition begins on one sheet and ends on the next.
+    whole = """[...document.querySelectorAll("dl > div, tr")].every(item =>
+      getComputedStyle(item).breakInside === "avoid")"""
+    assert opened.evaluate(whole)
     assert opened.pdf(format=paper)[:5] == b"%PDF-"
     opened.close()
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jutsu_core.indicators import composites
-from jutsu_core.indicators.array_lines import scanned
 from jutsu_core.indicators.composites import macd_composite, rsi_composite
 from jutsu_core.indicators.inputs import FloatArray
 from jutsu_core.indicators.momentum import rsi
+from jutsu_core.indicators.programs import scanned
 from jutsu_core.indicators.trend import macd
 from tests.jutsu_core.indicators.references import random_walk
 
