@@ -17,10 +17,9 @@ import pyarrow.parquet as pq
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.indicator_sets import made_by
-from jutsu_assets.lake.names import path_of
+from jutsu_assets.lake.names import INDICATORS, path_of
 from jutsu_assets.lake.tables import made_by_in
 from jutsu_assets.lake.verification import listed, sound_files
-from jutsu_assets.lake.views import INDICATORS
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.engine import Database
@@ -33,7 +32,7 @@ from jutsu_core.bars import BAR_COLUMNS, MICROS_PER_UNIT, PRICE_COLUMNS, Timefra
 from jutsu_core.bounds import Bound
 from jutsu_core.calendar import exchange_zone
 from jutsu_core.errors import ConfigurationError, InvalidInputError, StoreUnavailableError
-from jutsu_core.indicators.catalog import IndicatorSpec, compute_indicators, indicator_columns
+from jutsu_core.indicators.catalog import IndicatorSpec, compute_indicators
 from jutsu_core.ports import checked_symbols, checked_window, never_stored
 
 Into = Literal["pandas", "arrow", "polars"]
@@ -83,7 +82,8 @@ def read_indicators(
 
 def _columns(names: str | Sequence[str] | None, chosen: Sequence[IndicatorSpec]) -> list[str]:
     """Return the columns that ``names`` mean, each once, after symbol and time."""
-    every = [*BAR_COLUMNS, *(column.name for column in indicator_columns(chosen))]
+    # By name alone: how long a column warms up is asked of TA-Lib, which takes longer to load than a file to read.
+    every = [*BAR_COLUMNS, *(column for spec in chosen for column in spec.column_names)]
     means = {name: [name] for name in every}
     for spec in chosen:
         if spec.name not in every:

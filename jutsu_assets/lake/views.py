@@ -11,7 +11,7 @@ import pandas as pd
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.lake.beside import BAR_TYPES, indicator_types, put_bars, put_figures, put_nothing
-from jutsu_assets.lake.names import path_of
+from jutsu_assets.lake.names import INDICATORS, path_of
 from jutsu_assets.lake.sandbox import close_off
 from jutsu_assets.lake.selection import selection
 from jutsu_assets.lake.verification import sound_files
@@ -26,7 +26,7 @@ from jutsu_core.bars import Timeframe
 from jutsu_core.errors import ConfigurationError, InvalidInputError, StoreUnavailableError
 from jutsu_core.indicators.catalog import DEFAULT_INDICATORS, IndicatorSpec
 
-BARS, INDICATORS, PERFORMANCE = "daily_bars", "daily_indicators", "symbol_performance"
+BARS, PERFORMANCE = "daily_bars", "symbol_performance"
 _EXACT = re.compile(r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|DECIMAL\([0-9]+,[0-9]+\)|U?HUGEINT""")
 """A number that is no float, anywhere in the text of a type, or what stands in quotes there, which is none."""
 _BARS_OF_THE_STORE, _REPORTS_OF_THE_STORE = "stored.bars", "stored.reports"

@@ -395,6 +395,14 @@ def test_a_frame_of_polars_holds_what_the_table_of_arrow_does(restate: Restate) 
     assert frame.to_arrow().to_pylist() == lake_room.get_indicators("AAPL", into="arrow").to_pylist()
 
 
+def test_no_kernel_is_asked_for_what_was_computed_already(restate: Restate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TA-Lib takes longer to load than a file takes to be read."""
+    restate("AAPL", 1.0)
+    monkeypatch.setattr("jutsu_core.indicators.kernels._library", lambda: pytest.fail("TA-Lib was asked for"))
+    monkeypatch.setattr("jutsu_core.indicators.catalog._warm_up_bars", lambda _: pytest.fail("a kernel was asked"))
+    assert len(lake_room.get_indicators("AAPL")) == len(SESSIONS)
+
+
 def test_prices_are_the_nearest_floats(restate: Restate) -> None:
     restate("AAPL", 1.0007)
     found = lake_room.get_indicators("AAPL", "close")["close"].to_numpy()
