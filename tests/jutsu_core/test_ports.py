@@ -64,6 +64,12 @@ def test_a_window_that_ends_before_it_begins_is_refused() -> None:
         checked_window(NOON, NOON - DAY)
 
 
+def test_dates_in_the_wrong_order_are_shown_as_they_were_written() -> None:
+    expected = "^end must be at or after start 2013-03-04, was 2013-03-01$"
+    with pytest.raises(InvalidInputError, match=expected):
+        checked_window("2013-03-04", date(2013, 3, 1), Timeframe.D1)
+
+
 @pytest.mark.parametrize("name", ["start", "end"])
 def test_a_naive_bound_is_refused_by_its_name(name: str) -> None:
     bounds: dict[str, datetime] = {"start": NOON, "end": NOON}
