@@ -269,6 +269,8 @@ def require_aware(name: str, moment: object) -> datetime:
         InvalidInputError: ``moment`` is not a datetime, or has no timezone (a naive time means
             a different instant on every machine), or UTC has no such year.
     """
+    if type(moment) is datetime and moment.tzinfo is UTC:  # nearly always
+        return moment
     if moment is pd.NaT or not isinstance(moment, datetime):  # NaT says that it is a datetime
         refuse(name, "a timezone-aware datetime", shown(moment))
     if moment.utcoffset() is None:

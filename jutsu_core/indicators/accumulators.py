@@ -92,15 +92,17 @@ class Accumulator:
         }
         # What compares runs on bars that both have, the rest on all.
         self._all, self._shared = _Reel(limit), _Reel(limit)
-        self._results: list[StreamLine] = []
+        results: list[StreamLine] = []
         self._gaps: list[int] = []
         for spec in specs:
             reel = self._shared if spec.definition.compares else self._all
             made = spec.definition.lines(reel.lines(spec.definition.inputs, values), spec.parameters)
             lines = [line for line in made if isinstance(line, StreamLine)]
             if spec.definition.compares:
-                self._gaps += range(len(self._results), len(self._results) + len(lines))
-            self._results += lines
+                self._gaps += range(len(results), len(results) + len(lines))
+            results += lines
+        # Where the number of now stands, from which bar on, and whose bars those are.
+        self._results = [(line.numbers, -1 - line.behind, line.start, line.tape) for line in results]
         self._came: list[tuple[datetime, bool]] = []
         self._furthest = 0
         self._all.tape.close()
@@ -128,7 +130,7 @@ class Accumulator:
         if len(self._came) > 2 * remembered + 2:
             del self._came[: -remembered - 1]
         # + 0.0 as series do, which leaves one of the two zeros.
-        values = [line.now() + 0.0 if line.tape.bars > line.start else nan for line in self._results]
+        values = [numbers[place] + 0.0 if tape.bars > start else nan for numbers, place, start, tape in self._results]
         if benchmark is None:
             for place in self._gaps:
                 values[place] = nan

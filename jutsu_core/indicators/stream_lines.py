@@ -34,10 +34,6 @@ class StreamLine(Line):
         self.tape, self.start, self.numbers, self.behind, self.is_price = tape, start, numbers, behind, is_price
         self._whole: _Whole | None = None
 
-    def now(self) -> float:
-        """Return the number of the last bar."""
-        return self.numbers[-1 - self.behind]
-
     def window(self, period: int) -> Callable[[], list[float]]:
         """Return what returns the last ``period`` numbers."""
         self.tape.looks_back(period + self.behind)
