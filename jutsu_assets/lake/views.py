@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.lake.beside import BAR_TYPES, indicator_types, put_bars, put_figures, put_nothing
@@ -28,7 +29,11 @@ from jutsu_core.indicators.catalog import DEFAULT_INDICATORS, IndicatorSpec
 
 BARS, PERFORMANCE = "daily_bars", "symbol_performance"
 _EXACT = re.compile(r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|DECIMAL\([0-9]+,[0-9]+\)|U?HUGEINT""")
-"""A number that is no float, anywhere in the text of a type, or what stands in quotes there, which is none."""
+"""A number that is no float, anywhere in the text of a type, or what stands in quotes there, which is none.
+
+Python would have a ``Decimal``; a sum of volumes is a HUGEINT.
+"""
+_SPAN = "INTERVAL"
 _BARS_OF_THE_STORE, _REPORTS_OF_THE_STORE = "stored.bars", "stored.reports"
 
 
@@ -138,17 +143,22 @@ def to_frame(relation: duckdb.DuckDBPyRelation | None) -> pd.DataFrame:
     if relation is None:
         message = "query must be one that returns rows, such as select * from daily_indicators"
         raise InvalidInputError(message)
+    sources = enumerate(zip(relation.columns, relation.types, strict=True), start=1)
+    columns = [_to_calculate_with(f"#{place}", name, str(kind)) for place, (name, kind) in sources]
+    table = relation.project(", ".join(columns)).to_arrow_table()
+    for place, kind in enumerate(relation.types):
+        if str(kind) == _SPAN:
+            table = table.set_column(place, table.column_names[place], table.column(place).cast(pa.duration("us")))
+    return table.to_pandas()  # type: ignore[no-any-return]
+
+
+def _to_calculate_with(source: str, name: str, kind: str) -> str:
+    """Return the SQL of the column ``source``, with floats for exact numbers and microseconds for a span."""
     # DuckDB rounds a price to the nearest float; Arrow's own cast is off by one digit at the end.
-    columns = ", ".join(
-        f"#{place}" if (plain := _with_floats(str(kind))) == str(kind) else f"#{place}::{plain} as {_quoted(name)}"
-        for place, (name, kind) in enumerate(zip(relation.columns, relation.types, strict=True), start=1)
-    )
-    return relation.project(columns).to_arrow_table().to_pandas()  # type: ignore[no-any-return]
-
-
-def _with_floats(kind: str) -> str:
-    """Return the SQL type ``kind`` with floats where Python would have a ``Decimal``: a sum of volumes is a HUGEINT."""
-    return _EXACT.sub(lambda found: found[1] or "DOUBLE", kind)
+    plain = _EXACT.sub(lambda found: found[1] or "DOUBLE", kind)
+    if kind == _SPAN:
+        return f"epoch_us({source}) as {_quoted(name)}"
+    return source if plain == kind else f"{source}::{plain} as {_quoted(name)}"
 
 
 def _quoted(name: str) -> str:

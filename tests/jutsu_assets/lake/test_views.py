@@ -85,6 +85,18 @@ def test_what_is_made_of_prices_and_volumes_is_to_calculate_with_too(
     assert plain == json.loads(json.dumps(found))
 
 
+def test_a_span_between_bars_is_to_calculate_with(filled: Settings) -> None:
+    """DuckDB's own intervals would come as offsets of a calendar, which are not more or less than another."""
+    del filled
+    gaps = (
+        "select timestamp - lag(timestamp) over (order by timestamp) as gap, * from daily_indicators order by timestamp"
+    )
+    frame = lake.frame(gaps)
+    pd.testing.assert_series_equal(frame["gap"], frame["timestamp"].diff(), check_names=False)
+    assert (frame["gap"] > pd.Timedelta(days=1)).sum() == 8
+    assert frame["gap"].dtype == "timedelta64[us]"
+
+
 def test_two_columns_of_one_name_are_both_there(filled: Settings) -> None:
     del filled
     frame = lake.frame('select close, close, close + 1 as "a ""b""" from daily_indicators')
