@@ -90,7 +90,7 @@ def lake_findings(root: Path, files: Sequence[SeriesFile], *, deep: bool = False
     """
     if files and not root.is_dir():
         message = (
-            f"the lake {root} must hold {len(files):,} files, and is no folder: bring it back, or materialize"
+            f"the lake {root} must hold {len(files):,} file{'s' * (len(files) > 1)}, and is no folder: bring it back, or materialize"
             f" {listed(dict.fromkeys(maker_of(file.asset) for file in files))} again, which computes them anew"
         )
         return [message]

@@ -199,6 +199,8 @@ def test_a_lake_that_is_gone_is_one_line(app_settings: Settings, lake: Lake, pub
     lake.root.rename(lake.root.with_name("elsewhere"))
     (finding,) = lake_findings(lake.root, lake.manifest.all_current())
     assert finding.startswith(f"the lake {lake.root} must hold 2 files, and is no folder: bring it back, or ")
+    (finding,) = lake_findings(lake.root, lake.manifest.all_current()[:1])
+    assert "must hold 1 file, and" in finding
     assert lake_findings(lake.root, []) == []
     with pytest.raises(StoreUnavailableError, match="must hold 2 files, and is no folder"):
         connect_to(app_settings)
