@@ -91,8 +91,8 @@ def lake_findings(root: Path, files: Sequence[SeriesFile], *, deep: bool = False
     if files and not root.is_dir():
         those = listed(dict.fromkeys(maker_of(file.asset) for file in files))
         message = (
-            f"the lake {root} must hold {len(files):,} file{'s' * (len(files) > 1)}, and is no folder: bring it back, or"
-            f" materialize {those} again, which computes them anew"
+            f"the lake {root} must hold {len(files):,} file{'s' * (len(files) > 1)}, and is no folder: bring it back,"
+            f" or materialize {those} again, which computes them anew"
         )
         return [message]
     return _sentences(root, faults_of(root, files, deep=deep))
