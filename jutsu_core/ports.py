@@ -237,13 +237,19 @@ def checked_window(
         require_type("timeframe", timeframe, Timeframe, "a Timeframe such as Timeframe.D1")
     zone_of(exchange_zone)
     first = instant_of("start", start, BEGINNING, exchange_zone=exchange_zone)
-    after = instant_of("end", end, END_OF_TIME, exchange_zone=exchange_zone)
+    after = instant_of("end", end, max(first, END_OF_TIME), exchange_zone=exchange_zone)
     if after < first:
-        message = f"end must be at or after start {first.isoformat()}, was {after.isoformat()}"
+        began, ended = _as_written(start, first), _as_written(end, after)
+        message = f"end must be at or after start {began}, was {ended}"
         raise InvalidInputError(message)
     if timeframe in SESSION_FRAMES:
         return session_bound(first, exchange_zone), session_bound(after, exchange_zone)
     return first, after
+
+
+def _as_written(bound: Bound, instant: datetime) -> str:
+    """Return ``bound`` as an error shows it: a date as that, not as the ``instant`` at which it begins somewhere."""
+    return instant.isoformat() if bound is None or isinstance(bound, datetime) else str(bound)
 
 
 def skips_missing(missing: object) -> bool:

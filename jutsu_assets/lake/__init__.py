@@ -45,7 +45,7 @@ def connect() -> "duckdb.DuckDBPyConnection":
 
 
 def frame(query: str) -> "pd.DataFrame":
-    """Return the rows of a SQL ``query`` over the views of :func:`connect`, prices as float64.
+    """Return the rows of a SQL ``query`` over the views of :func:`connect`, prices and what is made of them as float64.
 
     Args:
         query: For example ``select * from daily_indicators where symbol = 'AAPL'``.
@@ -77,6 +77,9 @@ def get_indicators(
 
     The set is the one that the universe file chooses for daily bars.
 
+    A file that is not what was written costs its own symbol: a ``UserWarning`` names it. So does one of another set,
+    of another definition of what is asked for, or beside another benchmark, where all symbols are asked for.
+
     Args:
         symbols: One symbol or several; all that have indicators if None.
         names: Columns (``rsi_14``, ``close``) or indicators, which stand for their columns (``bollinger_bands``);
@@ -95,8 +98,8 @@ def get_indicators(
         ConfigurationError: A setting or the universe file is wrong, or Polars is not installed.
         InvalidInputError: The set has no such column or indicator, or a bound is none.
         NoDataError: A symbol has no stored indicators, or with ``as_of`` no bars that were known then.
-        StoreUnavailableError: The system of record cannot be read, or a file was made of another set, of another
-            definition of what is asked for, or beside another benchmark.
+        StoreUnavailableError: The system of record cannot be read, or no file; or that of a symbol that was named was
+            made of another set, of another definition of what is asked for, or beside another benchmark.
 
     Examples:
         >>> get_indicators("AAPL", ["close", "rsi"], "2010-01-04", "2011-01-01")  # doctest: +SKIP

@@ -11,7 +11,7 @@ from jutsu_assets.lake.tables import as_table
 from jutsu_assets.store.bars import SqlBarStore
 from jutsu_assets.store.reports import SUMMARY, PerformanceReports
 from jutsu_core.bars import Timeframe, columns_to_frame
-from jutsu_core.indicators.catalog import IndicatorSpec, indicator_columns
+from jutsu_core.indicators.catalog import IndicatorSpec
 
 BAR_TYPES = {
     "symbol": "varchar",
@@ -49,7 +49,7 @@ _FIGURES = {
 
 def indicator_types(indicators: Sequence[IndicatorSpec]) -> dict[str, str]:
     """Return the columns of a series of ``indicators``, as SQL has them."""
-    return BAR_TYPES | {column.name: "double" for column in indicator_columns(indicators)}
+    return BAR_TYPES | {column: "double" for spec in indicators for column in spec.column_names}
 
 
 def put_nothing(connection: duckdb.DuckDBPyConnection, name: str, types: Mapping[str, str]) -> None:
@@ -77,7 +77,7 @@ def put_figures(connection: duckdb.DuckDBPyConnection, view: str, table: str, re
         put_nothing(connection, view, {"symbol": "varchar"} | _WHOLE | _FIGURES)
         return
     symbols, parts = map(list, zip(*raw, strict=True))
-    columns = "unnest(?::varchar[]) as symbol, unnest(?::varchar[])::json as parts"
+    columns = "unnest(?::varchar[]) as symbol, unnest(?::varchar[]) as parts"
     connection.execute(f"create table {table} as select {columns}", [symbols, parts])
     whole = ", ".join(f"(parts ->> {SUMMARY.index(name)})::{kind} as {name}" for name, kind in _WHOLE.items())
     # One expression for all of them: DuckDB takes longer to understand many than to work them out.

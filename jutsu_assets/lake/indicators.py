@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.indicator_sets import made_by
-from jutsu_assets.lake.names import path_of
+from jutsu_assets.lake.names import INDICATORS, path_of
 from jutsu_assets.lake.tables import made_by_in
-from jutsu_assets.lake.verification import faults_of, left_out
-from jutsu_assets.lake.views import INDICATORS
+from jutsu_assets.lake.verification import listed, sound_files
 from jutsu_assets.settings import Settings
+from jutsu_assets.store.bars import SqlBarStore
+from jutsu_assets.store.engine import Database
 from jutsu_assets.store.existing import nothing_stored, shown_database
 from jutsu_assets.store.handlers import DatabaseDataHandler
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
@@ -31,7 +32,7 @@ from jutsu_core.bars import BAR_COLUMNS, MICROS_PER_UNIT, PRICE_COLUMNS, Timefra
 from jutsu_core.bounds import Bound
 from jutsu_core.calendar import exchange_zone
 from jutsu_core.errors import ConfigurationError, InvalidInputError, StoreUnavailableError
-from jutsu_core.indicators.catalog import IndicatorSpec, compute_indicators, indicator_columns
+from jutsu_core.indicators.catalog import IndicatorSpec, compute_indicators
 from jutsu_core.ports import checked_symbols, checked_window, never_stored
 
 Into = Literal["pandas", "arrow", "polars"]
@@ -81,7 +82,8 @@ def read_indicators(
 
 def _columns(names: str | Sequence[str] | None, chosen: Sequence[IndicatorSpec]) -> list[str]:
     """Return the columns that ``names`` mean, each once, after symbol and time."""
-    every = [*BAR_COLUMNS, *(column.name for column in indicator_columns(chosen))]
+    # By name alone: how long a column warms up is asked of TA-Lib, which takes longer to load than a file to read.
+    every = [*BAR_COLUMNS, *(column for spec in chosen for column in spec.column_names)]
     means = {name: [name] for name in every}
     for spec in chosen:
         if spec.name not in every:
@@ -91,14 +93,13 @@ def _columns(names: str | Sequence[str] | None, chosen: Sequence[IndicatorSpec])
     asked = require_items("names", [names] if isinstance(names, str) else names, str, "a text such as 'rsi_14'")
     for name in asked:
         if name not in means:
-            near = get_close_matches(name, means, 3) or list(means)[len(BAR_COLUMNS) :]
+            near = get_close_matches(name.strip().lower(), means, 3) or list(means)[len(BAR_COLUMNS) :]
             remedy = (
                 f"choose it in the universe file (indicator_sets) and materialize {INDICATORS},"
                 " or ask for one that there is"
             )
-            refuse(
-                "names", f"among the columns and indicators of the chosen set, such as {', '.join(near)}", name, remedy
-            )
+            must_be = f"among the columns and indicators of the chosen set, such as {', '.join(near)}"
+            refuse("names", must_be, shown(name), remedy)
     return list(dict.fromkeys([*_KEY, *(column for name in asked for column in means[name])]))
 
 
@@ -108,48 +109,78 @@ def _of_files(
     columns: Mapping[str, str | None],
     warn: Callable[[str], object],
 ) -> list[pa.Table]:
-    """Return the series of ``symbols`` from their files: ``columns``, and what identifies how each was to be made."""
+    """Return the series of ``symbols`` from their files: ``columns``, and what identifies how each was to be made.
+
+    A file that does not have them costs its own symbol where all are asked for; who names it is told why.
+    """
+    is_named = symbols is not None
     with shown_database(settings) as database:
-        files = SeriesManifest(database, SystemClock()).all_current()
-        current = {file.partition_key: file for file in files if file.asset == INDICATORS}
-        if not current:
-            raise nothing_stored(settings, database)
-        symbols = list(current) if symbols is None else symbols
+        every = SeriesManifest(database, SystemClock()).all_current()
+        current = {file.partition_key: file for file in every if file.asset == INDICATORS}
+        if symbols is None or not current:
+            symbols = list(current) if current else _with_bars(settings, database, symbols)
         if missing := [symbol for symbol in symbols if symbol not in current]:
             raise never_stored(
                 missing, current, "stored indicators", str(settings.lake_path), f"materialize {INDICATORS}"
             )
-    root, files = settings.lake_path, [current[symbol] for symbol in symbols]
-    if faults := faults_of(root, files):
-        warn(left_out(root, faults))
+    root = settings.lake_path
+    files = sound_files(root, [current[symbol] for symbol in symbols], warn)
     with ThreadPoolExecutor(_READERS) as pool:
-        return list(pool.map(lambda file: _read(root, file, columns), [file for file in files if file not in faults]))
+        found = list(pool.map(lambda file: _read(root, file, columns), files))
+    unfit: dict[_Unfit, list[str]] = {}
+    for file, one in zip(files, found, strict=True):
+        if isinstance(one, _Unfit):
+            unfit.setdefault(one, []).append(file.partition_key)
+    tables = [one for one in found if not isinstance(one, _Unfit)]
+    if unfit:
+        message = "; ".join(reason.of(f"{INDICATORS} of {listed(those)}") for reason, those in unfit.items())
+        if is_named or not tables:
+            raise StoreUnavailableError(message)
+        warn(f"left out: {message}")
+    return tables
 
 
-def _read(root: Path, file: SeriesFile, columns: Mapping[str, str | None]) -> pa.Table:
-    subject = f"{INDICATORS} of {file.partition_key}"
+def _with_bars(settings: Settings, database: Database, symbols: Sequence[str] | None) -> Sequence[str]:
+    """Return ``symbols``, or all that have bars, where none has indicators.
+
+    Raises:
+        NoDataError: There are no bars either.
+    """
+    held = SqlBarStore(database, settings.source, SystemClock()).content_hashes(_D1)
+    if not held:
+        raise nothing_stored(settings, database)
+    return list(held) if symbols is None else symbols
+
+
+class _Unfit(NamedTuple):
+    """Why a file cannot give what is asked for: what it must be or have, why it is not so, and what to do first."""
+
+    must: str
+    because: str
+    first: str = ""
+
+    def of(self, subject: str) -> str:
+        """Return the sentence that says so of ``subject``."""
+        return f"{subject} must {self.must}, {self.because}; {self.first}materialize {subject} again"
+
+
+def _read(root: Path, file: SeriesFile, columns: Mapping[str, str | None]) -> pa.Table | _Unfit:
+    path = path_of(root, file)
     try:
         # The files are read side by side; threads within one would only be in each other's way.
-        opened = pq.ParquetFile(path_of(root, file), pre_buffer=False)
-        lacking = [name for name in columns if name not in opened.schema_arrow.names]
+        opened = pq.ParquetFile(path, pre_buffer=False)
+        if lacking := [name for name in columns if name not in opened.schema_arrow.names]:
+            return _Unfit(f"have {', '.join(lacking)}", "was made when another set was chosen")
         said = made_by_in(opened.schema_arrow)
-        others = [name for name, identity in columns.items() if said.get(name, identity) != identity]
-        # The symbol of every row is the key, and need not be read.
-        table = None if lacking or others else opened.read(columns=[*columns][1:], use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        message = f"{subject}: the file {root / file.path} must be readable: {error}; delete it, and materialize again"
-        raise StoreUnavailableError(message) from error
-    if table is None:
-        wrong, why = (
-            (", ".join(lacking), "was made when another set was chosen")
-            if lacking
-            else (
-                f"{', '.join(others)} as the universe file says",
+        if others := [name for name, identity in columns.items() if said.get(name, identity) != identity]:
+            return _Unfit(
+                f"have {', '.join(others)} as the universe file says",
                 "was made by another definition or beside another benchmark",
             )
-        )
-        message = f"{subject} must have {wrong}, {why}; materialize {subject} again"
-        raise StoreUnavailableError(message)
+        # The symbol of every row is the key, and need not be read.
+        table = opened.read(columns=[*columns][1:], use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        return _Unfit("be readable", f"the file {path} is not: {error}", "delete it, and ")
     symbols = pa.repeat(pa.scalar(file.partition_key, pa.string()), table.num_rows)
     return _with_floats(table).add_column(0, _KEY[0], symbols)
 

@@ -20,6 +20,8 @@ import pyarrow.compute as pc
 
 from jutsu_assets.store.manifest import SeriesFile
 
+INDICATORS = "daily_indicators"
+"""The asset whose series have the indicators, and its view."""
 _SHORT, _LONG = 8, 32
 _MARK = re.compile(rf"-([sp])([0-9a-f]{{{_SHORT}}})([0-9a-f]{{{_SHORT}}})([0-9a-f]{{{_LONG}}})\.parquet")
 MARK_LENGTH = len("-s") + 2 * _SHORT + _LONG + len(".parquet")

@@ -19,11 +19,13 @@ import pyarrow.parquet as pq
 from jutsu_assets.lake.names import mark_in, outline, path_of, seal
 from jutsu_assets.lake.tables import content_hash, from_parquet
 from jutsu_assets.store.manifest import SeriesFile
+from jutsu_core.errors import StoreUnavailableError
 
 _NAMED = 5
 _MADE_BY = {"backtest_fills": "backtests", "backtest_history": "backtests"}
 """The asset that makes a series, where it is not called as the series is."""
 _READERS = 4
+_UNREADABLE = "cannot be read"
 _NO_PARQUET = "is cut short, or no Parquet at all"
 _VALUES_DIFFER = "holds other values than the manifest says"
 
@@ -87,17 +89,35 @@ def lake_findings(root: Path, files: Sequence[SeriesFile], *, deep: bool = False
         deep: Whether every value is read and compared, too.
     """
     if files and not root.is_dir():
+        those = listed(dict.fromkeys(maker_of(file.asset) for file in files))
         message = (
-            f"the lake {root} must hold {len(files):,} files, and is no folder: bring it back, or materialize"
-            f" {_listed(dict.fromkeys(maker_of(file.asset) for file in files))} again, which computes them anew"
+            f"the lake {root} must hold {len(files):,} file{'s' * (len(files) > 1)}, and is no folder: bring it back,"
+            f" or materialize {those} again, which computes them anew"
         )
         return [message]
     return _sentences(root, faults_of(root, files, deep=deep))
 
 
-def left_out(root: Path, faults: Faults) -> str:
-    """Return what is to be said where files of the lake at ``root`` are left out because of ``faults``."""
-    return f"left out, because it is not what was written: {'; '.join(_sentences(root, faults))}"
+def sound_files(root: Path, files: Sequence[SeriesFile], warn: Callable[[str], object]) -> list[SeriesFile]:
+    """Return those of ``files`` of the lake at ``root`` that are what was written; ``warn`` is told of the others.
+
+    Raises:
+        StoreUnavailableError: There are files, and not one of them is.
+    """
+    faults = faults_of(root, files)
+    if files and len(faults) == len(files):
+        message = f"the lake must hold what was written: {'; '.join(lake_findings(root, files))}"
+        raise StoreUnavailableError(message)
+    if faults:
+        warn(f"left out, because it is not what was written: {'; '.join(_sentences(root, faults))}")
+    return [file for file in files if file not in faults]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the first of ``names``, and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - _NAMED:,} more" if len(every) > _NAMED else ""
+    return f"{', '.join(every[:_NAMED])}{more}"
 
 
 def _sentences(root: Path, faults: Faults) -> list[str]:
@@ -108,10 +128,12 @@ def _sentences(root: Path, faults: Faults) -> list[str]:
         kinds.setdefault((file.asset, fault, is_hidden), []).append(file)
     lines = []
     for (asset, fault, is_hidden), files in kinds.items():
-        partitions = _listed(file.partition_key for file in files)
+        partitions = listed(file.partition_key for file in files)
         subject, again = f"{asset} of {partitions}", f"{maker_of(asset)} of {partitions}"
         place = f"the file {root / files[0].path}" if len(files) == 1 else f"each file in {root / asset}"
         first = "delete it, and " if is_hidden else ""
+        if fault.startswith(_UNREADABLE):
+            first = "let this user read it, or "
         lines.append(f"{subject}: {place} {fault}; {first}materialize {again} again")
     return lines
 
@@ -127,7 +149,7 @@ def _fault(root: Path, file: SeriesFile, look: Callable[[bytes, SeriesFile], str
     except (FileNotFoundError, NotADirectoryError):
         return "is missing"
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
+        return f"{_UNREADABLE} ({error.strerror})"
     return look(raw, file) if raw else "is empty"
 
 
@@ -154,9 +176,3 @@ def _content_fault(raw: bytes, file: SeriesFile) -> str | None:
     except (pa.ArrowException, OSError):
         return _NO_PARQUET
     return None if found == file.content_hash else _VALUES_DIFFER
-
-
-def _listed(names: Iterable[str]) -> str:
-    every = list(names)
-    more = f" and {len(every) - _NAMED:,} more" if len(every) > _NAMED else ""
-    return f"{', '.join(every[:_NAMED])}{more}"

@@ -1,20 +1,24 @@
 """DuckDB views over the current files of the lake, and beside them what the store alone knows."""
 
+import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from jutsu_assets.clock import SystemClock
 from jutsu_assets.lake.beside import BAR_TYPES, indicator_types, put_bars, put_figures, put_nothing
-from jutsu_assets.lake.names import path_of
+from jutsu_assets.lake.names import INDICATORS, path_of
 from jutsu_assets.lake.sandbox import close_off
 from jutsu_assets.lake.selection import selection
-from jutsu_assets.lake.verification import faults_of, lake_findings, left_out
+from jutsu_assets.lake.verification import sound_files
 from jutsu_assets.settings import Settings
 from jutsu_assets.store.bars import SqlBarStore
+from jutsu_assets.store.engine import Database
 from jutsu_assets.store.existing import nothing_stored, shown_database
 from jutsu_assets.store.manifest import SeriesFile, SeriesManifest
 from jutsu_assets.store.reports import PerformanceReports
@@ -23,7 +27,13 @@ from jutsu_core.bars import Timeframe
 from jutsu_core.errors import ConfigurationError, InvalidInputError, StoreUnavailableError
 from jutsu_core.indicators.catalog import DEFAULT_INDICATORS, IndicatorSpec
 
-BARS, INDICATORS, PERFORMANCE = "daily_bars", "daily_indicators", "symbol_performance"
+BARS, PERFORMANCE = "daily_bars", "symbol_performance"
+_EXACT = re.compile(r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|DECIMAL\([0-9]+,[0-9]+\)|U?HUGEINT""")
+"""A number that is no float, anywhere in the text of a type, or what stands in quotes there, which is none.
+
+Python would have a ``Decimal``; a sum of volumes is a HUGEINT.
+"""
+_SPAN = "INTERVAL"
 _BARS_OF_THE_STORE, _REPORTS_OF_THE_STORE = "stored.bars", "stored.reports"
 
 
@@ -43,27 +53,19 @@ def connect_to(
         NoDataError: Nothing is stored yet; nothing is created.
         StoreUnavailableError: The system of record cannot be read, or no file of the lake.
     """
-    with shown_database(settings) as database:
-        files = SeriesManifest(database, SystemClock()).all_current()
+    with ThreadPoolExecutor(1) as aside, shown_database(settings) as database:
         bars = SqlBarStore(database, settings.source, SystemClock())
-        held = bars.content_hashes(Timeframe.D1)
-        if not files and not held:
-            raise nothing_stored(settings, database)
-        faults = faults_of(settings.lake_path, files)
-        if files and len(faults) == len(files):
-            message = f"the lake must hold what was written: {'; '.join(lake_findings(settings.lake_path, files))}"
-            raise StoreUnavailableError(message)
-        if faults:
-            warn(left_out(settings.lake_path, faults))
-        sound = [file for file in files if file not in faults]
+        # DuckDB takes longer to begin than what it is to show takes to be found, and neither keeps the other waiting.
+        finding = aside.submit(_found, settings, database, bars, warn)
         connection = duckdb.connect(":memory:")
         try:
+            files, held = finding.result()
             connection.execute("SET TimeZone = 'UTC'; create schema stored")
-            _put_series(connection, settings, sound)
-            _put_bars(connection, settings, sound, bars, held)
+            _put_series(connection, settings, files)
+            _put_bars(connection, settings, files, bars, held)
             put_figures(connection, PERFORMANCE, _REPORTS_OF_THE_STORE, PerformanceReports(database, SystemClock()))
             if is_closed:
-                close_off(connection, [path_of(settings.lake_path, file) for file in sound])
+                close_off(connection, [path_of(settings.lake_path, file) for file in files])
         except duckdb.Error as error:
             connection.close()
             message = (
@@ -75,6 +77,17 @@ def connect_to(
             connection.close()
             raise
     return connection
+
+
+def _found(
+    settings: Settings, database: Database, bars: SqlBarStore, warn: Callable[[str], object]
+) -> tuple[list[SeriesFile], dict[str, str]]:
+    """Return the files that are what was written, and by symbol what tells its stored bars from any others."""
+    files = SeriesManifest(database, SystemClock()).all_current()
+    held = bars.content_hashes(Timeframe.D1)
+    if not files and not held:
+        raise nothing_stored(settings, database)
+    return sound_files(settings.lake_path, files, warn), held
 
 
 def _put_series(connection: duckdb.DuckDBPyConnection, settings: Settings, files: Sequence[SeriesFile]) -> None:
@@ -120,7 +133,7 @@ def _chosen(settings: Settings) -> Sequence[IndicatorSpec]:
 
 
 def to_frame(relation: duckdb.DuckDBPyRelation | None) -> pd.DataFrame:
-    """Return the rows of ``relation`` with prices as float64, ready to calculate with.
+    """Return the rows of ``relation`` with what is exact in SQL as float64, ready to calculate with.
 
     DuckDB's own ``df()`` does the same, but calls what pandas 3.1 has deprecated.
 
@@ -130,12 +143,22 @@ def to_frame(relation: duckdb.DuckDBPyRelation | None) -> pd.DataFrame:
     if relation is None:
         message = "query must be one that returns rows, such as select * from daily_indicators"
         raise InvalidInputError(message)
+    sources = enumerate(zip(relation.columns, relation.types, strict=True), start=1)
+    columns = [_to_calculate_with(f"#{place}", name, str(kind)) for place, (name, kind) in sources]
+    table = relation.project(", ".join(columns)).to_arrow_table()
+    for place, kind in enumerate(relation.types):
+        if str(kind) == _SPAN:
+            table = table.set_column(place, table.column_names[place], table.column(place).cast(pa.duration("us")))
+    return table.to_pandas()  # type: ignore[no-any-return]
+
+
+def _to_calculate_with(source: str, name: str, kind: str) -> str:
+    """Return the SQL of the column ``source``, with floats for exact numbers and microseconds for a span."""
     # DuckDB rounds a price to the nearest float; Arrow's own cast is off by one digit at the end.
-    columns = ", ".join(
-        f"#{place}::double as {_quoted(name)}" if kind.id == "decimal" else f"#{place}"
-        for place, (name, kind) in enumerate(zip(relation.columns, relation.types, strict=True), start=1)
-    )
-    return relation.project(columns).to_arrow_table().to_pandas()  # type: ignore[no-any-return]
+    plain = _EXACT.sub(lambda found: found[1] or "DOUBLE", kind)
+    if kind == _SPAN:
+        return f"epoch_us({source}) as {_quoted(name)}"
+    return source if plain == kind else f"{source}::{plain} as {_quoted(name)}"
 
 
 def _quoted(name: str) -> str:

@@ -15,7 +15,7 @@ _WIDTH = 6
 _LANES = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93],
     dtype=np.uint64,
-)
+).reshape(-1, 1)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _SHIFT_1, _SHIFT_2, _SHIFT_3 = np.uint64(30), np.uint64(27), np.uint64(31)
 _MASK = 2**64 - 1
@@ -39,13 +39,13 @@ def content_of(values: ArrayLike) -> Content:
         >>> changed(content_of([one]), added=[other], removed=[]) == content_of([one, other])
         True
     """
-    columns = np.ascontiguousarray(values, dtype=np.int64).reshape(-1, _WIDTH).view(np.uint64)
-    if not len(columns):
+    bars = np.asarray(values, dtype=np.int64).reshape(-1, _WIDTH)
+    if not len(bars):
         return EMPTY
-    state = _LANES  # of one bar; the first addition makes it one row a bar
-    for column in range(_WIDTH):
-        state = _mixed(state + columns[:, column : column + 1] + _LANES)
-    first, second, third, fourth = (int(lane) for lane in state.sum(axis=0, dtype=np.uint64))
+    state = _LANES  # of one bar; the first addition makes it one column a bar
+    for column in np.ascontiguousarray(bars.T).view(np.uint64):
+        state = _mixed(state + (column + _LANES))
+    first, second, third, fourth = (int(lane) for lane in state.sum(axis=1, dtype=np.uint64))
     return first, second, third, fourth
 
 
@@ -73,6 +73,10 @@ def from_hex(text: str) -> Content:
 
 
 def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    state = (state ^ (state >> _SHIFT_1)) * _MIX_1
-    state = (state ^ (state >> _SHIFT_2)) * _MIX_2
-    return state ^ (state >> _SHIFT_3)
+    """Return ``state`` after the finaliser, worked out in its own place."""
+    state ^= state >> _SHIFT_1
+    state *= _MIX_1
+    state ^= state >> _SHIFT_2
+    state *= _MIX_2
+    state ^= state >> _SHIFT_3
+    return state

@@ -517,6 +517,7 @@ class CSVDataHandler(DataHandler):
 
 
 def _past(name: str, moment: datetime, now: datetime) -> datetime:
+    require_type(name, moment, datetime, "a timezone-aware datetime", "such as datetime(2024, 1, 8, tzinfo=UTC)")
     aware = require_aware(name, moment)
     if aware > now:
         message = (

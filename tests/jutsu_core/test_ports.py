@@ -64,6 +64,12 @@ def test_a_window_that_ends_before_it_begins_is_refused() -> None:
         checked_window(NOON, NOON - DAY)
 
 
+def test_dates_in_the_wrong_order_are_shown_as_they_were_written() -> None:
+    expected = "^end must be at or after start 2013-03-04, was 2013-03-01$"
+    with pytest.raises(InvalidInputError, match=expected):
+        checked_window("2013-03-04", date(2013, 3, 1), Timeframe.D1)
+
+
 @pytest.mark.parametrize("name", ["start", "end"])
 def test_a_naive_bound_is_refused_by_its_name(name: str) -> None:
     bounds: dict[str, datetime] = {"start": NOON, "end": NOON}
@@ -84,6 +90,15 @@ def test_a_date_begins_at_midnight_on_the_exchange_and_means_its_session(timefra
                 assert checked_window(None, bound, timeframe, exchange_zone=zone) == (BEGINNING, expected)
             if timeframe in SESSION_FRAMES:
                 assert expected == session_timestamp(day)
+
+
+@pytest.mark.parametrize("timeframe", [None, Timeframe.M1, Timeframe.D1])
+@pytest.mark.parametrize("bound", ["9999-12-31", date(9999, 12, 31), datetime.max.replace(tzinfo=UTC)])
+def test_a_range_that_begins_at_the_end_of_time_and_has_no_other_bound_is_empty(
+    bound: object, timeframe: Timeframe | None
+) -> None:
+    first, after = checked_window(bound, None, timeframe)  # type: ignore[arg-type]  # one of several kinds
+    assert first == after
 
 
 @pytest.mark.parametrize("bound", ["2010", "2010-1-4", "04.01.2010", "", "2010-01-04 ", "2010-02-30", 20100104])

@@ -1,5 +1,6 @@
 """Indicators by symbol, name and date: from the files, and as they were known at an instant."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -123,6 +124,9 @@ def test_names_are_columns_or_indicators(restate: Restate, names: str | list[str
         ((None, date(2013, 3, 3)), slice(0, 2)),
         ((datetime(2013, 3, 3, tzinfo=UTC), None), slice(2, None)),
         (("2012-01-01", "2012-02-01"), slice(0, 0)),
+        (("9999-12-31", None), slice(0, 0)),
+        ((datetime.max.replace(tzinfo=UTC), None), slice(0, 0)),
+        ((None, datetime.max.replace(tzinfo=UTC)), slice(None)),
     ],
 )
 @pytest.mark.parametrize("is_as_of", [False, True])
@@ -234,12 +238,19 @@ def test_a_symbol_that_was_never_stored_is_refused(restate: Restate, clock: Sett
         lake_room.get_indicators("APPL", as_of=clock.now() if is_as_of else None)
 
 
-@pytest.mark.parametrize("name", ["rsi_14", "SMA", "macd"])
+@pytest.mark.parametrize("name", ["rsi_14", "macd", " rsi "])
 def test_a_name_that_is_not_in_the_set_is_refused_with_what_to_do(restate: Restate, name: str) -> None:
     restate("AAPL", 1.0)
-    remedy = rf"was {name}; choose it in the universe file \(indicator_sets\) and materialize daily_indicators, or"
+    remedy = rf"was '{name}'; choose it in the universe file \(indicator_sets\) and materialize daily_indicators, or"
     with pytest.raises(InvalidInputError, match=rf"^names must be among the columns .*(rsi|sma).*, {remedy}"):
         lake_room.get_indicators("AAPL", ["close", name])
+
+
+@pytest.mark.parametrize(("name", "meant"), [("SMA", "sma"), ("RSI_2", "rsi_2"), ("Close", "close")])
+def test_a_name_in_other_letters_is_refused_with_the_one_that_is_meant(restate: Restate, name: str, meant: str) -> None:
+    restate("AAPL", 1.0)
+    with pytest.raises(InvalidInputError, match=f"of the chosen set, such as {meant}[, ].*was '{name}'; "):
+        lake_room.get_indicators("AAPL", name)
 
 
 @pytest.mark.parametrize(
@@ -266,6 +277,17 @@ def test_where_nothing_is_stored_it_is_said_what_to_do(app_settings: Settings) -
     assert not app_settings.home.exists()
 
 
+@pytest.mark.parametrize("symbols", [None, "AAPL"])
+def test_bars_without_indicators_are_not_said_to_be_nothing(
+    bars: SqlBarStore, clock: SettableClock, symbols: str | None
+) -> None:
+    bars.write("AAPL", D1, fetched(*walk("AAPL", 1.0), asked_at=clock.now()))
+    said = "^symbol 'AAPL' must have stored indicators, has none in .*; materialize daily_indicators$"
+    with pytest.raises(NoDataError, match=said):
+        lake_room.get_indicators(symbols)
+    assert len(lake_room.get_indicators(symbols, as_of=clock.now())) == len(SESSIONS)
+
+
 def test_a_file_of_another_set_is_refused_where_it_lacks_what_is_asked(restate: Restate, universe: Path) -> None:
     restate("AAPL", 1.0)
     universe.write_text(universe.read_text("utf-8").replace("{rsi: {period: 2}}", "atr"), "utf-8")
@@ -274,6 +296,64 @@ def test_a_file_of_another_set_is_refused_where_it_lacks_what_is_asked(restate: 
         StoreUnavailableError, match=r"of AAPL must have atr_14, .*; materialize daily_indicators of AAPL"
     ):
         lake_room.get_indicators("AAPL", "atr")
+
+
+@pytest.fixture
+def one_of_another_set(restate: Restate, universe: Path, lake: Lake, bars: SqlBarStore) -> None:
+    """Files of AAPL and BRK/B, where the set was changed and a run has made that of BRK/B again."""
+    restate("AAPL", 1.0)
+    restate("BRK/B", 1.0)
+    universe.write_text(universe.read_text("utf-8").replace("{rsi: {period: 2}}", "{ema: {period: 2}}"), "utf-8")
+    frame = compute_indicators(columns_to_frame("BRK/B", bars.columns("BRK/B", D1)), (indicator("ema", period=2),))
+    lake.publish("daily_indicators", "BRK/B", frame, input_hash="2")
+
+
+@pytest.mark.usefixtures("one_of_another_set")
+def test_who_asks_for_all_gets_what_was_made_of_the_set_and_is_told_of_the_rest() -> None:
+    said = (
+        "left out: daily_indicators of AAPL must have ema_2, was made when another set was chosen; materialize"
+        " daily_indicators of AAPL again"
+    )
+    with pytest.warns(UserWarning, match=f"^{said}$"):
+        found = lake_room.get_indicators(None, "ema")
+    assert found["symbol"].unique().tolist() == ["BRK/B"]
+    with pytest.raises(StoreUnavailableError, match=said.removeprefix("left out: ")):
+        lake_room.get_indicators(["AAPL", "BRK/B"], "ema")
+
+
+@pytest.mark.usefixtures("one_of_another_set")
+def test_where_every_file_lacks_something_each_is_named() -> None:
+    with pytest.raises(StoreUnavailableError) as caught:
+        lake_room.get_indicators(None, ["ema", "sma"])
+    of_aapl, to_do, of_brk, _ = str(caught.value).split("; ")
+    assert of_aapl.startswith("daily_indicators of AAPL must have ema_2, was made when another set")
+    assert to_do == "materialize daily_indicators of AAPL again"
+    assert of_brk.startswith("daily_indicators of BRK/B must have sma_2, was")
+
+
+def test_a_file_that_looks_as_it_did_and_is_no_parquet_is_to_be_deleted(
+    app_settings: Settings, restate: Restate
+) -> None:
+    path = app_settings.lake_path / restate("AAPL", 1.0).path
+    was = path.stat()
+    path.write_bytes(b"x" * was.st_size)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    restate("BRK/B", 1.0)
+    said = f"daily_indicators of AAPL must be readable, the file {path} is not: .*; delete it, and materialize daily"
+    with pytest.raises(StoreUnavailableError, match=f"^{said}"):
+        lake_room.get_indicators("AAPL")
+    with pytest.warns(UserWarning, match=f"^left out: {said}"):
+        assert set(lake_room.get_indicators()["symbol"]) == {"BRK/B"}
+
+
+@pytest.mark.parametrize("symbols", [None, "AAPL", ["AAPL", "BRK/B"]])
+def test_where_no_file_is_left_it_is_an_error_and_no_empty_table(
+    app_settings: Settings, restate: Restate, symbols: list[str] | None
+) -> None:
+    for symbol in ("AAPL", "BRK/B"):
+        (app_settings.lake_path / restate(symbol, 1.0).path).unlink()
+    with pytest.raises(StoreUnavailableError, match=r"^the lake must hold what was written: daily_indicators of AAPL"):
+        lake_room.get_indicators(symbols)
 
 
 def test_a_file_that_is_not_what_was_written_costs_its_own_symbol(app_settings: Settings, restate: Restate) -> None:
@@ -313,6 +393,14 @@ def test_a_frame_of_polars_holds_what_the_table_of_arrow_does(restate: Restate) 
     frame = lake_room.get_indicators("AAPL", into="polars")
     assert isinstance(frame, polars.DataFrame)
     assert frame.to_arrow().to_pylist() == lake_room.get_indicators("AAPL", into="arrow").to_pylist()
+
+
+def test_no_kernel_is_asked_for_what_was_computed_already(restate: Restate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TA-Lib takes longer to load than a file takes to be read."""
+    restate("AAPL", 1.0)
+    monkeypatch.setattr("jutsu_core.indicators.kernels._library", lambda: pytest.fail("TA-Lib was asked for"))
+    monkeypatch.setattr("jutsu_core.indicators.catalog._warm_up_bars", lambda _: pytest.fail("a kernel was asked"))
+    assert len(lake_room.get_indicators("AAPL")) == len(SESSIONS)
 
 
 def test_prices_are_the_nearest_floats(restate: Restate) -> None:

@@ -199,6 +199,8 @@ def test_a_lake_that_is_gone_is_one_line(app_settings: Settings, lake: Lake, pub
     lake.root.rename(lake.root.with_name("elsewhere"))
     (finding,) = lake_findings(lake.root, lake.manifest.all_current())
     assert finding.startswith(f"the lake {lake.root} must hold 2 files, and is no folder: bring it back, or ")
+    (finding,) = lake_findings(lake.root, lake.manifest.all_current()[:1])
+    assert "must hold 1 file, and" in finding
     assert lake_findings(lake.root, []) == []
     with pytest.raises(StoreUnavailableError, match="must hold 2 files, and is no folder"):
         connect_to(app_settings)
@@ -227,6 +229,8 @@ def test_a_file_that_may_not_be_read_is_named(lake: Lake, publish: Publish, monk
     monkeypatch.setattr(os, "access", lambda *_: False)  # who runs as root may read everything
     assert fault_of(lake.root, file) == "cannot be read (Permission denied)"
     assert lake.standing("daily", "AAPL", INPUT) == Standing(None, "cannot be read (Permission denied)")
+    (finding,) = lake_findings(lake.root, [file])
+    assert finding.endswith("(Permission denied); let this user read it, or materialize daily of AAPL again")
 
 
 def test_no_file_is_read_that_looks_as_it_was_written_and_any_other_once(

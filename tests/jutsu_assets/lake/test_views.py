@@ -1,5 +1,6 @@
 """The views over the lake: floats for calculating, exact prices, and errors that are one clear line."""
 
+import json
 import os
 import re
 import warnings
@@ -60,6 +61,40 @@ def test_a_frame_has_prices_to_calculate_with_and_warns_of_nothing(filled: Setti
     assert frame["timestamp"].iloc[0] == pd.Timestamp("2012-01-03", tz="UTC")
     assert frame["volume"].dtype == "int64"
     assert frame["close"].iloc[1] == 100.26
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("sum(volume)", 780.0),
+        ("sum(close)", 4017.8),
+        ("max(volume)::uhugeint", 39.0),
+        ("list(close order by timestamp)[1:2]", [100.25, 100.26]),
+        ("{'low': min(close), 'days': count(*)}", {"low": 100.25, "days": 40}),
+        ("{'\"DECIMAL(1,2)\"': [min(close)]}", {'"DECIMAL(1,2)"': [100.25]}),
+        ("map(['first'], [min(close)])", [("first", 100.25)]),
+    ],
+)
+def test_what_is_made_of_prices_and_volumes_is_to_calculate_with_too(
+    filled: Settings, expression: str, found: object
+) -> None:
+    """A sum of whole numbers is a wider one, which would be a Decimal; and a price may stand in a list."""
+    del filled
+    value = lake.frame(f"select {expression} as value from daily_indicators")["value"].to_numpy()[0]  # noqa: S608
+    plain = json.loads(json.dumps(value, default=list))  # refuses what is a Decimal
+    assert plain == json.loads(json.dumps(found))
+
+
+def test_a_span_between_bars_is_to_calculate_with(filled: Settings) -> None:
+    """DuckDB's own intervals would come as offsets of a calendar, which are not more or less than another."""
+    del filled
+    gaps = (
+        "select timestamp - lag(timestamp) over (order by timestamp) as gap, * from daily_indicators order by timestamp"
+    )
+    frame = lake.frame(gaps)
+    pd.testing.assert_series_equal(frame["gap"], frame["timestamp"].diff(), check_names=False)
+    assert (frame["gap"] > pd.Timedelta(days=1)).sum() == 8
+    assert frame["gap"].dtype == "timedelta64[us]"
 
 
 def test_two_columns_of_one_name_are_both_there(filled: Settings) -> None:

@@ -345,7 +345,7 @@ def test_arguments_that_cannot_be_meant_are_refused(opened: Opener) -> None:
         *(({"db_url": bad}, "db_url must be a text such as 'sqlite") for bad in (Path("jutsu.db"), None, 5)),
         ({"create": "yes"}, "create must be True or False, was 'yes'"),
         ({"exchange_zone": 5}, "exchange_zone must be an IANA name"),
-        ({"as_of": "2024-01-08"}, "as_of must be a timezone-aware datetime, was '2024-01-08'"),
+        ({"as_of": "2024-01-08"}, "as_of must be a timezone-aware datetime, was '2024-01-08'; such as datetime\\("),
         ({"symbols": 5}, "symbols must be a list"),
     ],
 )
