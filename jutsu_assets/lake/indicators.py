@@ -31,7 +31,7 @@ from jutsu_core.arguments import refuse, require_items, shown
 from jutsu_core.bars import BAR_COLUMNS, MICROS_PER_UNIT, PRICE_COLUMNS, Timeframe
 from jutsu_core.bounds import Bound
 from jutsu_core.calendar import exchange_zone
-from jutsu_core.errors import ConfigurationError, InvalidInputError, StoreUnavailableError
+from jutsu_core.errors import ConfigurationError, StoreUnavailableError
 from jutsu_core.indicators.catalog import IndicatorSpec, compute_indicators
 from jutsu_core.ports import checked_symbols, checked_window, never_stored
 
@@ -74,7 +74,7 @@ def read_indicators(
         identities = made_by(universe.daily_indicators, universe.benchmark_symbol)
         pieces = _of_files(settings, wanted, {name: identities.get(name) for name in columns}, warn)
     else:
-        pieces = _as_known(settings, wanted, columns, universe, as_of, warn)
+        pieces = _as_known(settings, wanted, columns, universe, as_of)
     schema = pa.schema({name: _type_of(name) for name in columns})
     inside = [_between(piece.select(columns).cast(schema), start, end) for piece in pieces]
     return finished(pa.concat_tables([schema.empty_table(), *inside]))
@@ -201,13 +201,8 @@ def _as_known(
     columns: Sequence[str],
     universe: Universe,
     as_of: datetime,
-    warn: Callable[[str], object],
 ) -> list[pa.Table]:
-    """Return the series of ``symbols``, computed of the bars as they were known then.
-
-    What the set cannot be computed of, such as an index without volume, has no file either: who asks for all gets the
-    others, and who names it is told why.
-    """
+    """Return the series of ``symbols``, computed of the bars as they were known then."""
     specs = [spec for spec in universe.daily_indicators if not set(spec.column_names).isdisjoint(columns)]
     with shown_database(settings):
         pass  # which says what to do where there is nothing
@@ -223,16 +218,11 @@ def _as_known(
         )
     tables = []
     for frame in frames:
-        try:
-            computed = (
-                frame if frame.empty else compute_indicators(frame, specs, benchmark=beside, allow_benchmark_gaps=True)
-            )
-        except InvalidInputError as error:
-            message = f"{INDICATORS} of {frame['symbol'].iloc[0]}: {error}"
-            if symbols is not None:
-                raise InvalidInputError(message) from None
-            warn(f"left out, because it cannot be computed: {message}")
-            continue
+        computed = (
+            frame
+            if frame.empty
+            else compute_indicators(frame, specs, benchmark=beside, allow_benchmark_gaps=True, allow_no_volume=True)
+        )
         table = pa.Table.from_pandas(computed.reindex(columns=list(columns)), preserve_index=False)
         tables.append(table.replace_schema_metadata(None))
     return tables

@@ -205,6 +205,7 @@ def compute_indicators(
     *,
     benchmark: "pd.Series[float] | None" = None,
     allow_benchmark_gaps: bool = False,
+    allow_no_volume: bool = False,
     exchange_zone: str = EXCHANGE_ZONE,
 ) -> pd.DataFrame:
     """Return the bars of one symbol with a float64 column for every result of ``indicators``.
@@ -219,6 +220,7 @@ def compute_indicators(
             at times without a bar are left out.
         allow_benchmark_gaps: Whether there may be bars that the benchmark has no close for. What compares is then
             computed of the bars that both have, one after another, and NaN at the others.
+        allow_no_volume: Whether there may be no volume in any bar, as an index has none. What needs it is NaN then.
         exchange_zone: Where the exchange's clocks are, which say what session a bar belongs to.
 
     Returns:
@@ -242,6 +244,7 @@ def compute_indicators(
     specs = require_indicators(indicators)
     zone_of(exchange_zone)
     require_flag("allow_benchmark_gaps", allow_benchmark_gaps)
+    require_flag("allow_no_volume", allow_no_volume)
     if benchmark is not None:
         require_type("benchmark", benchmark, pd.Series, "a pandas Series of closes", "label them with their times")
     plan = _plan(tuple(specs))
@@ -256,7 +259,9 @@ def compute_indicators(
         reader = plan.readers["benchmark"]
         inputs["benchmark"] = benchmark_closes(bars, benchmark, reader, allow_gaps=allow_benchmark_gaps)
     for spec in plan.specs:
-        spec.definition.require_inputs(inputs, lambda name, row: f"{name} of {row_name(bars, row)}")
+        spec.definition.require_inputs(
+            inputs, lambda name, row: f"{name} of {row_name(bars, row)}", allow_no_volume=allow_no_volume
+        )
     # One block, which a frame takes over as it is.
     table = np.empty((len(plan.names), len(bars)))
     plan.compute(inputs, list(table))
@@ -274,7 +279,8 @@ def compute_arrays(
             ``close`` and ``volume``, and where an indicator reads them, ``session`` and ``benchmark``: float64 of
             one length, oldest first, that were checked before, as ``require_bars`` and
             ``IndicatorDefinition.require_inputs`` do. ``benchmark`` is NaN where there is no such bar: what
-            compares is then computed of the bars that both have, one after another, and NaN at the others.
+            compares is then computed of the bars that both have, one after another, and NaN at the others. Where
+            ``volume`` is 0 in every bar there is none, and what needs it is NaN.
         indicators: What to compute, a name with its defaults.
 
     Raises:
@@ -323,12 +329,14 @@ class _Plan:
         names: Those of all columns.
         labels: The same, as a frame has them.
         readers: For each input that is read, which indicator is the first to do so.
+        of_volume: Which of the columns need volume.
     """
 
     specs: tuple[IndicatorSpec, ...]
     names: tuple[str, ...]
     labels: "pd.Index[str]"
     readers: dict[InputName, str]
+    of_volume: tuple[int, ...]
 
     # Who asks for names alone need not wait for what is computed.
     @cached_property
@@ -351,6 +359,9 @@ class _Plan:
             for row, values in zip(own, made, strict=True):
                 row[:] = np.nan
                 row[among] = values
+        if self.of_volume and not columns["volume"].any():
+            for place in self.of_volume:
+                rows[place][:] = np.nan
 
     def _part(self, *, compares: bool) -> _Part:
         chosen = [spec.definition for spec in self.specs if spec.definition.compares == compares]
@@ -374,7 +385,9 @@ def _plan(indicators: tuple[IndicatorSpec, ...]) -> _Plan:
         message = f"indicators must fill different columns, was {twice} twice"
         raise InvalidInputError(message)
     readers = {name: spec.name for spec in reversed(indicators) for name in spec.definition.inputs}
-    return _Plan(indicators, names, pd.Index(names, dtype="str"), readers)
+    needing = {name for spec in indicators if "volume" in spec.definition.inputs for name in spec.column_names}
+    of_volume = tuple(place for place, name in enumerate(names) if name in needing)
+    return _Plan(indicators, names, pd.Index(names, dtype="str"), readers, of_volume)
 
 
 def _float_array(columns: Mapping[str, object], name: str, reader: str) -> FloatArray:

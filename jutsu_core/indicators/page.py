@@ -40,6 +40,7 @@ history begins; otherwise the page says how the start fades. A window of prices,
 exactly and its mean correctly rounded. Moves, prices and ratios that are equal as decimals count as equal, though
 their floats may differ: where a rise of 0.10 stands beside a fall of 0.10, rounding does not decide. What an
 indicator cannot be made of, such as prices that are not above 0 or an index that has no volume, is refused and named.
+With `allow_no_volume=True`, and in stored series, what needs volume is missing there instead, and the rest computed.
 
 `session` is a number that the bars of one exchange session have in common: `compute_indicators` and `Accumulator` take
 it from the clocks of `exchange_zone`. `benchmark` is the close of a benchmark's bar of the same time: give its closes,

@@ -158,23 +158,26 @@ class IndicatorDefinition:
         """Return the number of leading bars without a value."""
         return self.lines(plan_of(self.inputs).lines, parameters)[0].start
 
-    def require_inputs(self, series: Mapping[str, FloatArray], what: Callable[[str, int], str]) -> None:
+    def require_inputs(
+        self, series: Mapping[str, FloatArray], what: Callable[[str, int], str], *, allow_no_volume: bool = False
+    ) -> None:
         """Check what this indicator demands of its inputs beyond numbers that are finite.
 
         Args:
             series: Columns of bars; NaN where the benchmark has no close for a bar.
             what: Names the place of a value in an error, from the column and the row.
+            allow_no_volume: Whether there may be no volume at all.
 
         Raises:
             InvalidInputError: A price is not above 0 where it must be, a volume is below 0, or there is no
-                volume at all.
+                volume at all and has to be some.
         """
         if not self.needs_positive_prices and "volume" not in self.inputs:
             return
         for name in self.inputs:
             values = series[name]
             if name == "volume":
-                _require_volume(self.name, values, what)
+                _require_volume(self.name, values, what, allow_none=allow_no_volume)
             elif self.needs_positive_prices and name in PRICES and (is_refused := values <= 0).any():
                 row = int(np.argmax(is_refused))
                 remedy = f"{self.name} divides by prices: leave it out, or shift the prices"
@@ -254,12 +257,13 @@ def _program(
     return plan.program()
 
 
-def _require_volume(indicator: str, volumes: FloatArray, what: Callable[[str, int], str]) -> None:
+def _require_volume(indicator: str, volumes: FloatArray, what: Callable[[str, int], str], *, allow_none: bool) -> None:
     if not len(volumes):
         return
     if not (volumes >= 0).all():
         row = int(np.argmax(volumes < 0))
         refuse(what("volume", row), "0 or more", f"{volumes[row]:g}", "correct the bar")
-    if not volumes.any():
-        remedy = f"{indicator} needs volume, which an index has none of: choose indicators without it"
+    if not allow_none and not volumes.any():
+        remedy = f"{indicator} needs volume, which an index has none of: choose indicators without it,"
+        remedy += " or say allow_no_volume=True of a frame"
         refuse("volume", "above 0 in some bar", f"0 in all {len(volumes):,}", remedy)

@@ -367,6 +367,7 @@ TABLE: dict[str, Row] = {
         indicators=SPECS,
         benchmark=(None, {"text": "SPY", "a list": [1.0], "a frame": DATED.to_frame()}),
         allow_benchmark_gaps=FLAG,
+        allow_no_volume=FLAG,
         exchange_zone=("America/New_York", ZONES),
     ),
     "indicators.catalog.catalog_fingerprint": row(indicator_catalog.catalog_fingerprint, indicators=SPECS),

@@ -140,11 +140,10 @@ class IndicatorsUpdate:
             }
             if self._benchmark.trouble is not None:
                 compared["not_compared"] = self._benchmark.trouble
-        # That stored bars are in order and finite is what the store holds, and not asked again.
-        for spec in self._indicators:
-            spec.definition.require_inputs(
-                inputs, lambda name, row: f"{name} of {subject.symbol} on {bars.sessions[row]}"
-            )
+        needing = [spec for spec in self._indicators if "volume" in spec.definition.inputs]
+        if needing and not bars.volume.any():
+            compared["missing_without_volume"] = ", ".join(name for spec in needing for name in spec.column_names)
+        # That stored bars are in order, finite and above 0 is what the store holds, and not asked again.
         series = series_table(subject.symbol, bars, compute_arrays(inputs, self._indicators))
         file = self._lake.publish(
             DAILY_INDICATORS, subject.symbol, series, input_hash=input_hash, made_by=self._columns_made_by

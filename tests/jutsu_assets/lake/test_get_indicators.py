@@ -214,21 +214,17 @@ def test_what_was_made_by_a_former_definition_is_not_given_for_the_present_one(
     assert len(lake_room.get_indicators("AAPL", ["sma", "relative_strength"])) == len(SESSIONS)
 
 
-def test_as_of_an_instant_an_index_without_volume_is_left_out_of_all_and_named_where_it_is_asked_for(
+def test_as_of_an_instant_what_needs_volume_is_missing_of_an_index(
     bars: SqlBarStore, restate: Restate, clock: SettableClock, universe: Path
 ) -> None:
-    """As it has no file either, because no run can compute the set of it."""
     restate("AAPL", 1.0)
     index = [held._replace(volume=0) for held in walk("$SPX", 1.0)]
     bars.write("$SPX", D1, fetched(*index, asked_at=clock.now()))
     universe.write_text(UNIVERSE.replace("BRK/B", "$SPX").replace("swing: [", "swing: [obv, "), "utf-8")
-    now = clock.now()
-    with pytest.warns(UserWarning, match=r"left out, because .*daily_indicators of \$SPX: volume must be above 0"):
-        found = lake_room.get_indicators(as_of=now)
-    assert set(found["symbol"]) == {"AAPL"}
-    with pytest.raises(InvalidInputError, match=r"^daily_indicators of \$SPX: volume must be above 0 .*; obv needs"):
-        lake_room.get_indicators(["AAPL", "$SPX"], as_of=now)
-    assert set(lake_room.get_indicators(None, "rsi", as_of=now)["symbol"]) == {"AAPL", "$SPX"}
+    found = lake_room.get_indicators(None, ["obv", "rsi"], as_of=clock.now()).set_index("symbol")
+    assert found.loc["$SPX", "obv"].isna().all()
+    assert found.loc["AAPL", "obv"].notna().all()
+    assert found.loc["$SPX", "rsi_2"].notna().sum() == len(SESSIONS) - 2
 
 
 @pytest.mark.parametrize("is_as_of", [False, True])

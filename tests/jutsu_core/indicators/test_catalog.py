@@ -273,3 +273,22 @@ def test_the_fingerprint_is_the_same_in_another_process() -> None:
     code = "from jutsu_core.indicators.catalog import catalog_fingerprint; print(catalog_fingerprint())"
     result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert result.stdout.strip() == catalog_fingerprint()
+
+
+def test_what_needs_volume_is_missing_of_an_index_where_that_is_allowed() -> None:
+    """And of nothing else; one bar with volume is enough, and a volume below 0 is refused all the same."""
+    bars = random_bars(60).assign(volume=0)
+    chosen = [indicator("obv"), indicator("sma", period=5), indicator("mfi"), indicator("rsi")]
+    with pytest.raises(InvalidInputError, match=r"obv needs volume, .* or say allow_no_volume=True"):
+        compute_indicators(bars, chosen)
+    made = compute_indicators(bars, chosen, allow_no_volume=True)
+    assert made[["obv", "mfi_14"]].isna().all(axis=None)
+    alone = compute_indicators(bars, [chosen[1], chosen[3]])
+    pd.testing.assert_frame_equal(made[alone.columns], alone, check_exact=True)
+    bars.loc[7, "volume"] = 1
+    pd.testing.assert_frame_equal(
+        compute_indicators(bars, chosen, allow_no_volume=True), compute_indicators(bars, chosen), check_exact=True
+    )
+    bars.loc[7, "volume"] = -1
+    with pytest.raises(InvalidInputError, match="must be 0 or more, was -1"):
+        compute_indicators(bars, chosen, allow_no_volume=True)

@@ -19,6 +19,7 @@ from jutsu_assets.simulator.anomalies import missing_sessions
 from jutsu_assets.simulator.faults import FaultPlan
 from jutsu_core.bars import Timeframe, columns_to_frame
 from jutsu_core.indicators.catalog import compute_indicators, indicator_columns
+from tests.support.builders import fetched
 from tests.support.graph import Graph, metadata_of, open_graph
 
 
@@ -168,6 +169,23 @@ def test_a_benchmark_without_bars_is_said_and_keeps_nothing_back(beside: Graph) 
     assert metadata["not_compared"] == (
         "not compared with the benchmark IBM, which has no stored bars yet; materialize it first"
     )
+
+
+def test_what_needs_volume_is_missing_of_an_index_and_said(tmp_path: Path) -> None:
+    """The rest of its set is there: an index that is followed among shares need not do without them."""
+    followed = {"indicator_sets": {"flow": ["obv", "rsi", "mfi"]}, "indicators": {"1d": "flow"}}
+    with open_graph(tmp_path, symbols=("FB", "IBM"), start=date(2013, 1, 2), followed=followed) as graph:
+        graph.run("FB", "IBM", assets=(DAILY_BARS,))
+        shares = graph.database.bars.read("FB", Timeframe.D1)
+        index = [held._replace(volume=0) for held in shares]
+        graph.database.bars.write("FB", Timeframe.D1, fetched(*index), replace=True)
+        made = graph.run("FB", "IBM", assets=(DAILY_INDICATORS,))
+        assert metadata_of(made, DAILY_INDICATORS, "FB")["missing_without_volume"] == "obv, mfi_14"
+        assert "missing_without_volume" not in metadata_of(made, DAILY_INDICATORS, "IBM")
+        read = {symbol: pd.read_parquet(file_of(graph, symbol)) for symbol in ("FB", "IBM")}
+    assert read["FB"][["obv", "mfi_14"]].isna().all(axis=None)
+    assert read["FB"]["rsi_14"].notna().sum() == len(shares) - 14
+    assert read["IBM"]["obv"].notna().all()
 
 
 def test_lineage_and_code_version_say_what_a_series_is_compared_with(beside: Graph, tmp_path: Path) -> None:
