@@ -269,8 +269,9 @@ def times_of(index: pd.Index) -> pd.DatetimeIndex | None:
     if pd.api.types.is_numeric_dtype(index.dtype):
         return None
     is_arrow = getattr(index.dtype, "kind", "O") == "M"
-    kind = pd.api.types.infer_dtype(index, skipna=True)
-    return pd.DatetimeIndex(index) if is_arrow else _times_of_objects(index, kind)
+    return (
+        pd.DatetimeIndex(index) if is_arrow else _times_of_objects(index, pd.api.types.infer_dtype(index, skipna=True))
+    )
 
 
 def _listed(name: str, values: object, must_be: str) -> list[Any]:

@@ -80,6 +80,11 @@ class WholePrices:
         return _running(micros)
 
     @cached_property
+    def _range(self) -> int:
+        micros = self._micros()
+        return int(micros[micros.argmax()] - micros[micros.argmin()])
+
+    @cached_property
     def _ramps(self) -> IntArray:
         return _running(self._sums)
 
@@ -89,9 +94,9 @@ class WholePrices:
 
     def _is_narrow(self, period: int) -> npt.NDArray[np.bool_] | None:
         """Return which windows have a range whose variance is exact, None if all have."""
-        micros = self._micros()
-        if not len(micros) or period * int(micros[micros.argmax()] - micros[micros.argmin()]) <= WIDEST_WINDOW:
+        if period * self._range <= WIDEST_WINDOW:
             return None
+        micros = self._micros()
         # A window lies in two neighbouring blocks; what is true of these need not be asked of every window.
         firsts = np.arange(0, len(micros), max(period, _BLOCK))
         tops, bottoms = np.maximum.reduceat(micros, firsts), np.minimum.reduceat(micros, firsts)

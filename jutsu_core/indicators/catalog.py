@@ -329,14 +329,12 @@ class _Plan:
         names: Those of all columns.
         labels: The same, as a frame has them.
         readers: For each input that is read, which indicator is the first to do so.
-        of_volume: Which of the columns need volume.
     """
 
     specs: tuple[IndicatorSpec, ...]
     names: tuple[str, ...]
     labels: "pd.Index[str]"
     readers: dict[InputName, str]
-    of_volume: tuple[int, ...]
 
     # Who asks for names alone need not wait for what is computed.
     @cached_property
@@ -359,20 +357,23 @@ class _Plan:
             for row, values in zip(own, made, strict=True):
                 row[:] = np.nan
                 row[among] = values
-        if self.of_volume and not columns["volume"].any():
-            for place in self.of_volume:
-                rows[place][:] = np.nan
+        if "volume" in self.readers and not columns["volume"].any():
+            for row, definition in zip(rows, self._definitions(), strict=True):
+                if definition.needs_volume:
+                    row[:] = np.nan
+
+    def _definitions(self) -> list[IndicatorDefinition]:
+        """Return what each column is a result of."""
+        return [spec.definition for spec in self.specs for _ in spec.column_names]
 
     def _part(self, *, compares: bool) -> _Part:
-        chosen = [spec.definition for spec in self.specs if spec.definition.compares == compares]
-        inputs = tuple(dict.fromkeys(name for definition in chosen for name in definition.inputs))
-        plan, places, row = plan_of(inputs), [], 0
-        for spec in self.specs:
-            if spec.definition.compares == compares:
-                for place, line in enumerate(spec.definition.lines(plan.lines, spec.parameters), row):
-                    plan.result(line)
-                    places.append(place)
-            row += len(spec.column_names)
+        chosen = [spec for spec in self.specs if spec.definition.compares == compares]
+        inputs = tuple(dict.fromkeys(name for spec in chosen for name in spec.definition.inputs))
+        plan = plan_of(inputs)
+        for spec in chosen:
+            for line in spec.definition.lines(plan.lines, spec.parameters):
+                plan.result(line)
+        places = [place for place, one in enumerate(self._definitions()) if one.compares == compares]
         return _Part(plan.program(), inputs, tuple(places), compares)
 
 
@@ -385,9 +386,7 @@ def _plan(indicators: tuple[IndicatorSpec, ...]) -> _Plan:
         message = f"indicators must fill different columns, was {twice} twice"
         raise InvalidInputError(message)
     readers = {name: spec.name for spec in reversed(indicators) for name in spec.definition.inputs}
-    needing = {name for spec in indicators if "volume" in spec.definition.inputs for name in spec.column_names}
-    of_volume = tuple(place for place, name in enumerate(names) if name in needing)
-    return _Plan(indicators, names, pd.Index(names, dtype="str"), readers, of_volume)
+    return _Plan(indicators, names, pd.Index(names, dtype="str"), readers)
 
 
 def _float_array(columns: Mapping[str, object], name: str, reader: str) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 from jutsu_core.indicators.averages import kernel_multiply_add
 from jutsu_core.indicators.inputs import MAX_DEVIATIONS, FloatArray
 from jutsu_core.indicators.kernels import ta_lib
-from jutsu_core.indicators.lines import FADED, ROUNDING, Line, State
+from jutsu_core.indicators.lines import FADED, NOISE, Line, State
 from jutsu_core.indicators.programs import scanned
 from jutsu_core.indicators.records import IndicatorDefinition, index, level, number_of, period_of
 from jutsu_core.indicators.volatility import true_range
@@ -262,18 +262,13 @@ def _aroon(high: Line, low: Line, period: int) -> tuple[Line, ...]:
     return tuple((age * -1.0 + float(period)) * 100.0 / float(period) for age in ages)
 
 
-def _noise_of(*prices: float) -> float:
-    """Return what ``Line.rounding`` does, of single numbers."""
-    return ROUNDING * sum(map(abs, prices))
-
-
 def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration: float) -> Line:
     most, first_speed = most_acceleration, min(acceleration, most_acceleration)
     multiply_add = kernel_multiply_add()
 
     def begin(top: float, bottom: float, top_before: float, bottom_before: float) -> State:
         fall, rise = bottom_before - bottom, top - top_before
-        is_long = not (fall > 0 and fall - rise > _noise_of(top, bottom, top_before, bottom_before))
+        is_long = not (fall > 0 and fall - rise > NOISE.numbers(top, bottom, top_before, bottom_before))
         extreme, stop = (top, bottom_before) if is_long else (bottom, top_before)
         return step((0.0, stop, extreme, first_speed, float(is_long), top, bottom), top, bottom, 0.0, 0.0)
 
@@ -284,7 +279,7 @@ def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration
         near, far = (bottom, top) if is_long else (top, bottom)
         near_before, far_before = (bottom_before, top_before) if is_long else (top_before, bottom_before)
         # The stop is a decimal too: a price that is at it has reached it, though rounding may have put it a hair off.
-        if sign * (near - stop) <= _STOP_ERRORS * _noise_of(near, stop):
+        if sign * (near - stop) <= _STOP_ERRORS * NOISE.numbers(near, stop):
             stop = sign * max(sign * extreme, sign * far_before, sign * far)
             following = multiply_add(first_speed, near - stop, stop)
             following = sign * max(sign * following, sign * far_before, sign * far)
@@ -304,12 +299,12 @@ def _parabolic_sar(high: Line, low: Line, acceleration: float, most_acceleration
         first = [float(column[0]) for column in columns]
         fall, rise = first[3] - first[1], first[0] - first[2]
         # Where a rise and a fall are equal, the kernel takes the side that rounding says.
-        if fall > 0 and 0 < fall - rise <= _noise_of(*first):
+        if fall > 0 and 0 < fall - rise <= NOISE.numbers(*first):
             return tuple(scanned(begin, step, columns, 1))
         tops, bottoms = np.concatenate((tops_before[:1], tops)), np.concatenate((bottoms_before[:1], bottoms))
         stops: FloatArray = ta_lib("SAR")(tops, bottoms, acceleration=first_speed, maximum=most)[1:]
         largest = max(np.maximum.reduce(tops), -np.minimum.reduce(bottoms))
-        noise = _STOP_ERRORS * _noise_of(largest, largest)
+        noise = _STOP_ERRORS * NOISE.numbers(largest, largest)
         if _is_nearly_reached(stops, tops[1:], noise) or _is_nearly_reached(stops, bottoms[1:], noise):
             return tuple(scanned(begin, step, columns, 1))
         return (stops,)

@@ -87,7 +87,7 @@ ROOT = Operation(np.sqrt, sqrt)
 LOGARITHM = Operation(np.log, lambda value: float(np.log(value)))
 CHOOSE = Operation(_choose_arrays, _choose_numbers)
 RATIO = Operation(_ratio_arrays, lambda left, right, otherwise: left / right if right != 0 else otherwise)
-# Several steps in one: each step by itself costs a line.
+# Several operations in one: each by itself costs a step of a program, and an array.
 WITHIN = Operation(_within_arrays, lambda value, least, most: min(max(value, least), most))
 NOISE = Operation(_noise_of_arrays, _noise_of_numbers)
 
@@ -106,7 +106,9 @@ class Line(ABC):
     """
 
     start: int
-    _shared: "dict[tuple[str, int], Line] | None" = None
+
+    def __init__(self) -> None:
+        self._shared: dict[tuple[str, int], Line] = {}
 
     @abstractmethod
     def apply(self, operation: Operation, *others: "Line | float") -> "Line":
@@ -270,13 +272,10 @@ class Line(ABC):
 
     def _kept(self, what: str, period: int, make: Callable[[], "Line"]) -> "Line":
         """Return the line that was made for the same once before, or make it."""
-        key, shared = (what, period), self._shared
-        # Most lines keep none, and to begin with an empty dictionary costs a third of making a line.
-        if shared is None:
-            shared = self._shared = {}
-        line = shared.get(key)
+        key = (what, period)
+        line = self._shared.get(key)
         if line is None:
-            line = shared[key] = make()
+            line = self._shared[key] = make()
         return line
 
     def _window(self, kind: ExactKind, period: int) -> "Line":

@@ -73,7 +73,7 @@ class Program(NamedTuple):
 
     Attributes:
         steps: One for each array.
-        is_recursive: Whether a kernel is among them that obeys TA-Lib's process-wide settings.
+        is_recursive: Whether a kernel may be among them that obeys TA-Lib's process-wide settings.
 
     Examples:
         >>> plan = Plan({"close": True})
@@ -115,7 +115,7 @@ class Plan:
 
     Attributes:
         lines: The inputs' lines, by name.
-        is_recursive: Whether a kernel was asked for that obeys TA-Lib's process-wide settings.
+        is_recursive: Whether a kernel was asked for that may obey TA-Lib's process-wide settings.
     """
 
     def __init__(self, inputs: Mapping[str, bool]) -> None:
@@ -184,16 +184,17 @@ class PlannedLine(Line):
         plan: What computes it.
         slot: The array that its numbers stand in.
         first: Place of the bar of the array's first number.
+        start: Place of the bar of the line's; None if it is that of the array's.
         behind: How many bars ago the line's number of a bar is among the array's.
-        skipped: How many more of the first have no number.
         is_price: Whether they are prices, whose whole micros are summed exactly.
     """
 
     def __init__(
-        self, plan: Plan, slot: int, first: int, *, behind: int = 0, skipped: int = 0, is_price: bool = False
+        self, plan: Plan, slot: int, first: int, *, start: int | None = None, behind: int = 0, is_price: bool = False
     ) -> None:
+        super().__init__()
         self.slot = slot
-        self.start = first + behind + skipped
+        self.start = first if start is None else start
         self._plan, self._first, self._behind, self._is_price = plan, first, behind, is_price
 
     @property
@@ -219,14 +220,11 @@ class PlannedLine(Line):
         return self._made(compute, lines, key=(operation.arrays, *numbers))
 
     def lag(self, bars: int) -> "PlannedLine":  # noqa: D102
-        skipped = self.start - self._first - self._behind
-        return PlannedLine(self._plan, self.slot, self._first, behind=self._behind + bars, skipped=skipped)
+        return PlannedLine(self._plan, self.slot, self._first, start=self.start + bars, behind=self._behind + bars)
 
     def skip(self, bars: int) -> "PlannedLine":  # noqa: D102
-        skipped = self.start - self._first - self._behind + bars
-        return PlannedLine(
-            self._plan, self.slot, self._first, behind=self._behind, skipped=skipped, is_price=self._is_price
-        )
+        start, behind = self.start + bars, self._behind
+        return PlannedLine(self._plan, self.slot, self._first, start=start, behind=behind, is_price=self._is_price)
 
     def highest(self, period: int) -> "PlannedLine":  # noqa: D102
         return self._made(lambda values: highest(values, period), [self], period - 1, key=("highest", period))
@@ -252,18 +250,16 @@ class PlannedLine(Line):
         return PlannedLine(self._plan, slot, center.start)
 
     def products(self, center: Line, other: Line, other_center: Line, period: int) -> "PlannedLine":  # noqa: D102
-        start = max(self.start, other.start)
-        reads = tuple(
-            line.read(from_bar)
-            for line, from_bar in ((self, start), (center, center.start), (other, start), (other_center, center.start))
-            if isinstance(line, PlannedLine)
-        )
+        lines = (center, other, other_center)
+        centers, others, other_centers = (line for line in lines if isinstance(line, PlannedLine))
+        start, end = max(self.start, others.start), centers.start
+        reads = (self.read(start), centers.read(end), others.read(start), other_centers.read(end))
         slot = self._plan.step(
             lambda values, centers, others, other_centers: product_sums(values, centers, others, other_centers, period),
             reads,
             key=("products", period),
         )
-        return PlannedLine(self._plan, slot, center.start)
+        return PlannedLine(self._plan, slot, end)
 
     def scan(  # noqa: D102
         self,
@@ -368,7 +364,7 @@ def _begun(values: FloatArray, whole: WholePrices | None, first: int, period: in
         return values[:0]
     start = whole.first_mean(first) if whole is not None else None
     if start is None:
-        start = start_of(values[:first].tolist(), is_price=is_price and whole is None)
+        start = start_of(values[:first].tolist(), is_price=is_price)
     return smoothed(values[first:], start, period)
 
 

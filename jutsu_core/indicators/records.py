@@ -129,6 +129,11 @@ class IndicatorDefinition:
         """Return whether it reads the bars of a benchmark too."""
         return "benchmark" in self.inputs
 
+    @property
+    def needs_volume(self) -> bool:
+        """Return whether it reads what was traded."""
+        return "volume" in self.inputs
+
     def checked(self, parameters: Mapping[str, object]) -> dict[str, float]:
         """Return ``parameters`` in their order, each an ``int`` or a ``float``.
 
@@ -172,7 +177,7 @@ class IndicatorDefinition:
             InvalidInputError: A price is not above 0 where it must be, a volume is below 0, or there is no
                 volume at all and has to be some.
         """
-        if not self.needs_positive_prices and "volume" not in self.inputs:
+        if not (self.needs_positive_prices or self.needs_volume):
             return
         for name in self.inputs:
             values = series[name]

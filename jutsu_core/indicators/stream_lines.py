@@ -31,6 +31,7 @@ class StreamLine(Line):
     def __init__(
         self, tape: "Tape", start: int, numbers: list[float], behind: int = 0, *, is_price: bool = False
     ) -> None:
+        super().__init__()
         self.tape, self.start, self.numbers, self.behind, self.is_price = tape, start, numbers, behind, is_price
         self._whole: _Whole | None = None
 

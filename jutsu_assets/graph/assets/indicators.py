@@ -94,12 +94,12 @@ class IndicatorsUpdate:
             "source": self._source,
         }
         if file is None:
-            file, compared = self._write(subject, input_hash)
+            file, told = self._write(subject, input_hash)
             metadata |= {
                 "dagster/partition_row_count": file.rows,
                 "last_session": str(version.last.date()),
                 "path": dg.MetadataValue.path(str(self._lake.root / file.path)),
-                **compared,
+                **told,
                 "compute_seconds": round(time.perf_counter() - began, 3),
             }
         said = "unchanged" if is_current else "written"
@@ -126,29 +126,29 @@ class IndicatorsUpdate:
         return self._benchmark.identity(version.first, version.last)
 
     def _write(self, subject: Subject, input_hash: str) -> tuple[SeriesFile, dict[str, Any]]:
-        """Publish the series of ``subject``; return its file, and what there is to say of what it is compared with."""
+        """Publish the series of ``subject``; return its file, and what it is compared with or lacks."""
         bars = subject.true_columns
         inputs = {name: getattr(bars, name) / MICROS_PER_UNIT for name in PRICE_COLUMNS}
         inputs["volume"] = bars.volume.astype(np.float64)
         inputs["session"] = bars.sessions.astype(np.float64)
-        compared: dict[str, Any] = {}
+        told: dict[str, Any] = {}
         if self._compares:
             beside = inputs["benchmark"] = self._benchmark.at(bars.timestamps)
-            compared |= {
+            told |= {
                 "benchmark": self._benchmark.symbol or "none",
                 "bars_without_benchmark": int(np.count_nonzero(np.isnan(beside))),
             }
             if self._benchmark.trouble is not None:
-                compared["not_compared"] = self._benchmark.trouble
-        needing = [spec for spec in self._indicators if "volume" in spec.definition.inputs]
+                told["not_compared"] = self._benchmark.trouble
+        needing = [spec for spec in self._indicators if spec.definition.needs_volume]
         if needing and not bars.volume.any():
-            compared["missing_without_volume"] = ", ".join(name for spec in needing for name in spec.column_names)
+            told["missing_without_volume"] = ", ".join(name for spec in needing for name in spec.column_names)
         # That stored bars are in order, finite and above 0 is what the store holds, and not asked again.
         series = series_table(subject.symbol, bars, compute_arrays(inputs, self._indicators))
         file = self._lake.publish(
             DAILY_INDICATORS, subject.symbol, series, input_hash=input_hash, made_by=self._columns_made_by
         )
-        return file, compared
+        return file, told
 
 
 def _compares(indicators: Sequence[IndicatorSpec]) -> bool:
